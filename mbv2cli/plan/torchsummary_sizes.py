@@ -1,0 +1,44 @@
+"""torchsummary's own arithmetic of sizes, quirks and all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+
+from mbv2cli.plan.layers import Layer, Shape
+
+BYTES_PER_ELEMENT = 4.0
+"""torchsummary takes every element for a float32."""
+
+MB = 1024**2
+"""What torchsummary prints as MB is mebibytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorchsummarySizes:
+    """The closing figures of torchsummary in MB (2^20 bytes), not yet rounded.
+
+    ``forward_backward_mb`` counts each row's output twice ("x2 for gradients"): a block's
+    output again on top of its last layer's, in-place activations as new memory.
+    """
+
+    input_mb: float
+    forward_backward_mb: float
+    params_mb: float
+
+    @property
+    def total_mb(self) -> float:
+        """Estimated total size."""
+        return self.params_mb + self.forward_backward_mb + self.input_mb
+
+
+def torchsummary_sizes(layers: Iterable[Layer], input_shape: Shape) -> TorchsummarySizes:
+    """Return what torchsummary 1.5.1 makes of these layers; it sees no functional operation."""
+    seen = [layer for layer in layers if not layer.is_functional]
+    output_elements = sum(prod(layer.output_shape) for layer in seen)
+    return TorchsummarySizes(
+        input_mb=prod(input_shape) * BYTES_PER_ELEMENT / MB,
+        forward_backward_mb=2.0 * output_elements * BYTES_PER_ELEMENT / MB,
+        params_mb=sum(layer.params for layer in seen) * BYTES_PER_ELEMENT / MB,
+    )

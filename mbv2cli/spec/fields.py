@@ -1,0 +1,131 @@
+"""The kinds of value a spec may hold: each with its bounds and the words for them.
+
+The bounds keep every count exact and every mistake cheap: they stand well above
+any real network and well below what would hang or overflow.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a field accepts, as the end of the sentence "KEY must be …"."""
+
+    phrase: str
+
+
+MAX_CHANNELS = 65_536
+MAX_SIDE = 65_536
+MAX_BATCH = 65_536
+MAX_CLASSES = 1_000_000
+MAX_STRIDE = 64
+MAX_KERNEL = 255
+MAX_DILATION = 1_024
+MAX_REPEATS = 1_000
+MAX_EXPAND = 256
+MAX_WIDTH_MULT = 16
+MAX_SEED = 2**63 - 1
+
+
+def _no_bool(value: object) -> object:
+    # pydantic reads True as 1; `in = true` in a file is a mistake, not one channel
+    if isinstance(value, bool):
+        raise ValueError("a truth value is not a number")
+    return value
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("even")
+    return value
+
+
+def _whole_as_int(value: float) -> float:
+    """Keep 6 as 6, so that it prints as it was written."""
+    return int(value) if value == int(value) else value
+
+
+def _two_sides(value: object) -> object:
+    """Read ``224``, ``"224"``, ``"224x320"`` or ``[224, 320]`` as (height, width)."""
+    if isinstance(value, str):
+        sides = re.split("[xX×]", value)
+        return (sides[0], sides[0]) if len(sides) == 1 else tuple(sides)
+    if isinstance(value, int):
+        return (value, value)
+    return value
+
+
+Number = BeforeValidator(_no_bool)
+
+Channels = Annotated[
+    int,
+    Number,
+    Field(ge=1, le=MAX_CHANNELS),
+    Allowed(f"a whole number from 1 to {MAX_CHANNELS}"),
+]
+Classes = Annotated[
+    int,
+    Number,
+    Field(ge=0, le=MAX_CLASSES),
+    Allowed(f"a whole number from 0 (no classifier) to {MAX_CLASSES}"),
+]
+Stride = Annotated[
+    int, Number, Field(ge=1, le=MAX_STRIDE), Allowed(f"a whole number from 1 to {MAX_STRIDE}")
+]
+Kernel = Annotated[
+    int,
+    Number,
+    Field(ge=1, le=MAX_KERNEL),
+    AfterValidator(_odd),
+    Allowed(f"an odd whole number from 1 to {MAX_KERNEL}"),
+]
+Dilation = Annotated[
+    int, Number, Field(ge=1, le=MAX_DILATION), Allowed(f"a whole number from 1 to {MAX_DILATION}")
+]
+Repeats = Annotated[
+    int, Number, Field(ge=1, le=MAX_REPEATS), Allowed(f"a whole number from 1 to {MAX_REPEATS}")
+]
+Expand = Annotated[
+    float,
+    Number,
+    Field(gt=0, le=MAX_EXPAND, allow_inf_nan=False),
+    AfterValidator(_whole_as_int),
+    Allowed(f"a number above 0 and up to {MAX_EXPAND}"),
+]
+WidthMult = Annotated[
+    float,
+    Number,
+    Field(gt=0, le=MAX_WIDTH_MULT, allow_inf_nan=False),
+    Allowed(f"a number above 0 and up to {MAX_WIDTH_MULT}"),
+]
+Probability = Annotated[
+    float,
+    Number,
+    Field(ge=0, lt=1, allow_inf_nan=False),
+    Allowed("a number from 0 up to, but not including, 1"),
+]
+Side = Annotated[int, Number, Field(ge=1, le=MAX_SIDE)]
+Size = Annotated[
+    tuple[Side, Side],
+    BeforeValidator(_two_sides),
+    Allowed(f"a side or HEIGHTxWIDTH such as 224 or 224x320, each side from 1 to {MAX_SIDE}"),
+]
+Batch = Annotated[
+    int, Number, Field(ge=1, le=MAX_BATCH), Allowed(f"a whole number from 1 to {MAX_BATCH}")
+]
+Seed = Annotated[
+    int, Number, Field(ge=0, le=MAX_SEED), Allowed(f"a whole number from 0 to {MAX_SEED}")
+]
+Activation = Literal["relu", "relu6", "hardswish", "silu", "gelu", "leaky_relu", "identity"]
+DType = Literal["float32", "float16", "bfloat16", "float64", "int8"]
+Device = Annotated[
+    str,
+    Field(pattern=r"^(auto|cpu|cuda|cuda:\d{1,3}|mps|meta)$"),
+    Allowed("one of auto, cpu, cuda, cuda:N, mps, meta"),
+]

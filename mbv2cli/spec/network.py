@@ -1,0 +1,167 @@
+"""A whole MobileNetV2, as data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from mbv2cli.errors import UserError
+from mbv2cli.spec.base import FrozenModel, Spec
+from mbv2cli.spec.block import BlockSpec
+from mbv2cli.spec.channels import scale_channels
+from mbv2cli.spec.fields import (
+    Activation,
+    Allowed,
+    Channels,
+    Classes,
+    Dilation,
+    Expand,
+    Kernel,
+    Probability,
+    Repeats,
+    Stride,
+    WidthMult,
+)
+from mbv2cli.spec.mistakes import bad_combination
+from mbv2cli.spec.output_stride import cumulative_strides, hold_output_stride
+
+STEM_STRIDE: Final = 2
+"""Stride of the first convolution (paper, Table 2)."""
+
+STEM_KERNEL: Final = 3
+"""Side of the first convolution's kernel (paper, Table 2)."""
+
+
+class Stage(FrozenModel):
+    """A row of the paper's Table 2: n blocks of c channels, the first with stride s."""
+
+    expand: Expand = Field(
+        6, validation_alias="t", serialization_alias="t", description="Expand ratio."
+    )
+    out_channels: Channels = Field(
+        validation_alias="c", serialization_alias="c", description="Output channels, unscaled."
+    )
+    repeats: Repeats = Field(
+        1, validation_alias="n", serialization_alias="n", description="Number of blocks."
+    )
+    stride: Stride = Field(
+        1, validation_alias="s", serialization_alias="s", description="Stride of the first block."
+    )
+    kernel: Kernel = Field(3, description="Side of the depthwise kernel, odd.")
+    dilation: Dilation = Field(1, description="Dilation of the depthwise convolutions.")
+
+
+PAPER_STAGES: Final = tuple(
+    Stage(expand=t, out_channels=c, repeats=n, stride=s)
+    for t, c, n, s in (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
+)
+"""The stages of arXiv 1801.04381, Table 2."""
+
+Stages = Annotated[
+    tuple[Stage, ...],
+    Field(min_length=1, max_length=100),
+    Allowed("a list of 1 to 100 stages, each a table such as {t = 6, c = 24, n = 2, s = 2}"),
+]
+OutputStride = Annotated[int, Allowed("32, 16 or 8")]
+
+
+def _own_output_stride(values: dict[str, Any]) -> int:
+    return cumulative_strides(STEM_STRIDE, (stage.stride for stage in values["stages"]))[-1]
+
+
+class NetworkSpec(Spec):
+    """A MobileNetV2: stem, stages of inverted residual blocks, head, pooling, classifier.
+
+    The width multiplier scales the stem and the stages, and the head only when above 1
+    (paper, section 6.1.1). Raises `UserError` for values that are out of bounds, or that
+    together make no network.
+    """
+
+    stages: Stages = Field(PAPER_STAGES, description="Rows of the paper's Table 2.")
+    in_channels: Channels = Field(
+        3, validation_alias="in", serialization_alias="in", description="Input channels."
+    )
+    width_mult: WidthMult = Field(1.0, description="Width multiplier α.")
+    classes: Classes = Field(
+        1000, description="Classes; 0 for the feature map, without pooling and classifier."
+    )
+    round_nearest: Channels = Field(8, description="Scaled channels are multiples of this.")
+    output_stride: OutputStride = Field(
+        default_factory=_own_output_stride,
+        description="Input size ÷ last feature map; 16 and 8 trade strides for dilation.",
+    )
+    dropout: Probability = Field(0.2, description="Dropout probability before the classifier.")
+    stem: Channels = Field(32, description="Channels of the first convolution, unscaled.")
+    head: Channels = Field(1280, description="Channels of the last 1×1 convolution, unscaled.")
+    act: Activation = Field("relu6", description="Activation.")
+
+    @field_validator("output_stride")
+    @classmethod
+    def _is_reached(cls, output_stride: int, info: ValidationInfo) -> int:
+        strides = (stage.stride for stage in info.data.get("stages", PAPER_STAGES))
+        reached = cumulative_strides(STEM_STRIDE, strides)
+        possible = sorted({stride for stride in reached if stride in (8, 16, 32)} | {reached[-1]})
+        if output_stride not in possible:
+            raise bad_combination(
+                f"must be one of {', '.join(map(str, possible))} (the stages reach "
+                f"{reached[-1]}), not {output_stride}"
+            )
+        return output_stride
+
+    @model_validator(mode="after")
+    def _has_valid_blocks(self) -> Self:
+        self.blocks()
+        return self
+
+    @property
+    def stem_channels(self) -> int:
+        """Output channels of the first convolution."""
+        return scale_channels(self.stem, self.width_mult, self.round_nearest)
+
+    @property
+    def head_channels(self) -> int:
+        """Output channels of the last 1×1 convolution, which no α < 1 makes narrower."""
+        return scale_channels(self.head, max(1.0, self.width_mult), self.round_nearest)
+
+    def blocks(self) -> tuple[BlockSpec, ...]:
+        """Return the inverted residual blocks in forward order, channels scaled.
+
+        Raises `UserError` where scaling leads to a block that cannot be.
+        """
+        blocks: list[BlockSpec] = []
+        channels = self.stem_channels
+        geometries = hold_output_stride(
+            (stage.stride for stage in self.stages), STEM_STRIDE, self.output_stride
+        )
+        for number, (stage, geometry) in enumerate(zip(self.stages, geometries, strict=True)):
+            out = scale_channels(stage.out_channels, self.width_mult, self.round_nearest)
+            for repeat in range(stage.repeats):
+                first = repeat == 0
+                dilation = geometry.first_dilation if first else geometry.dilation
+                try:
+                    blocks.append(
+                        BlockSpec(
+                            in_channels=channels,
+                            out_channels=out,
+                            stride=geometry.stride if first else 1,
+                            expand=stage.expand,
+                            kernel=stage.kernel,
+                            dilation=stage.dilation * dilation,
+                            act=self.act,
+                        )
+                    )
+                except UserError as error:
+                    raise UserError(
+                        f"block {repeat} of stages[{number}] at width_mult {self.width_mult}: {error}"
+                    ) from None
+                channels = out
+        return tuple(blocks)

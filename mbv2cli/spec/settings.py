@@ -1,0 +1,48 @@
+"""Settings as the user gave them, before they become a spec."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbv2cli.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key, its raw value and the words for its place (``--expand``, ``net.toml: expand``)."""
+
+    key: str
+    value: object
+    place: str
+
+
+def inline_settings(target: str, text: str) -> list[Setting]:
+    """Read the ``key=value,key=value`` of ``target:key=value,key=value``."""
+    settings: dict[str, Setting] = {}
+    for pair in text.split(","):
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not (key and equals and value):
+            raise UserError(
+                f"'{target}:{text}' is not TARGET:key=value,key=value: cannot read '{pair}'; "
+                f"try {target}:size=160"
+            )
+        if key in settings:
+            raise UserError(f"'{target}:{text}' gives {key} twice; give it once")
+        settings[key] = Setting(key, value, f"{target}:{key}")
+    return list(settings.values())
+
+
+def file_settings(path: Path) -> list[Setting]:
+    """Read the top-level keys of a TOML file."""
+    try:
+        with path.open("rb") as file:
+            content = tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not valid TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not valid TOML: it is not UTF-8 text") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    return [Setting(key, value, f"{path}: {key}") for key, value in content.items()]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
 """Sizes, batch first: (batch, channels, height, width) or (batch, features)."""
@@ -28,15 +27,17 @@ class Role(StrEnum):
     BLOCK = "block"
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """A layer in forward order. A container (role ``block``) comes after what it holds.
 
     ``name`` is torchsummary's (``Conv2d-1``), or None for a functional operation, which
     torchsummary cannot see; ``path`` is the module's, or for a functional operation that of
     the module that runs it. ``kernel``, ``stride``, ``dilation`` and ``groups`` are None where
     they have no meaning. ``params`` and ``buffers`` count elements; ``macs`` are those of the
-    whole batch.
+    whole batch. ``shortcut_shape`` is that of a block's input, while it waits for the shortcut
+    beside this layer's own input and output.
+
+    (A plan makes hundreds of these: a NamedTuple costs a third of a frozen dataclass.)
     """
 
     name: str | None
@@ -53,6 +54,7 @@ class Layer:
     trainable_params: int = 0
     buffers: int = 0
     macs: int = 0
+    shortcut_shape: Shape | None = None
 
     @property
     def is_functional(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from mbv2cli.plan import arithmetic
 from mbv2cli.plan.layers import Layer, Role, Shape
 from mbv2cli.spec.block import BlockSpec
@@ -31,6 +29,8 @@ class _Walk:
         self.shape = shape
         self.layers: list[Layer] = []
         self._modules = 0
+        self._shortcut: Shape | None = None
+        self._waiting: Shape | None = None
 
     def conv(
         self,
@@ -49,87 +49,105 @@ class _Walk:
         out_width = arithmetic.conv_side(width, kernel, stride, dilation)
         positions = batch * out_height * out_width
         params = arithmetic.conv_params(in_channels, out_channels, kernel, groups)
-        self._add(
-            Layer(
-                name=self._next_name("Conv2d"),
-                path=path,
-                type="Conv2d",
-                role=role,
-                input_shape=self.shape,
-                output_shape=(batch, out_channels, out_height, out_width),
-                kernel=kernel,
-                stride=stride,
-                dilation=dilation,
-                groups=groups,
-                params=params,
-                trainable_params=params,
-                macs=arithmetic.conv_macs(positions, in_channels, out_channels, kernel, groups),
-            )
+        self._add_module(
+            "Conv2d",
+            path,
+            role,
+            (batch, out_channels, out_height, out_width),
+            kernel=kernel,
+            stride=stride,
+            dilation=dilation,
+            groups=groups,
+            params=params,
+            trainable_params=params,
+            macs=arithmetic.conv_macs(positions, in_channels, out_channels, kernel, groups),
         )
 
     def norm(self, path: str) -> None:
         """Add BatchNorm."""
         channels = self.shape[1]
         params = arithmetic.norm_params(channels)
-        self._add(
-            Layer(
-                name=self._next_name("BatchNorm2d"),
-                path=path,
-                type="BatchNorm2d",
-                role=Role.NORM,
-                input_shape=self.shape,
-                output_shape=self.shape,
-                params=params,
-                trainable_params=params,
-                buffers=arithmetic.norm_buffers(channels),
-            )
+        self._add_module(
+            "BatchNorm2d",
+            path,
+            Role.NORM,
+            self.shape,
+            params=params,
+            trainable_params=params,
+            buffers=arithmetic.norm_buffers(channels),
         )
 
     def act(self, path: str, act: str) -> None:
         """Add an activation."""
-        self._module(path, MODULE_OF_ACTIVATION[act], Role.ACTIVATION)
+        self._add_module(MODULE_OF_ACTIVATION[act], path, Role.ACTIVATION, self.shape)
 
     def dropout(self, path: str) -> None:
         """Add dropout, which does nothing in eval mode."""
-        self._module(path, "Dropout", Role.DROPOUT)
+        self._add_module("Dropout", path, Role.DROPOUT, self.shape)
 
     def linear(self, path: str, out_features: int) -> None:
         """Add the classifier."""
         batch, in_features = self.shape
         params = arithmetic.linear_params(in_features, out_features)
-        self._add(
-            Layer(
-                name=self._next_name("Linear"),
-                path=path,
-                type="Linear",
-                role=Role.CLASSIFIER,
-                input_shape=self.shape,
-                output_shape=(batch, out_features),
-                params=params,
-                trainable_params=params,
-                macs=arithmetic.linear_macs(batch, in_features, out_features),
-            )
+        self._add_module(
+            "Linear",
+            path,
+            Role.CLASSIFIER,
+            (batch, out_features),
+            params=params,
+            trainable_params=params,
+            macs=arithmetic.linear_macs(batch, in_features, out_features),
         )
 
-    def functional(self, path: str, operation: str, role: Role, output_shape: Shape) -> None:
-        """Add an operation that is no module."""
-        self._add(Layer(None, path, operation, role, self.shape, output_shape))
+    def pool(self) -> None:
+        """Add global average pooling and the flattening after it, which are no modules."""
+        batch, channels, _, _ = self.shape
+        self._add(None, "", "adaptive_avg_pool2d", Role.POOL, (batch, channels, 1, 1))
+        self._add(None, "", "flatten", Role.FLATTEN, (batch, channels))
+
+    def open_shortcut(self) -> None:
+        """Let the present output wait for the shortcut, beside all layers but the next."""
+        self._shortcut = self.shape
+
+    def close_shortcut(self, path: str) -> None:
+        """Add the addition, run by the block at ``path``."""
+        self._add(None, path, "add", Role.SHORTCUT, self.shape)
+        self._shortcut = self._waiting = None
 
     def container(self, path: str, input_shape: Shape) -> None:
         """Add the row of an inverted residual block, after the layers in it."""
-        name = self._next_name("InvertedResidual")
-        self._add(Layer(name, path, "InvertedResidual", Role.BLOCK, input_shape, self.shape))
+        output_shape, self.shape = self.shape, input_shape
+        self._add_module("InvertedResidual", path, Role.BLOCK, output_shape)
 
-    def _module(self, path: str, type_: str, role: Role) -> None:
-        self._add(Layer(self._next_name(type_), path, type_, role, self.shape, self.shape))
-
-    def _next_name(self, type_: str) -> str:
+    def _add_module(
+        self, type_: str, path: str, role: Role, output_shape: Shape, **costs: int
+    ) -> None:
         self._modules += 1
-        return f"{type_}-{self._modules}"
+        self._add(f"{type_}-{self._modules}", path, type_, role, output_shape, **costs)
 
-    def _add(self, layer: Layer) -> None:
-        self.layers.append(layer)
-        self.shape = layer.output_shape
+    def _add(
+        self,
+        name: str | None,
+        path: str,
+        type_: str,
+        role: Role,
+        output_shape: Shape,
+        **costs: int,
+    ) -> None:
+        self.layers.append(
+            Layer(
+                name,
+                path,
+                type_,
+                role,
+                self.shape,
+                output_shape,
+                shortcut_shape=self._waiting,
+                **costs,
+            )
+        )
+        self.shape = output_shape
+        self._waiting = self._shortcut
 
 
 def block_layers(spec: BlockSpec, input_shape: Shape) -> tuple[Layer, ...]:
@@ -151,18 +169,14 @@ def network_layers(spec: NetworkSpec, input_shape: Shape) -> tuple[Layer, ...]:
         kernel=STEM_KERNEL,
         stride=STEM_STRIDE,
     )
-    blocks = spec.blocks()
-    for index, block in enumerate(blocks, start=1):
+    for index, block in enumerate(spec.blocks, start=1):
         block_input = walk.shape
         _walk_block(walk, block, f"features.{index}")
         walk.container(f"features.{index}", block_input)
-    _walk_conv_norm_act(
-        walk, f"features.{len(blocks) + 1}", Role.HEAD, spec.head_channels, spec.act
-    )
+    head = f"features.{len(spec.blocks) + 1}"
+    _walk_conv_norm_act(walk, head, Role.HEAD, spec.head_channels, spec.act)
     if spec.classes:
-        batch, channels, _, _ = walk.shape
-        walk.functional("", "adaptive_avg_pool2d", Role.POOL, (batch, channels, 1, 1))
-        walk.functional("", "flatten", Role.FLATTEN, (batch, prod(walk.shape[1:])))
+        walk.pool()
         walk.dropout("classifier.0")
         walk.linear("classifier.1", spec.classes)
     return tuple(walk.layers)
@@ -170,6 +184,8 @@ def network_layers(spec: NetworkSpec, input_shape: Shape) -> tuple[Layer, ...]:
 
 def _walk_block(walk: _Walk, spec: BlockSpec, path: str) -> None:
     conv = f"{path}.conv" if path else "conv"
+    if spec.has_shortcut:
+        walk.open_shortcut()
     step = 0
     if spec.has_expansion:
         _walk_conv_norm_act(walk, f"{conv}.{step}", Role.EXPANSION, spec.hidden_channels, spec.act)
@@ -188,7 +204,7 @@ def _walk_block(walk: _Walk, spec: BlockSpec, path: str) -> None:
     walk.conv(f"{conv}.{step + 1}", Role.PROJECTION, spec.out_channels)
     walk.norm(f"{conv}.{step + 2}")
     if spec.has_shortcut:
-        walk.functional(path, "add", Role.SHORTCUT, walk.shape)
+        walk.close_shortcut(path)
 
 
 def _walk_conv_norm_act(

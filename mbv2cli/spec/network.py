@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -119,7 +120,7 @@ class NetworkSpec(Spec):
 
     @model_validator(mode="after")
     def _has_valid_blocks(self) -> Self:
-        self.blocks()
+        _ = self.blocks
         return self
 
     @property
@@ -132,10 +133,11 @@ class NetworkSpec(Spec):
         """Output channels of the last 1×1 convolution, which no α < 1 makes narrower."""
         return scale_channels(self.head, max(1.0, self.width_mult), self.round_nearest)
 
+    @cached_property
     def blocks(self) -> tuple[BlockSpec, ...]:
-        """Return the inverted residual blocks in forward order, channels scaled.
+        """The inverted residual blocks in forward order, channels scaled.
 
-        Raises `UserError` where scaling leads to a block that cannot be.
+        `UserError` where scaling leads to a block that cannot be.
         """
         blocks: list[BlockSpec] = []
         channels = self.stem_channels
@@ -160,8 +162,7 @@ class NetworkSpec(Spec):
                         )
                     )
                 except UserError as error:
-                    raise UserError(
-                        f"block {repeat} of stages[{number}] at width_mult {self.width_mult}: {error}"
-                    ) from None
+                    place = f"block {repeat} of stages[{number}] at width_mult {self.width_mult}"
+                    raise UserError(f"{place}: {error}") from None
                 channels = out
         return tuple(blocks)

@@ -1,0 +1,58 @@
+"""Devices and element types: which there are, and what they can run."""
+
+from __future__ import annotations
+
+import psutil
+import torch
+from torch.nn import functional as F
+
+from mbv2cli.errors import UserError
+from mbv2cli.spec.run import RunSpec
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device of this name; ``auto`` is cuda, else mps, else cpu.
+
+    Raises `UserError` if there is none, saying which are there.
+    """
+    there = available_devices()
+    if name == "auto":
+        return torch.device(next(device for device in ("cuda:0", "mps", "cpu") if device in there))
+    if (f"{name}:0" if name == "cuda" else name) not in there:
+        raise UserError(f"device {name} is not there (here are {', '.join(there)})")
+    return torch.device(name)
+
+
+def available_devices() -> tuple[str, ...]:
+    """Return the names of the devices on this machine."""
+    cuda = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+    mps = ("mps",) if torch.backends.mps.is_available() else ()
+    return ("cpu", *cuda, *mps, "meta")
+
+
+def resolve_dtype(run: RunSpec, device: torch.device) -> torch.dtype:
+    """Return the element type, once the device has run a convolution in it.
+
+    Raises `UserError` if it cannot.
+    """
+    dtype: torch.dtype = getattr(torch, run.dtype)
+    if dtype is torch.float32:
+        return dtype
+    if not dtype.is_floating_point:
+        raise UserError(
+            f"no forward pass runs in {run.dtype}; use --no-forward, or a dtype such as float32"
+        )
+    try:
+        one = torch.zeros(1, 1, 1, 1, dtype=dtype, device=device)
+        F.conv2d(one, one)
+    except (RuntimeError, TypeError):
+        raise UserError(f"device {device} cannot run {run.dtype}; try float32") from None
+    return dtype
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return the free memory of the device, that of the machine where it has none of its own."""
+    if device.type == "cuda":
+        free, _total = torch.cuda.mem_get_info(device)
+        return int(free)
+    return int(psutil.virtual_memory().available)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psutil
 import torch
-from torch.nn import functional as F
+from torch.nn.functional import conv2d
 
 from mbv2cli.errors import UserError
 from mbv2cli.spec.run import RunSpec
@@ -44,7 +44,7 @@ def resolve_dtype(run: RunSpec, device: torch.device) -> torch.dtype:
         )
     try:
         one = torch.zeros(1, 1, 1, 1, dtype=dtype, device=device)
-        F.conv2d(one, one)
+        conv2d(one, one)
     except (RuntimeError, TypeError):
         raise UserError(f"device {device} cannot run {run.dtype}; try float32") from None
     return dtype

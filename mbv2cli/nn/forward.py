@@ -73,18 +73,20 @@ def observe(model: nn.Module, dummy: Tensor) -> ForwardRun:
     )
 
 
-def _build(
-    spec: BlockSpec | NetworkSpec, device: torch.device, dtype: torch.dtype
-) -> nn.Module:
-    where_drawn = "meta" if device.type == "meta" else "cpu"
-    with torch.device(where_drawn):
+def _build(spec: BlockSpec | NetworkSpec, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    with _where_drawn(device):
         model = InvertedResidual(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
     return model.to(device, dtype)
 
 
 def _dummy_input(shape: Shape, device: torch.device, dtype: torch.dtype) -> Tensor:
-    where_drawn = "meta" if device.type == "meta" else "cpu"
-    return torch.rand(shape, device=where_drawn).to(device, dtype)
+    with _where_drawn(device):
+        return torch.rand(shape).to(device, dtype)
+
+
+def _where_drawn(device: torch.device) -> torch.device:
+    """Return the CPU, so that a seed means the same numbers everywhere; on meta there are none."""
+    return device if device.type == "meta" else torch.device("cpu")
 
 
 def _note_call(path: str, calls: list[ModuleCall]) -> Any:

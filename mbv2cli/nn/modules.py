@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import adaptive_avg_pool2d
 
 from mbv2cli.spec.block import BlockSpec
 from mbv2cli.spec.network import STEM_KERNEL, STEM_STRIDE, NetworkSpec
@@ -16,9 +16,9 @@ ACTIVATIONS: Final[Mapping[str, Callable[[], nn.Module]]] = {
     "relu6": lambda: nn.ReLU6(inplace=True),
     "hardswish": lambda: nn.Hardswish(inplace=True),
     "silu": lambda: nn.SiLU(inplace=True),
-    "gelu": lambda: nn.GELU(),
+    "gelu": nn.GELU,
     "leaky_relu": lambda: nn.LeakyReLU(inplace=True),
-    "identity": lambda: nn.Identity(),
+    "identity": nn.Identity,
 }
 
 
@@ -112,7 +112,7 @@ class MobileNetV2(nn.Module):
         x = self.features(x)  # (B, head, H/32, W/32)
         if self.classifier is None:
             return x
-        x = F.adaptive_avg_pool2d(x, 1).flatten(1)  # (B, head)
+        x = adaptive_avg_pool2d(x, 1).flatten(1)  # (B, head)
         logits: Tensor = self.classifier(x)  # (B, classes)
         return logits
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mbv2cli.plan.layers import Layer, Shape
 from mbv2cli.plan.walk import block_layers, network_layers
@@ -15,6 +15,8 @@ from mbv2cli.spec.input import InputSpec
 from mbv2cli.spec.network import NetworkSpec
 
 ModelSpec: TypeAlias = BlockSpec | NetworkSpec
+
+DEFAULT_INPUT: Final = InputSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,16 @@ class Plan:
         return _totals(self.layers)
 
 
-def plan_of(spec: ModelSpec, input: InputSpec | None = None) -> Plan:
+def plan_of(spec: ModelSpec, input: InputSpec = DEFAULT_INPUT) -> Plan:
     """Return the plan of ``spec`` on ``input``, by default one input of 224×224."""
-    input = input or InputSpec()
     input_shape = (input.batch, spec.in_channels, *input.size)
-    walk = block_layers if isinstance(spec, BlockSpec) else network_layers
-    return Plan(spec, input_shape, walk(spec, input_shape))
+    return Plan(spec, input_shape, _layers(spec, input_shape))
+
+
+def _layers(spec: ModelSpec, input_shape: Shape) -> tuple[Layer, ...]:
+    if isinstance(spec, BlockSpec):
+        return block_layers(spec, input_shape)
+    return network_layers(spec, input_shape)
 
 
 def _totals(layers: Iterable[Layer]) -> Totals:

@@ -13,9 +13,7 @@ from mbv2cli.spec.fields import Allowed
 
 def keys(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
     """Return the fields of ``model`` by the name they have in flags, files and JSON."""
-    return {
-        field.serialization_alias or name: field for name, field in model.model_fields.items()
-    }
+    return {field.serialization_alias or name: field for name, field in model.model_fields.items()}
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ class UserError(Exception):
     """
 
 
-class Disagreement(Exception):
+class DisagreementError(Exception):
     """Plan and forward pass differ: a bug in mbv2, never the user's fault."""
 
 

@@ -8,7 +8,6 @@ from typing import Final
 from mbv2cli.plan.layers import Layer
 from mbv2cli.plan.plan import Plan
 
-
 ELEMENT_BYTES: Final = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 """Bytes of one element, by dtype."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import NamedTuple
 
-from mbv2cli.errors import Disagreement
+from mbv2cli.errors import DisagreementError
 from mbv2cli.nn.records import ForwardRun, ModuleCall, TorchsummaryRow
 from mbv2cli.plan import Layer, Plan
 from mbv2cli.plan.torchsummary_sizes import TorchsummarySizes
@@ -21,10 +21,10 @@ class _Claim(NamedTuple):
 
 
 def confirm(plan: Plan, sizes: TorchsummarySizes, forward: ForwardRun) -> None:
-    """Compare all that both routes know. Raises `Disagreement`, naming the first difference."""
+    """Compare all that both routes know. Raises `DisagreementError` on the first difference."""
     for claim in _claims(plan, sizes, forward):
         if claim.planned != claim.seen:
-            raise Disagreement(
+            raise DisagreementError(
                 f"plan and forward pass disagree on the {claim.what}: "
                 f"planned {claim.planned}, seen {claim.seen}"
             )

@@ -33,7 +33,7 @@ def planned(request: Request, run: RunSpec) -> SummaryReport:
 def confirmed(report: SummaryReport) -> SummaryReport:
     """Return ``report`` with a forward pass that agrees with it. Loads torch.
 
-    Raises `UserError` where the forward pass cannot run here, `Disagreement` where its numbers
+    Raises `UserError` where the forward pass cannot run here, `DisagreementError` where its numbers
     are not the plan's.
     """
     from mbv2cli.nn.forward import forward

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mbv2cli import __version__
+from mbv2cli.nn.records import ForwardRun
 from mbv2cli.plan import Role, Shape
 from mbv2cli.report.summary import SummaryReport
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
@@ -83,7 +84,7 @@ class ForwardPart(_Part):
     dtype: str = Field(description="Element type of weights and input.")
     output_shape: Shape = Field(description="Shape of what came out.")
     agrees: bool = Field(
-        True,
+        default=True,
         description="Always true: where plan and forward pass differ, mbv2 exits 3 instead.",
     )
 
@@ -122,10 +123,14 @@ class SummaryDocument(_Part):
             spec=report.request.spec,
             input=report.request.input,
             run=report.run,
-            forward=report.forward and ForwardPart.model_validate(report.forward),
+            forward=_forward_part(report.forward),
             input_shape=report.plan.input_shape,
             output_shape=report.plan.output_shape,
             totals=TotalsPart.model_validate(report.plan.totals),
             torchsummary=TorchsummaryPart.model_validate(report.sizes),
             layers=tuple(map(LayerRow.model_validate, report.plan.layers)),
         )
+
+
+def _forward_part(forward: ForwardRun | None) -> ForwardPart | None:
+    return None if forward is None else ForwardPart.model_validate(forward)

@@ -1,0 +1,14 @@
+"""What the exit code says."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command."""
+
+    DONE = 0
+    WRONG_USAGE = 2
+    BUG = 3
+    INTERRUPTED = 130

@@ -1,0 +1,150 @@
+"""Flags made of spec fields: name, help, choices and default are the field's own."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from keyword import iskeyword
+from typing import Annotated, Any, Final
+
+import typer
+from pydantic.fields import FieldInfo
+
+from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.spec.base import Spec
+from mbv2cli.spec.keys import choices, keys
+from mbv2cli.spec.settings import Setting
+
+FILE_ONLY: Final = frozenset({"stages"})
+"""Keys that no single word on the command line can hold."""
+
+_NOUN: Final[dict[type[Spec], str]] = {
+    BlockSpec: "block",
+    NetworkSpec: "network",
+    InputSpec: "input",
+    RunSpec: "run",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Flag:
+    """A flag and the specs that have it as a field."""
+
+    key: str
+    owners: tuple[type[Spec], ...]
+
+    @property
+    def name(self) -> str:
+        return f"--{self.key.replace('_', '-')}"
+
+    @property
+    def parameter(self) -> str:
+        return f"{self.key}_" if iskeyword(self.key) else self.key
+
+    @property
+    def field(self) -> FieldInfo:
+        return keys(self.owners[0])[self.key]
+
+    @property
+    def panel(self) -> str:
+        return " and ".join(_NOUN[owner] for owner in self.owners).capitalize()
+
+    @property
+    def default(self) -> str:
+        defaults = {_NOUN[owner]: _default(keys(owner)[self.key]) for owner in self.owners}
+        if len(set(defaults.values())) == 1:
+            return next(iter(defaults.values()))
+        return ", ".join(f"{default} for a {noun}" for noun, default in defaults.items())
+
+    @property
+    def help(self) -> str:
+        words = choices(self.field)
+        allowed = f" One of {', '.join(words)}." if words else ""
+        return f"{self.field.description}{allowed} [dim]\\[default: {self.default}][/dim]"
+
+
+def with_flags(**groups: tuple[type[Spec], ...]) -> Callable[[Callable[..., None]], Any]:
+    """Give a command, in place of each parameter named, the flags of these specs.
+
+    The command receives the flags that were given as a list of `Setting`, still unread: the
+    one reader judges them, as it judges files.
+    """
+    flags = {parameter: list(_flags(owners)) for parameter, owners in groups.items()}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapped(**values: Any) -> None:
+            settings = {group: list(_given(own, values)) for group, own in flags.items()}
+            command(**values, **settings)
+
+        wrapped.__signature__ = _signature(command, flags)  # type: ignore[attr-defined]  # what Typer reads
+        return wrapped
+
+    return decorate
+
+
+def _flags(owners: tuple[type[Spec], ...]) -> Iterator[_Flag]:
+    """Yield each flag once; those of several specs after those of one."""
+    every = dict.fromkeys(key for owner in owners for key in keys(owner) if key not in FILE_ONLY)
+    found = [_Flag(key, tuple(o for o in owners if key in keys(o))) for key in every]
+    return iter(sorted(found, key=lambda flag: owners.index(flag.owners[0]) - len(flag.owners)))
+
+
+def _given(flags: Iterable[_Flag], values: dict[str, Any]) -> Iterator[Setting]:
+    """Take the flags out of ``values``; yield those that the user gave."""
+    for flag in flags:
+        value = values.pop(flag.parameter)
+        if value is not None:
+            yield Setting(flag.key, value, flag.name)
+
+
+def _signature(command: Callable[..., None], flags: dict[str, list[_Flag]]) -> inspect.Signature:
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        if parameter.name in flags:
+            parameters += map(_parameter, flags[parameter.name])
+        else:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+    return inspect.Signature(parameters)
+
+
+def _parameter(flag: _Flag) -> inspect.Parameter:
+    option = typer.Option(
+        flag.name,
+        metavar=_metavar(flag.field),
+        help=flag.help,
+        show_default=False,  # None: the reader knows the default, the help tells it
+        rich_help_panel=flag.panel,
+        autocompletion=_completion(choices(flag.field)),
+    )
+    return inspect.Parameter(
+        flag.parameter,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[str | None, option],
+    )
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "the stages' own: 32"
+    if isinstance(field.default, tuple):
+        return "x".join(map(str, field.default))
+    return str(field.default)
+
+
+def _metavar(field: FieldInfo) -> str:
+    if field.annotation is int:
+        return "N"
+    if field.annotation is float:
+        return "X"
+    return "HxW" if isinstance(field.default, tuple) else "NAME"
+
+
+def _completion(words: tuple[str, ...]) -> Callable[[str], list[str]] | None:
+    """Return what a shell may offer while a word is being typed."""
+    if not words:
+        return None
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]

@@ -1,0 +1,52 @@
+"""Where results go: standard output, or a file that is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from mbv2cli.errors import UserError
+
+
+def write(text: str, file: Path | None) -> None:
+    """Write ``text`` to ``file`` or, without one, to standard output. Raises `UserError`."""
+    if file is None:
+        write_stdout(text)
+    else:
+        write_file(text, file)
+
+
+def write_stdout(text: str) -> None:
+    """Write and flush, so that a full disk is told now. A closed pipe raises BrokenPipeError."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"cannot write to standard output: {error.strerror}") from None
+
+
+def write_file(text: str, file: Path) -> None:
+    """Replace the content of ``file`` in one step; what is no regular file is written directly."""
+    try:
+        target = file.resolve()
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+        else:
+            _replace(target, text)
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror}") from None
+
+
+def _replace(target: Path, text: str) -> None:
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        if target.exists():
+            shutil.copymode(target, unfinished)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,58 @@
+"""Runs the command line and turns every ending into an exit code and at most one sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+import typer
+
+from mbv2cli.cli.app import app
+from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.errors import DisagreementError, UserError
+
+
+def run() -> int:
+    """Run the command of ``sys.argv`` and return its exit code.
+
+    With ``MBV2_DEBUG=1`` in the environment, what would be a sentence is a traceback.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    if os.environ.get("MBV2_DEBUG"):
+        return _run_app()
+    try:
+        return _run_app()
+    except BrokenPipeError:
+        _abandon_stdout()
+        return ExitCode.DONE
+    except Exception as error:  # noqa: BLE001  (no traceback ever reaches a user)
+        code, sentence = _told(error)
+        print(f"mbv2: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
+        return code
+
+
+def _told(error: Exception) -> tuple[ExitCode, str]:
+    match error:
+        case UserError():
+            return ExitCode.WRONG_USAGE, str(error)
+        case typer.TyperException():
+            return ExitCode.WRONG_USAGE, f"{error.format_message().rstrip('.')}; try mbv2 -h"
+        case DisagreementError():
+            return ExitCode.BUG, f"a bug in mbv2, please report it: {error}"
+        case _:
+            return ExitCode.BUG, (
+                f"a bug in mbv2, please report it: {type(error).__name__}: {error} "
+                "(MBV2_DEBUG=1 shows where)"
+            )
+
+
+def _run_app() -> int:
+    code: int | None = app(prog_name="mbv2", standalone_mode=False)
+    return code or ExitCode.DONE
+
+
+def _abandon_stdout() -> None:
+    """Let the flush at exit find an open file where the pipe was."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,165 @@
+"""`mbv2 summary`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.output import write
+from mbv2cli.cli.progress import progress
+from mbv2cli.cli.torch_start import start_torch
+from mbv2cli.errors import UserError
+from mbv2cli.report import summary_values
+from mbv2cli.report.summary import SummaryReport, confirmed, planned, refuse_beyond_memory
+from mbv2cli.report.summary_format import SummaryFormat, summary_format
+from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.spec.reader import KINDS, read_request, read_spec
+from mbv2cli.spec.settings import Setting
+
+HELP = """Show shapes, parameters, MACs and the torchsummary table of a block or a network.
+
+Every number comes from two independent routes, closed-form arithmetic (the plan) and a real \
+forward pass through torchsummary, compared layer by layer. --no-forward is the plan alone: \
+exact, at once, without torch.
+
+[bold]Examples[/bold]
+
+  mbv2 summary --in 3 --out 64 --expand 6
+
+  mbv2 summary network --width-mult 0.5 --size 160
+
+  mbv2 summary network --no-forward --print output_shape,params,macs
+
+  mbv2 summary network:width_mult=0.35,size=96 --format json
+"""
+
+
+@with_flags(
+    target_settings=(BlockSpec, NetworkSpec, InputSpec),
+    run_settings=(RunSpec,),
+)
+def summary(
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="block, network or a TOML file; TARGET:key=value,key=value overrides fields.",
+            autocompletion=lambda incomplete: [k for k in KINDS if k.startswith(incomplete)],
+        ),
+    ] = "block",
+    *,
+    target_settings: list[Setting],
+    run_settings: list[Setting],
+    forward: Annotated[
+        bool,
+        typer.Option(
+            "--forward/--no-forward",
+            help="Run a dummy forward pass and compare, or show the plan alone (no torch).",
+            rich_help_panel="Run",
+        ),
+    ] = True,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Run even if the forward pass needs more memory than is free.",
+            rich_help_panel="Run",
+        ),
+    ] = False,
+    format_name: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help=f"One of {', '.join(SummaryFormat)}.",
+            rich_help_panel="Output",
+            autocompletion=lambda incomplete: [
+                f.value for f in SummaryFormat if f.startswith(incomplete)
+            ],
+        ),
+    ] = SummaryFormat.TABLE.value,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Write to FILE, whole or not at all, instead of standard output.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    values: Annotated[
+        str | None,
+        typer.Option(
+            "--print",
+            metavar="FIELD[,FIELD]",
+            help=f"Print bare values, one a line. Fields: {', '.join(summary_values.VALUES)}.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "-q",
+            "--quiet",
+            help="Print nothing but errors; --output is still written.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
+) -> None:
+    face = _face(format_name, values)
+    report = planned(read_request(target, target_settings), read_spec(RunSpec, run_settings))
+    run = _runner(forward=forward, force=force)
+    if quiet:
+        report = run(report)
+        if output:
+            write(face(report), output)
+    elif face == SummaryFormat.TABLE.render and output is None and sys.stdout.isatty():
+        _show_as_it_comes(report, run)
+    else:
+        with progress("Running the forward pass"):
+            report = run(report)
+        write(face(report), output)
+
+
+def _face(format_name: str, values: str | None) -> Callable[[SummaryReport], str]:
+    face = summary_format(format_name)
+    if values is None:
+        return face.render
+    if face is not SummaryFormat.TABLE:
+        raise UserError(f"--print and --format {face} exclude each other; give one of them")
+    return partial(summary_values.render, names=summary_values.value_names(values))
+
+
+def _runner(*, forward: bool, force: bool) -> Callable[[SummaryReport], SummaryReport]:
+    if not forward:
+        return lambda report: report
+    return _run_by_force if force else _run_if_it_fits
+
+
+def _run_if_it_fits(report: SummaryReport) -> SummaryReport:
+    start_torch()
+    refuse_beyond_memory(report)
+    return confirmed(report)
+
+
+def _run_by_force(report: SummaryReport) -> SummaryReport:
+    start_torch()
+    return confirmed(report)
+
+
+def _show_as_it_comes(report: SummaryReport, run: Callable[[SummaryReport], SummaryReport]) -> None:
+    """Show on the terminal what the plan says at once, and the rest when it has run."""
+    from rich.console import Console
+
+    from mbv2cli.report import summary_table
+
+    terminal = Console(highlight=False)
+    terminal.print(summary_table.header(report))
+    with progress("Running the forward pass"):
+        report = run(report)
+    terminal.print(summary_table.body(report))

@@ -1,0 +1,25 @@
+"""What was built, in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mbv2cli.spec import BlockSpec, NetworkSpec
+from mbv2cli.spec.keys import keys
+from mbv2cli.spec.network import PAPER_STAGES
+from mbv2cli.spec.reader import Request
+
+
+def described(request: Request) -> str:
+    """Return ``InvertedResidual(in=3, out=64, …)`` or ``MobileNetV2(width_mult=1.0, …)``."""
+    name = "InvertedResidual" if isinstance(request.spec, BlockSpec) else "MobileNetV2"
+    return f"{name}({', '.join(_arguments(request.spec))})"
+
+
+def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:
+    values = spec.model_dump(by_alias=True, exclude={"stages"})
+    if isinstance(spec, NetworkSpec) and spec.stages != PAPER_STAGES:
+        yield f"{len(spec.stages)} stages of its own"
+    for key in keys(type(spec)):
+        if key in values:
+            yield f"{key}={values[key]}"

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Plan, plan_of
+from mbv2cli.plan import Layer, Role, arithmetic
+from mbv2cli.plan.torchsummary_sizes import torchsummary_sizes
+from tests.reference_tables import rows
+from tests.strategies import input_specs, network_specs
+
+
+def network(width_mult: str, resolution: str) -> Plan:
+    side = int(resolution)
+    return plan_of(NetworkSpec(width_mult=float(width_mult)), InputSpec(size=(side, side)))
+
+
+def totals_row(quantity: str, width_mult: str = "1.0") -> str:
+    found = [
+        row
+        for row in rows("network_totals")
+        if row["quantity"].startswith(quantity) and row["width_mult"] == width_mult
+    ]
+    return found[0]["value"]
+
+
+@pytest.mark.parametrize(
+    "row", rows("tfslim"), ids=lambda row: f"{row['width_mult']}@{row['resolution']}"
+)
+def test_published_macs_and_params_of_tf_slim(row: dict[str, str]):
+    plan = network(row["width_mult"], row["resolution"])
+    without_norm = sum(layer.params for layer in plan.layers if layer.role is not Role.NORM)
+    assert plan.totals.macs // 10**6 == int(row["macs_M_truncated"])
+    assert round(without_norm / 10**6, 2) == float(row["params_M_without_batchnorm"])
+
+
+@pytest.mark.parametrize("width_mult", ["0.35", "0.75", "1.0", "1.4"])
+def test_published_params(width_mult: str):
+    assert network(width_mult, "224").totals.params == int(totals_row("parameters", width_mult))
+
+
+def running_statistics(layers: Iterable[Layer]) -> int:
+    """Return Keras' count: without PyTorch's counter of batches."""
+    return sum(layer.buffers - 1 for layer in layers if layer.role is Role.NORM)
+
+
+def test_published_params_with_running_statistics():
+    plan = plan_of(NetworkSpec())
+    published = int(totals_row("parameters incl. BatchNorm"))
+    assert plan.totals.params + running_statistics(plan.layers) == published
+
+
+def test_published_params_without_classifier():
+    plan = plan_of(NetworkSpec(classes=0))
+    published = int(totals_row("parameters without classifier"))
+    assert plan.totals.params + running_statistics(plan.layers) == published
+
+
+def test_published_params_with_batchnorm_folded():
+    plan = plan_of(NetworkSpec())
+    norm = sum(layer.params for layer in plan.layers if layer.role is Role.NORM)
+    # of each BatchNorm, the scale goes into the weights and the bias stays
+    assert plan.totals.params - norm // 2 == int(totals_row("parameters after folding"))
+
+
+def test_published_activations():
+    assert plan_of(NetworkSpec()).totals.activations == int(totals_row("activations"))
+
+
+def test_published_macs_of_each_stage():
+    layers = plan_of(NetworkSpec()).layers
+    last_block = 0
+    stages = [[0]]
+    for stage in NetworkSpec().stages:
+        stages.append(list(range(last_block + 1, last_block + 1 + stage.repeats)))
+        last_block += stage.repeats
+    stages.append([last_block + 1])
+    macs = [
+        sum(
+            layer.macs
+            for layer in layers
+            if layer.path.startswith(tuple(f"features.{index}." for index in stage))
+        )
+        for stage in stages
+    ]
+    macs.append(layers[-1].macs)
+    assert macs == [int(value) for value in totals_row("MACs per stage").split()]
+
+
+def test_published_torchsummary_rows_and_size():
+    plan = plan_of(NetworkSpec())
+    named = [layer for layer in plan.layers if not layer.is_functional]
+    sizes = torchsummary_sizes(plan.layers, plan.input_shape)
+    assert len(named) == int(totals_row("torchsummary rows"))
+    assert f"{sizes.forward_backward_mb:.2f}" == totals_row("torchsummary 'Forward/backward")
+
+
+def test_the_reference_block():
+    plan = plan_of(BlockSpec())
+    assert plan.output_shape == (1, 64, 224, 224)
+    assert plan.totals.params == 1568
+    assert [layer.role for layer in plan.layers if layer.macs] == [
+        Role.EXPANSION,
+        Role.DEPTHWISE,
+        Role.PROJECTION,
+    ]
+
+
+@given(
+    side=st.integers(1, 5000),
+    kernel=st.integers(0, 30).map(lambda half: 2 * half + 1),
+    stride=st.integers(1, 64),
+    dilation=st.integers(1, 100),
+)
+def test_same_geometry(side: int, kernel: int, stride: int, dilation: int):
+    assert arithmetic.conv_side(side, kernel, stride, dilation) == math.ceil(side / stride)
+
+
+@given(network_specs(), input_specs)
+def test_each_layer_takes_what_the_one_before_put_out(spec: NetworkSpec, input_: InputSpec):
+    shape = None
+    for layer in plan_of(spec, input_).layers:
+        if layer.is_container:
+            assert layer.output_shape == shape
+        elif shape is not None:
+            assert layer.input_shape == shape
+        shape = layer.output_shape
+
+
+@given(network_specs(), input_specs, st.integers(2, 5))
+def test_macs_grow_with_the_batch_and_params_do_not(
+    spec: NetworkSpec, input_: InputSpec, factor: int
+):
+    one = plan_of(spec, input_).totals
+    many = plan_of(spec, InputSpec(size=input_.size, batch=input_.batch * factor)).totals
+    assert many.macs == factor * one.macs
+    assert many.params == one.params
+
+
+def test_functional_operations_are_rows_without_a_name():
+    functional = [layer.type for layer in plan_of(NetworkSpec()).layers if layer.is_functional]
+    assert functional == ["add"] * 10 + ["adaptive_avg_pool2d", "flatten"]

@@ -1,0 +1,72 @@
+"""Random valid specs, small enough to run."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from hypothesis import strategies as st
+
+from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, Stage
+from mbv2cli.spec.fields import Activation
+from mbv2cli.spec.network import PAPER_STAGES, STEM_STRIDE
+from mbv2cli.spec.output_stride import cumulative_strides
+
+activations = st.sampled_from(get_args(Activation))
+odd_kernels = st.sampled_from([1, 3, 5, 7])
+# at least 0.6, so that even one channel leaves one hidden channel
+expand_ratios = st.one_of(st.integers(1, 8), st.floats(0.6, 8))
+
+
+def block_specs() -> st.SearchStrategy[BlockSpec]:
+    def block(
+        in_channels: int, *, keep_channels: bool, out_channels: int, **rest: object
+    ) -> BlockSpec:
+        out = in_channels if keep_channels else out_channels
+        return BlockSpec.model_validate({"in": in_channels, "out": out, **rest})
+
+    return st.builds(
+        block,
+        in_channels=st.integers(1, 20),
+        keep_channels=st.booleans(),
+        out_channels=st.integers(1, 20),
+        stride=st.integers(1, 4),
+        expand=expand_ratios,
+        kernel=odd_kernels,
+        dilation=st.integers(1, 3),
+        act=activations,
+    )
+
+
+stages = st.builds(
+    Stage,
+    expand=expand_ratios,
+    out_channels=st.integers(1, 24),
+    repeats=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    kernel=odd_kernels,
+    dilation=st.integers(1, 2),
+)
+
+
+@st.composite
+def network_specs(draw: st.DrawFn) -> NetworkSpec:
+    own_stages = draw(st.one_of(st.just(PAPER_STAGES), st.lists(stages, min_size=1, max_size=4)))
+    reached = cumulative_strides(STEM_STRIDE, (stage.stride for stage in own_stages))
+    output_strides = sorted({s for s in reached if s in (8, 16, 32)} | {reached[-1]})
+    return NetworkSpec(
+        stages=tuple(own_stages),
+        in_channels=draw(st.integers(1, 5)),
+        width_mult=draw(st.floats(0.05, 1.5)),
+        classes=draw(st.integers(0, 12)),
+        round_nearest=draw(st.integers(1, 16)),
+        output_stride=draw(st.sampled_from(output_strides)),
+        dropout=draw(st.floats(0, 0.9)),
+        stem=draw(st.integers(1, 40)),
+        head=draw(st.integers(1, 64)),
+        act=draw(activations),
+    )
+
+
+input_specs = st.builds(
+    InputSpec, size=st.tuples(st.integers(1, 40), st.integers(1, 40)), batch=st.integers(1, 3)
+)

@@ -15,5 +15,5 @@ def rows(name: str) -> list[dict[str, str]]:
 
 
 def shape(text: str) -> tuple[int, ...]:
-    """Read ``32x3x3x3``."""
-    return tuple(int(side) for side in text.split("x")) if text else ()
+    """Read ``32x3x3x3``, or ``scalar``."""
+    return () if text == "scalar" else tuple(int(side) for side in text.split("x"))

@@ -37,15 +37,16 @@ def block_specs() -> st.SearchStrategy[BlockSpec]:
     )
 
 
-stages = st.builds(
-    Stage,
-    expand=expand_ratios,
-    out_channels=st.integers(1, 24),
-    repeats=st.integers(1, 3),
-    stride=st.integers(1, 3),
-    kernel=odd_kernels,
-    dilation=st.integers(1, 2),
-)
+stages = st.fixed_dictionaries(
+    {
+        "t": expand_ratios,
+        "c": st.integers(1, 24),
+        "n": st.integers(1, 3),
+        "s": st.integers(1, 3),
+        "kernel": odd_kernels,
+        "dilation": st.integers(1, 2),
+    }
+).map(Stage.model_validate)
 
 
 @st.composite

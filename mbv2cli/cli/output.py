@@ -19,14 +19,19 @@ def write(text: str, file: Path | None) -> None:
 
 
 def write_stdout(text: str) -> None:
-    """Write and flush, so that a full disk is told now. A closed pipe raises BrokenPipeError."""
+    """Write and flush, so that a full disk is told now; where nobody reads on, say nothing."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        raise
+        _abandon_stdout()
     except OSError as error:
         raise UserError(f"cannot write to standard output: {error.strerror}") from None
+
+
+def _abandon_stdout() -> None:
+    """Let the flush at exit find an open file where the pipe was."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_file(text: str, file: Path) -> None:

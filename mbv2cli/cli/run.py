@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from io import TextIOWrapper
 
 import typer
 
@@ -18,15 +19,14 @@ def run() -> int:
 
     With ``MBV2_DEBUG=1`` in the environment, what would be a sentence is a traceback.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a ? is better than no table at all
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     if os.environ.get("MBV2_DEBUG"):
         return _run_app()
     try:
         return _run_app()
-    except BrokenPipeError:
-        _abandon_stdout()
-        return ExitCode.DONE
     except Exception as error:  # noqa: BLE001  (no traceback ever reaches a user)
         code, sentence = _told(error)
         print(f"mbv2: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
@@ -51,8 +51,3 @@ def _told(error: Exception) -> tuple[ExitCode, str]:
 def _run_app() -> int:
     code: int | None = app(prog_name="mbv2", standalone_mode=False)
     return code or ExitCode.DONE
-
-
-def _abandon_stdout() -> None:
-    """Let the flush at exit find an open file where the pipe was."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,7 +12,7 @@ from mbv2cli.nn.forward import forward, observe
 from mbv2cli.spec import RunSpec
 
 
-def test_macs_are_half_of_torch_s_own_flops():
+def test_macs_are_half_of_torch_s_own_flops() -> None:
     model = MobileNetV2().eval()
     dummy = torch.rand(1, 3, 224, 224)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -20,7 +20,7 @@ def test_macs_are_half_of_torch_s_own_flops():
     assert 2 * sum(call.macs for call in observe(model, dummy).calls) == counter.get_total_flops()
 
 
-def test_looking_changes_nothing():
+def test_looking_changes_nothing() -> None:
     model = MobileNetV2(NetworkSpec(width_mult=0.1)).train()
     model.features[0].eval()
     modes = [module.training for module in model.modules()]
@@ -41,14 +41,14 @@ def hooks_of(module: nn.Module) -> list[object]:
     return [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
 
 
-def test_the_random_state_stays_and_the_hooks_go_when_the_forward_raises():
+def test_the_random_state_stays_and_the_hooks_go_when_the_forward_raises() -> None:
     model = InvertedResidual(BlockSpec())
     with pytest.raises(RuntimeError):
         observe(model, torch.rand(1, 7, 8, 8))
     assert not any(hooks_of(module) for module in model.modules())
 
 
-def test_a_forward_pass_leaves_the_random_state_and_repeats_itself():
+def test_a_forward_pass_leaves_the_random_state_and_repeats_itself() -> None:
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
     first = forward(BlockSpec(), (1, 3, 8, 8), RunSpec())
@@ -56,24 +56,24 @@ def test_a_forward_pass_leaves_the_random_state_and_repeats_itself():
     assert forward(BlockSpec(), (1, 3, 8, 8), RunSpec()) == first
 
 
-def test_the_text_is_what_torchsummary_prints(capsys: pytest.CaptureFixture[str]):
+def test_the_text_is_what_torchsummary_prints(capsys: pytest.CaptureFixture[str]) -> None:
     run = forward(BlockSpec(), (1, 3, 224, 224), RunSpec())
     torchsummary.summary(InvertedResidual(BlockSpec()), (3, 224, 224), batch_size=1, device="cpu")
     assert capsys.readouterr().out == run.table.text
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
-def test_element_types(dtype: str):
+def test_element_types(dtype: str) -> None:
     run = forward(BlockSpec(), (1, 3, 8, 8), RunSpec.model_validate({"dtype": dtype}))
     assert run.dtype == dtype
 
 
-def test_the_meta_device():
+def test_the_meta_device() -> None:
     run = forward(NetworkSpec(), (1, 3, 224, 224), RunSpec(device="meta"))
     assert (run.device, run.output_shape) == ("meta", (1, 1000))
 
 
-def test_memory_is_refused_by_what_is_free(monkeypatch: pytest.MonkeyPatch):
+def test_memory_is_refused_by_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_guard, "free_bytes", lambda _device: 2**20)
     own_input = 2 * 3 * 8 * 8 * 4
     fits = 2**20 - own_input

@@ -8,32 +8,32 @@ from mbv2cli.spec import BlockSpec
 from tests.reference_tables import rows, shape
 
 
-def test_state_dict_is_torchvision_s_in_order():
+def test_state_dict_is_torchvision_s_in_order() -> None:
     state = MobileNetV2().state_dict()
     published = [(row["key"], shape(row["shape"])) for row in rows("torchvision_state_dict")]
     assert len(published) == 314
     assert [(key, tuple(value.shape)) for key, value in state.items()] == published
 
 
-def test_shortcut_adds_the_input():
+def test_shortcut_adds_the_input() -> None:
     block = InvertedResidual(BlockSpec(in_channels=8, out_channels=8)).eval()
     x = torch.rand(2, 8, 6, 5)
     with torch.no_grad():
         torch.testing.assert_close(block(x), x + block.conv(x))
 
 
-def test_the_projection_is_linear():
+def test_the_projection_is_linear() -> None:
     block = InvertedResidual(BlockSpec())
     assert isinstance(block.conv[-1], torch.nn.BatchNorm2d)
 
 
-def test_no_classes_gives_the_feature_map():
+def test_no_classes_gives_the_feature_map() -> None:
     features = MobileNetV2(NetworkSpec(classes=0, width_mult=0.1)).eval()
     with torch.no_grad():
         assert features(torch.rand(1, 3, 64, 96)).shape == (1, 1280, 2, 3)
 
 
-def test_checkpoint_outputs_and_initialisation_are_torchvision_s():
+def test_checkpoint_outputs_and_initialisation_are_torchvision_s() -> None:
     models = pytest.importorskip("torchvision.models")
     torch.manual_seed(1)
     theirs = models.mobilenet_v2().eval()

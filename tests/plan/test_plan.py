@@ -31,7 +31,7 @@ def totals_row(quantity: str, width_mult: str = "1.0") -> str:
 @pytest.mark.parametrize(
     "row", rows("tfslim"), ids=lambda row: f"{row['width_mult']}@{row['resolution']}"
 )
-def test_published_macs_and_params_of_tf_slim(row: dict[str, str]):
+def test_published_macs_and_params_of_tf_slim(row: dict[str, str]) -> None:
     plan = network(row["width_mult"], row["resolution"])
     without_norm = sum(layer.params for layer in plan.layers if layer.role is not Role.NORM)
     assert plan.totals.macs // 10**6 == int(row["macs_M_truncated"])
@@ -39,7 +39,7 @@ def test_published_macs_and_params_of_tf_slim(row: dict[str, str]):
 
 
 @pytest.mark.parametrize("width_mult", ["0.35", "0.75", "1.0", "1.4"])
-def test_published_params(width_mult: str):
+def test_published_params(width_mult: str) -> None:
     assert network(width_mult, "224").totals.params == int(totals_row("parameters", width_mult))
 
 
@@ -48,30 +48,30 @@ def running_statistics(layers: Iterable[Layer]) -> int:
     return sum(layer.buffers - 1 for layer in layers if layer.role is Role.NORM)
 
 
-def test_published_params_with_running_statistics():
+def test_published_params_with_running_statistics() -> None:
     plan = plan_of(NetworkSpec())
     published = int(totals_row("parameters incl. BatchNorm"))
     assert plan.totals.params + running_statistics(plan.layers) == published
 
 
-def test_published_params_without_classifier():
+def test_published_params_without_classifier() -> None:
     plan = plan_of(NetworkSpec(classes=0))
     published = int(totals_row("parameters without classifier"))
     assert plan.totals.params + running_statistics(plan.layers) == published
 
 
-def test_published_params_with_batchnorm_folded():
+def test_published_params_with_batchnorm_folded() -> None:
     plan = plan_of(NetworkSpec())
     norm = sum(layer.params for layer in plan.layers if layer.role is Role.NORM)
     # of each BatchNorm, the scale goes into the weights and the bias stays
     assert plan.totals.params - norm // 2 == int(totals_row("parameters after folding"))
 
 
-def test_published_activations():
+def test_published_activations() -> None:
     assert plan_of(NetworkSpec()).totals.activations == int(totals_row("activations"))
 
 
-def test_published_macs_of_each_stage():
+def test_published_macs_of_each_stage() -> None:
     layers = plan_of(NetworkSpec()).layers
     last_block = 0
     stages = [[0]]
@@ -91,7 +91,7 @@ def test_published_macs_of_each_stage():
     assert macs == [int(value) for value in totals_row("MACs per stage").split()]
 
 
-def test_published_torchsummary_rows_and_size():
+def test_published_torchsummary_rows_and_size() -> None:
     plan = plan_of(NetworkSpec())
     named = [layer for layer in plan.layers if not layer.is_functional]
     sizes = torchsummary_sizes(plan.layers, plan.input_shape)
@@ -99,7 +99,7 @@ def test_published_torchsummary_rows_and_size():
     assert f"{sizes.forward_backward_mb:.2f}" == totals_row("torchsummary 'Forward/backward")
 
 
-def test_the_reference_block():
+def test_the_reference_block() -> None:
     plan = plan_of(BlockSpec())
     assert plan.output_shape == (1, 64, 224, 224)
     assert plan.totals.params == 1568
@@ -116,12 +116,12 @@ def test_the_reference_block():
     stride=st.integers(1, 64),
     dilation=st.integers(1, 100),
 )
-def test_same_geometry(side: int, kernel: int, stride: int, dilation: int):
+def test_same_geometry(side: int, kernel: int, stride: int, dilation: int) -> None:
     assert arithmetic.conv_side(side, kernel, stride, dilation) == math.ceil(side / stride)
 
 
 @given(network_specs(), input_specs)
-def test_each_layer_takes_what_the_one_before_put_out(spec: NetworkSpec, input_: InputSpec):
+def test_each_layer_takes_what_the_one_before_put_out(spec: NetworkSpec, input_: InputSpec) -> None:
     shape = None
     for layer in plan_of(spec, input_).layers:
         if layer.is_container:
@@ -134,13 +134,13 @@ def test_each_layer_takes_what_the_one_before_put_out(spec: NetworkSpec, input_:
 @given(network_specs(), input_specs, st.integers(2, 5))
 def test_macs_grow_with_the_batch_and_params_do_not(
     spec: NetworkSpec, input_: InputSpec, factor: int
-):
+) -> None:
     one = plan_of(spec, input_).totals
     many = plan_of(spec, InputSpec(size=input_.size, batch=input_.batch * factor)).totals
     assert many.macs == factor * one.macs
     assert many.params == one.params
 
 
-def test_functional_operations_are_rows_without_a_name():
+def test_functional_operations_are_rows_without_a_name() -> None:
     functional = [layer.type for layer in plan_of(NetworkSpec()).layers if layer.is_functional]
     assert functional == ["add"] * 10 + ["adaptive_avg_pool2d", "flatten"]

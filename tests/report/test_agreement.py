@@ -26,12 +26,16 @@ def report_of(spec: ModelSpec, input_: InputSpec) -> SummaryReport:
 
 
 @given(block_specs(), input_specs)
-def test_plan_and_forward_agree_on_every_layer_of_a_block(spec: BlockSpec, input_: InputSpec):
+def test_plan_and_forward_agree_on_every_layer_of_a_block(
+    spec: BlockSpec, input_: InputSpec
+) -> None:
     assert_agreement(report_of(spec, input_))
 
 
 @given(network_specs(), input_specs)
-def test_plan_and_forward_agree_on_every_layer_of_a_network(spec: NetworkSpec, input_: InputSpec):
+def test_plan_and_forward_agree_on_every_layer_of_a_network(
+    spec: NetworkSpec, input_: InputSpec
+) -> None:
     assert_agreement(report_of(spec, input_))
 
 
@@ -53,20 +57,20 @@ def assert_agreement(report: SummaryReport) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_breaking_any_cost_rule_is_noticed(rule: str, monkeypatch: pytest.MonkeyPatch):
+def test_breaking_any_cost_rule_is_noticed(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = getattr(arithmetic, rule)
     monkeypatch.setattr(arithmetic, rule, lambda *sizes: right(*sizes) + 1)
-    with pytest.raises(DisagreementError, match="planned .*, seen "):
+    with pytest.raises(DisagreementError, match=r"planned .*, seen "):
         confirmed(report_of(NetworkSpec(), SMALL))
 
 
-def test_breaking_torchsummary_s_arithmetic_is_noticed(monkeypatch: pytest.MonkeyPatch):
+def test_breaking_torchsummary_s_arithmetic_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torchsummary_sizes, "BYTES_PER_ELEMENT", 4.1)
     with pytest.raises(DisagreementError, match="input size in MB"):
         confirmed(report_of(BlockSpec(), InputSpec()))
 
 
-def test_the_first_differing_layer_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_the_first_differing_layer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     right = arithmetic.norm_params
     monkeypatch.setattr(arithmetic, "norm_params", lambda channels: right(channels) + 1)
     with pytest.raises(DisagreementError, match="parameters of BatchNorm2d-2: planned 37, seen 36"):

@@ -26,7 +26,7 @@ def tiny(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_gives_a_network_of_its_own_stages(tiny: Path):
+def test_a_file_gives_a_network_of_its_own_stages(tiny: Path) -> None:
     request = read_request(str(tiny))
     assert request.spec == NetworkSpec(
         in_channels=1,
@@ -39,7 +39,7 @@ def test_a_file_gives_a_network_of_its_own_stages(tiny: Path):
     assert request.input == InputSpec(size=(32, 48))
 
 
-def test_flags_win_over_inline_settings_and_those_over_the_file(tiny: Path):
+def test_flags_win_over_inline_settings_and_those_over_the_file(tiny: Path) -> None:
     request = read_request(
         f"{tiny}:classes=5,width_mult=0.5", [Setting("classes", "7", "--classes")]
     )
@@ -47,7 +47,7 @@ def test_flags_win_over_inline_settings_and_those_over_the_file(tiny: Path):
     assert (request.spec.classes, request.spec.width_mult, request.spec.in_channels) == (7, 0.5, 1)
 
 
-def test_a_file_can_hold_a_block(tmp_path: Path):
+def test_a_file_can_hold_a_block(tmp_path: Path) -> None:
     path = tmp_path / "b.toml"
     path.write_text('target = "block"\nin = 8\nexpand = 2.5\n')
     assert read_request(str(path)).spec == BlockSpec(in_channels=8, expand=2.5)
@@ -68,7 +68,9 @@ def test_a_file_can_hold_a_block(tmp_path: Path):
         ('target = "blok"', "did you mean 'block'"),
     ],
 )
-def test_mistakes_in_a_file_name_the_file_and_the_key(tmp_path: Path, content: str, words: str):
+def test_mistakes_in_a_file_name_the_file_and_the_key(
+    tmp_path: Path, content: str, words: str
+) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(content)
     with pytest.raises(UserError) as error:
@@ -77,7 +79,7 @@ def test_mistakes_in_a_file_name_the_file_and_the_key(tmp_path: Path, content: s
     assert words in str(error.value)
 
 
-def test_a_syntax_error_in_a_file_is_told_with_its_line(tmp_path: Path):
+def test_a_syntax_error_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_text("in = 3\nclasses = =\n")
     with pytest.raises(UserError, match="line 2"):

@@ -1,0 +1,116 @@
+"""Every mistake: exit code 2, one sentence on stderr, nothing on stdout, no traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.process import Result, mbv2
+
+MISTAKES = [
+    ("--in 0", "--in must be a whole number from 1"),
+    ("--out -3", "--out must be"),
+    ("--out many", "not 'many'"),
+    ("--out 1.5", "whole number"),
+    ("--out 99999999999999999999", "from 1 to 65536"),
+    ("--stride 0", "--stride must be"),
+    ("--stride x", "--stride must be"),
+    ("--expand 0", "--expand must be a number above 0"),
+    ("--expand -1", "--expand must be"),
+    ("--expand nan", "not 'nan'"),
+    ("--expand inf", "not 'inf'"),
+    ("--expand 1e300", "up to 256"),
+    ("--in 1 --expand 0.1", "no hidden channel"),
+    ("--kernel 4", "--kernel must be an odd whole number"),
+    ("--kernel 0", "--kernel must be an odd"),
+    ("--dilation 0", "--dilation must be"),
+    ("--act rellu", "did you mean 'relu'?"),
+    ("--size 0", "--size must be"),
+    ("--size -5", "--size must be"),
+    ("--size 12x", "HEIGHTxWIDTH"),
+    ("--size 1x2x3", "HEIGHTxWIDTH"),
+    ("--size big", "HEIGHTxWIDTH"),
+    ("--size 99999999", "from 1 to 65536"),
+    ("--batch 0", "--batch must be"),
+    ("--batch two", "--batch must be"),
+    ("network --width-mult 0", "--width-mult must be"),
+    ("network --width-mult nan", "--width-mult must be"),
+    ("network --width-mult 1e9", "up to 16"),
+    ("network --classes -1", "--classes must be"),
+    ("network --round-nearest 0", "--round-nearest must be"),
+    ("network --output-stride 64", "--output-stride must be one of 8, 16, 32"),
+    ("network --output-stride wide", "--output-stride must be"),
+    ("network --dropout 1", "--dropout must be"),
+    ("nework", "did you mean 'network'?"),
+    ("missing.toml", "cannot read missing.toml"),
+    ("network:width=0.5", "network:width is not a key of a network"),
+    ("network:width_mult", "is not TARGET:key=value"),
+    ("network:width_mult=0.5,width_mult=1", "twice"),
+    ("network --expand 6", "--expand belongs to a block, not to a network"),
+    ("--width-mult 0.5", "--width-mult belongs to a network, not to a block"),
+    ("--format jsn", "did you mean 'json'?"),
+    ("--print prams", "did you mean 'params'?"),
+    ("--print", "requires an argument"),
+    ("--print macs --format json", "exclude each other"),
+    ("--dtype float23", "did you mean 'float32'?"),
+    ("--dtype int8", "no forward pass runs in int8"),
+    ("--device gpu", "--device must be one of auto, cpu"),
+    ("--device cuda:99", "device cuda:99 is not there (here are cpu"),
+    ("--seed -1", "--seed must be"),
+    ("--size 60000 --batch 1000", "--force"),
+    ("--output missing/file.txt", "cannot write missing/file.txt"),
+    ("--output .", "cannot write ."),
+    ("--expnd 6", "--expand"),
+    ("block extra", "extra"),
+]
+
+
+def assert_one_sentence(result: Result, words: str) -> None:
+    assert result.code == 2, result
+    assert result.stdout == ""
+    assert result.stderr.startswith("mbv2: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    assert words in result.stderr
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES, ids=[line for line, _ in MISTAKES])
+def test_mistake(arguments: str, words: str, tmp_path: Path) -> None:
+    assert_one_sentence(mbv2("summary", *arguments.split(), cwd=tmp_path), words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_command() -> None:
+    assert_one_sentence(mbv2("sumary"), "sumary")
+
+
+def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("in = 3\nclasses = =\n")
+    result = mbv2("summary", "bad.toml", cwd=tmp_path)
+    assert_one_sentence(result, "bad.toml is not valid TOML")
+    assert "line 2" in result.stderr
+
+
+def test_a_file_with_an_unknown_key(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("clases = 3\n")
+    result = mbv2("summary", "bad.toml", cwd=tmp_path)
+    assert_one_sentence(result, "did you mean 'classes'?")
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_bytes(b"\xff\xfe\x00")
+    assert_one_sentence(mbv2("summary", "bad.toml", cwd=tmp_path), "not UTF-8")
+
+
+def test_a_failed_run_leaves_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text("old")
+    arguments = ("--device", "cuda:99", "--format", "json", "--output", "old.json")
+    assert mbv2("summary", *arguments, cwd=tmp_path).code == 2
+    assert (tmp_path / "old.json").read_text() == "old"
+
+
+def test_a_full_disk_is_told() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    assert_one_sentence(mbv2("summary", "--no-forward", "--output", "/dev/full"), "No space left")

@@ -1,0 +1,141 @@
+"""What only a real process shows: imports, pipes, signals, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.process import mbv2, python
+
+LOADED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+
+
+def modules_after(code: str) -> set[str]:
+    result = python("-c", f"{code}\n{LOADED}")
+    assert result.stderr == ""
+    return set(json.loads(result.stdout.splitlines()[-1]))
+
+
+def modules_of_command(*arguments: str) -> set[str]:
+    return modules_after(
+        f"import sys; sys.argv = ['mbv2', *{arguments!r}]\n"
+        "from mbv2cli.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+    )
+
+
+def test_the_package_alone_is_light() -> None:
+    assert not modules_after("import mbv2cli") & {"torch", "numpy", "rich", "pydantic", "typer"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("summary", "--help"),
+        ("summary", "--no-forward"),
+        ("summary", "network", "--no-forward", "--format", "json"),
+        ("summary", "network", "--no-forward", "--format", "torchsummary"),
+        ("summary", "network", "--no-forward", "--print", "macs"),
+    ],
+)
+def test_nothing_without_a_forward_pass_loads_torch(arguments: tuple[str, ...]) -> None:
+    assert not modules_of_command(*arguments) & {"torch", "torchsummary", "numpy", "psutil"}
+
+
+def test_json_loads_no_rich() -> None:
+    assert "rich" not in modules_of_command("summary", "--no-forward", "--format", "json")
+
+
+def test_a_closed_pipe_is_silent() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "mbv2cli", "summary", "network", "--no-forward"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def main_with(patch: str, **environment: str):
+    """Run ``mbv2 summary`` in a process in which ``patch`` has been run first."""
+    code = (
+        f"import sys; sys.argv = ['mbv2', 'summary']\n{patch}\n"
+        "from mbv2cli.__main__ import main\nmain()"
+    )
+    return python("-c", code, **environment)
+
+
+def raising(what: str) -> str:
+    return (
+        "import mbv2cli.cli.summary as summary\n"
+        f"def fail(): raise {what}\n"
+        "summary.start_torch = fail"
+    )
+
+
+def test_ctrl_c_exits_130() -> None:
+    result = main_with(raising("KeyboardInterrupt"))
+    assert result == (130, "", "")
+
+
+def test_ctrl_c_while_importing_exits_130() -> None:
+    result = main_with(
+        "import builtins; imports = builtins.__import__\n"
+        "def fail(name, *rest):\n"
+        "    if name == 'mbv2cli.cli.run': raise KeyboardInterrupt\n"
+        "    return imports(name, *rest)\n"
+        "builtins.__import__ = fail"
+    )
+    assert result == (130, "", "")
+
+
+def test_a_bug_exits_3_in_one_sentence() -> None:
+    result = main_with(raising("RuntimeError('odd')"))
+    assert (result.code, result.stdout) == (3, "")
+    assert result.stderr == (
+        "mbv2: a bug in mbv2, please report it: RuntimeError: odd (MBV2_DEBUG=1 shows where)\n"
+    )
+
+
+def test_a_bug_shows_its_traceback_when_asked() -> None:
+    result = main_with(raising("RuntimeError('odd')"), MBV2_DEBUG="1")
+    assert result.code not in {0, 2}
+    assert "Traceback" in result.stderr
+
+
+def test_a_disagreement_exits_3_and_names_the_layer() -> None:
+    result = main_with(
+        "from mbv2cli.plan import arithmetic\n"
+        "right = arithmetic.norm_params\n"
+        "arithmetic.norm_params = lambda channels: right(channels) + 1"
+    )
+    assert (result.code, result.stdout) == (3, "")
+    assert result.stderr == (
+        "mbv2: a bug in mbv2, please report it: plan and forward pass disagree on the "
+        "parameters of BatchNorm2d-2: planned 37, seen 36\n"
+    )
+
+
+def test_completion_knows_the_choices() -> None:
+    result = mbv2(
+        _MBV2_COMPLETE="complete_bash", COMP_WORDS="mbv2 summary --format j", COMP_CWORD="3"
+    )
+    assert result.stdout.split() == ["json"]
+
+
+def test_github_actions_gets_no_colour_codes() -> None:
+    assert "\x1b" not in mbv2("summary", "--help", GITHUB_ACTIONS="true").stdout
+
+
+def test_an_ascii_terminal_gets_no_error() -> None:
+    result = mbv2("summary", "network", "--no-forward", PYTHONIOENCODING="ascii")
+    assert (result.code, result.stderr) == (0, "")

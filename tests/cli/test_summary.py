@@ -1,0 +1,127 @@
+"""stdout, stderr and exit code of `mbv2 summary`, as a caller gets them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import stat
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from mbv2cli.report.summary_values import VALUES
+from tests.process import mbv2, python
+
+NETWORK = ("summary", "network:width_mult=0.35,size=96,classes=10")
+
+REFERENCE_SCRIPT = """
+from torchsummary import summary
+from mbv2cli import {module}, {spec}
+summary({module}({spec}()), (3, 224, 224), batch_size=1, device="cpu")
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--version",),
+        ("--help",),
+        ("summary", "--help"),
+        ("summary",),
+        ("summary", "--no-forward"),
+        ("summary", "--in", "8", "--out", "8", "--batch", "4", "--size", "20x30"),
+        ("summary", "--expand", "1", "--format", "markdown"),
+        NETWORK,
+        (*NETWORK, "--format", "csv"),
+        ("summary", "--size", "8", "--format", "json"),
+        ("summary", "--no-forward", "--print", ",".join(VALUES)),
+        ("summary", "-q"),
+    ],
+    ids=" ".join,
+)
+def test_what_a_caller_gets(arguments: tuple[str, ...], snapshot: SnapshotAssertion) -> None:
+    assert mbv2(*arguments) == snapshot
+
+
+def test_the_reference_run() -> None:
+    result = mbv2("summary", "--in", "3", "--out", "64", "--expand", "6")
+    for words in (
+        *("[1, 64, 224, 224]", "Total params: 1,568", "Input size (MB): 0.57"),
+        *("pass size (MB): 90.34", "Params size (MB): 0.01", "Total Size (MB): 90.92"),
+        *("Conv2d-1 ", "ReLU-3 ", "BatchNorm2d-8 ", "Plan and forward pass agree"),
+    ):
+        assert words in result.stdout
+    assert (result.code, result.stderr) == (0, "")
+
+
+def test_the_reference_network() -> None:
+    document = json.loads(mbv2("summary", "network", "--format", "json").stdout)
+    assert document["totals"]["params"] == 3_504_872
+    assert document["totals"]["macs"] == 300_774_272
+    assert document["output_shape"] == [1, 1000]
+    assert document["torchsummary"]["forward_backward_mb"] == 152.87
+    assert document["forward"]["agrees"] is True
+    assert sum(not layer["functional"] for layer in document["layers"]) == 158
+
+
+@pytest.mark.parametrize("forward", ["--forward", "--no-forward"])
+@pytest.mark.parametrize(
+    ("target", "module", "spec"),
+    [("block", "InvertedResidual", "BlockSpec"), ("network", "MobileNetV2", "NetworkSpec")],
+)
+def test_torchsummary_s_own_text(target: str, module: str, spec: str, forward: str) -> None:
+    script = python("-c", REFERENCE_SCRIPT.format(module=module, spec=spec))
+    assert mbv2("summary", target, "--format", "torchsummary", forward) == script
+
+
+def test_json_and_csv_tell_the_same_of_every_layer() -> None:
+    layers = json.loads(mbv2(*NETWORK, "--no-forward", "--format", "json").stdout)["layers"]
+    lines = list(csv.DictReader(StringIO(mbv2(*NETWORK, "--format", "csv").stdout)))
+
+    def text(value: object) -> str:
+        if isinstance(value, list):
+            return "x".join(map(str, value))
+        return "" if value is None else str(value).lower() if value in (True, False) else str(value)
+
+    assert [{key: text(value) for key, value in layer.items()} for layer in layers] == [
+        {key: line[key].lower() if key == "functional" else line[key] for key in line}
+        for line in lines
+    ]
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    assert mbv2(*NETWORK, "--seed", "7") == mbv2(*NETWORK, "--seed", "7")
+
+
+def test_output_goes_to_the_file_and_nowhere_else(tmp_path: Path) -> None:
+    result = mbv2("summary", "--no-forward", "--format", "csv", "--output", "a.csv", cwd=tmp_path)
+    assert result == (0, "", "")
+    assert (tmp_path / "a.csv").read_text() == mbv2(
+        "summary", "--no-forward", "--format", "csv"
+    ).stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_output_keeps_the_mode_and_the_link(tmp_path: Path) -> None:
+    real = tmp_path / "real.txt"
+    real.write_text("old")
+    real.chmod(0o600)
+    (tmp_path / "link.txt").symlink_to(real)
+    assert mbv2("summary", "--no-forward", "--output", "link.txt", cwd=tmp_path).code == 0
+    assert (tmp_path / "link.txt").is_symlink()
+    assert "Conv2d-1" in real.read_text()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o600
+
+
+def test_quiet_still_writes_the_file(tmp_path: Path) -> None:
+    result = mbv2("summary", "-q", "--print", "macs", "--output", "macs.txt", cwd=tmp_path)
+    assert result == (0, "", "")
+    assert (tmp_path / "macs.txt").read_text() == "68640768\n"
+
+
+def test_no_line_of_a_pipe_is_cut_or_padded() -> None:
+    lines = mbv2(*NETWORK, "--no-forward", COLUMNS="40").stdout.splitlines()
+    assert any("features.17.conv.0.0" in line for line in lines)
+    assert not any("…" in line for line in lines)

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 PLAIN = {"NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "MBV2_DEBUG"}
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in PLAIN}
+ENVIRONMENT = {
+    **{key: value for key, value in os.environ.items() if key not in PLAIN},
+    "CUDA_VISIBLE_DEVICES": "",  # the same device on every machine
+}
 
 
 class Result(NamedTuple):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.process import mbv2, python
+from tests.process import Result, mbv2, python
 
 LOADED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
@@ -65,13 +65,13 @@ def test_a_closed_pipe_is_silent() -> None:
     assert process.returncode == 0
 
 
-def main_with(patch: str, **environment: str):
+def main_with(patch: str, **environment: str) -> Result:
     """Run ``mbv2 summary`` in a process in which ``patch`` has been run first."""
     code = (
         f"import sys; sys.argv = ['mbv2', 'summary']\n{patch}\n"
         "from mbv2cli.__main__ import main\nmain()"
     )
-    return python("-c", code, **environment)
+    return python("-c", code, cwd=None, **environment)
 
 
 def raising(what: str) -> str:

@@ -1,0 +1,149 @@
+"""`make bench`: mbv2 against its floors and its peers, interleaved, in one run.
+
+Prints two tables in Markdown: whole processes, and one call inside a running process.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+ROUNDS: Final = 9
+BARE: Final = "python -c 'typer + rich'"
+TORCH: Final = "python -c 'import torch'"
+
+BARE_PROGRAM = """
+import typer
+from rich.console import Console
+from rich.table import Table
+app = typer.Typer()
+@app.command()
+def main() -> None:
+    table = Table("Layer", "Params")
+    table.add_row("Conv2d-1", "54")
+    Console().print(table)
+app()
+"""
+
+REFERENCE_SCRIPT = """
+import torch
+from torch import nn
+from torchsummary import summary
+
+class Block(nn.Module):
+    def __init__(self, inp, out, stride, expand):
+        super().__init__()
+        hidden = inp * expand
+        self.shortcut = stride == 1 and inp == out
+        self.conv = nn.Sequential(
+            nn.Conv2d(inp, hidden, 1, bias=False), nn.BatchNorm2d(hidden), nn.ReLU(),
+            nn.Conv2d(hidden, hidden, 3, stride, 1, groups=hidden, bias=False),
+            nn.BatchNorm2d(hidden), nn.ReLU(),
+            nn.Conv2d(hidden, out, 1, bias=False), nn.BatchNorm2d(out),
+        )
+    def forward(self, x):
+        return x + self.conv(x) if self.shortcut else self.conv(x)
+
+model = Block(3, 64, 1, 6)
+print(model(torch.rand(1, 3, 224, 224)).shape)
+summary(model, (3, 224, 224), device="cpu")
+"""
+
+MODEL = "from mbv2cli import MobileNetV2\nmodel = MobileNetV2().eval()\n"
+PEERS: Final[Mapping[str, str]] = {
+    "torchsummary": "import torchsummary\n"
+    + MODEL
+    + "torchsummary.summary(model, (3, 224, 224), device='cpu')",
+    "torchinfo": "import torchinfo\n"
+    + MODEL
+    + "print(torchinfo.summary(model, (1, 3, 224, 224), device='cpu'))",
+    "ptflops": "import ptflops\n"
+    + MODEL
+    + "print(ptflops.get_model_complexity_info(model, (3, 224, 224)))",
+    "fvcore": "import torch\nfrom fvcore.nn import FlopCountAnalysis, flop_count_table\n"
+    + MODEL
+    + "print(flop_count_table(FlopCountAnalysis(model, torch.rand(1, 3, 224, 224))))",
+    "thop": "import thop, torch\n"
+    + MODEL
+    + "print(thop.profile(model, (torch.rand(1, 3, 224, 224),)))",
+}
+
+MBV2: Final = (sys.executable, "-m", "mbv2cli")
+PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
+    TORCH: (sys.executable, "-c", "import torch"),
+    BARE: (sys.executable, "-c", BARE_PROGRAM),
+    "reference script (block + torchsummary)": (sys.executable, "-c", REFERENCE_SCRIPT),
+    "mbv2 summary": (*MBV2, "summary"),
+    "mbv2 summary network": (*MBV2, "summary", "network"),
+    "mbv2 summary network --no-forward": (*MBV2, "summary", "network", "--no-forward"),
+    "mbv2 summary network --no-forward --format json": (
+        *(*MBV2, "summary", "network", "--no-forward", "--format", "json"),
+    ),
+    **{f"{name} script (network)": (sys.executable, "-c", code) for name, code in PEERS.items()},
+}
+
+
+def main() -> None:
+    """Measure and print."""
+    processes = medians({name: process(words) for name, words in PROCESSES.items()}, ROUNDS)
+    fastest_peer = min(processes[f"{name} script (network)"] for name in PEERS)
+    print("| whole process | median | ÷ import torch | ÷ bare Typer + rich | fastest peer ÷ it |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for name, seconds in processes.items():
+        print(
+            f"| `{name}` | {seconds * 1000:,.0f} ms | {seconds / processes[TORCH]:.2f} "
+            f"| {seconds / processes[BARE]:.2f} | {fastest_peer / seconds:.1f} |"
+        )
+    calls = medians(in_process(), 25)
+    plan = calls["mbv2: plan of the network"]
+    print("\n| in a running process | median | ÷ mbv2's plan |\n| --- | ---: | ---: |")
+    for name, seconds in calls.items():
+        print(f"| {name} | {seconds * 1000:,.2f} ms | {seconds / plan:,.0f} |")
+
+
+def process(words: tuple[str, ...]) -> Callable[[], object]:
+    """Return a call that runs these words as a process, to success."""
+    return lambda: subprocess.run(words, capture_output=True, check=True)
+
+
+def in_process() -> dict[str, Callable[[], object]]:
+    """Return the same question, asked of each tool in this process."""
+    import ptflops
+    import torch
+    import torchinfo
+    from fvcore.nn import FlopCountAnalysis
+
+    from mbv2cli import MobileNetV2, NetworkSpec, plan_of
+
+    model = MobileNetV2().eval()
+    shape = (1, 3, 224, 224)
+    dummy = torch.rand(shape)
+    return {
+        "mbv2: plan of the network": lambda: plan_of(NetworkSpec()).totals,
+        "torchinfo": lambda: torchinfo.summary(model, shape, device="cpu", verbose=0),
+        "ptflops": lambda: ptflops.get_model_complexity_info(
+            model, shape[1:], print_per_layer_stat=False
+        ),
+        "fvcore": lambda: (
+            FlopCountAnalysis(model, dummy).unsupported_ops_warnings(enabled=False).total()
+        ),
+    }
+
+
+def medians(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Return each task's median seconds, one run of each a round, after a warm-up."""
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(rounds + 1):
+        for name, task in tasks.items():
+            start = time.perf_counter()
+            task()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(runs[1:]) for name, runs in seconds.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 
 def main() -> None:
     """Run the command line and exit with its code; 130 after Ctrl-C, during imports too."""
+    _reopen_closed_streams()
     try:
         from mbv2cli.cli.run import run
 
         sys.exit(run())
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _reopen_closed_streams() -> None:
+    """Let what is printed vanish where the caller closed a stream (``>&-``)."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (stays open)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (stays open)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import time
+import timeit
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -89,7 +89,7 @@ PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
 
 def main() -> None:
     """Measure and print."""
-    processes = medians({name: process(words) for name, words in PROCESSES.items()}, ROUNDS)
+    processes = medians({name: once(process(words)) for name, words in PROCESSES.items()}, ROUNDS)
     fastest_peer = min(processes[f"{name} script (network)"] for name in PEERS)
     print("| whole process | median | ÷ import torch | ÷ bare Typer + rich | fastest peer ÷ it |")
     print("| --- | ---: | ---: | ---: | ---: |")
@@ -98,7 +98,7 @@ def main() -> None:
             f"| `{name}` | {seconds * 1000:,.0f} ms | {seconds / processes[TORCH]:.2f} "
             f"| {seconds / processes[BARE]:.2f} | {fastest_peer / seconds:.1f} |"
         )
-    calls = medians(in_process(), 25)
+    calls = medians({name: steadily(call) for name, call in in_process().items()}, 15)
     plan = calls["mbv2: plan of the network"]
     print("\n| in a running process | median | ÷ mbv2's plan |\n| --- | ---: | ---: |")
     for name, seconds in calls.items():
@@ -119,11 +119,12 @@ def in_process() -> dict[str, Callable[[], object]]:
 
     from mbv2cli import MobileNetV2, NetworkSpec, plan_of
 
-    model = MobileNetV2().eval()
+    spec = NetworkSpec()
+    model = MobileNetV2(spec).eval()
     shape = (1, 3, 224, 224)
     dummy = torch.rand(shape)
     return {
-        "mbv2: plan of the network": lambda: plan_of(NetworkSpec()).totals,
+        "mbv2: plan of the network": lambda: plan_of(spec).totals,
         "torchinfo": lambda: torchinfo.summary(model, shape, device="cpu", verbose=0),
         "ptflops": lambda: ptflops.get_model_complexity_info(
             model, shape[1:], print_per_layer_stat=False
@@ -134,14 +135,25 @@ def in_process() -> dict[str, Callable[[], object]]:
     }
 
 
-def medians(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return each task's median seconds, one run of each a round, after a warm-up."""
-    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+def steadily(call: Callable[[], object], seconds: float = 0.05) -> Callable[[], float]:
+    """Return a measurement of ``call`` in its steady state: repeated for about ``seconds``."""
+    timer = timeit.Timer(call)
+    timer.timeit(3)
+    number = max(1, round(seconds / timer.timeit(1)))
+    return lambda: timer.timeit(number) / number
+
+
+def once(run: Callable[[], object]) -> Callable[[], float]:
+    """Return a measurement of a single run."""
+    return lambda: timeit.timeit(run, number=1)
+
+
+def medians(measures: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Return each one's median seconds, measured once a round in turn, after a warm-up."""
+    seconds: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(rounds + 1):
-        for name, task in tasks.items():
-            start = time.perf_counter()
-            task()
-            seconds[name].append(time.perf_counter() - start)
+        for name, measure in measures.items():
+            seconds[name].append(measure())
     return {name: statistics.median(runs[1:]) for name, runs in seconds.items()}
 
 

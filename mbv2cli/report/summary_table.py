@@ -28,7 +28,7 @@ def render(report: SummaryReport) -> str:
     text = StringIO()
     console = Console(file=text, width=UNLIMITED_WIDTH, color_system=None, force_terminal=False)
     console.print(header(report), body(report), highlight=False)
-    return text.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 
 def header(report: SummaryReport) -> Group:

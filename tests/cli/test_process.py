@@ -65,6 +65,12 @@ def test_a_closed_pipe_is_silent() -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_stream_is_no_error(closed: str) -> None:
+    line = f"{sys.executable} -m mbv2cli summary --no-forward {closed}"
+    assert subprocess.run(["sh", "-c", line], capture_output=True, check=True).stderr == b""  # noqa: S607
+
+
 def main_with(patch: str, **environment: str) -> Result:
     """Run ``mbv2 summary`` in a process in which ``patch`` has been run first."""
     code = (

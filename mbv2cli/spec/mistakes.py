@@ -58,7 +58,7 @@ def _sentence(
         return f"{place} is not a key (the keys are {_listed(model)}){nearest(name, keys(model))}"
     if field is None:
         return f"{place} must be a table with the keys {_listed(model)}, not {value!r}"
-    if problem == "missing":
+    if problem == "missing" and field.is_required():
         return f"{place} is missing: give {allowed_values(field)}"
     hint = nearest(str(value), choices(field))
     return f"{place} must be {allowed_values(field)}, not {_short(value)}{hint}"

@@ -39,10 +39,10 @@ def file_settings(path: Path) -> list[Setting]:
     try:
         with path.open("rb") as file:
             content = tomllib.load(file)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not valid TOML: {error}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not valid TOML: it is not UTF-8 text") from None
+    except (ValueError, RecursionError) as error:  # tomllib's own, and what it lets through
+        raise UserError(f"{path} is not valid TOML: {error}") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     return [Setting(key, value, f"{path}: {key}") for key, value in content.items()]

@@ -57,6 +57,11 @@ def test_a_file_can_hold_a_block(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("in = ", "not valid TOML"),
+        ("in = " + 5000 * "9", "not valid TOML"),
+        ("in = " + 5000 * "[", "not valid TOML"),
+        ("in = [3]", "in must be a whole number"),
+        ("size = [3]", "size must be a side or HEIGHTxWIDTH"),
+        ('target = "block"\nstages = []', "belongs to a network"),
         ("clases = 3", "did you mean 'classes'"),
         ("stages = [{t = 1, c = 8, m = 3}]", "stages[0].m is not a key"),
         ("stages = [{t = 1}]", "stages[0].c is missing"),

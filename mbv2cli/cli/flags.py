@@ -86,10 +86,10 @@ def with_flags(**groups: tuple[type[Spec], ...]) -> Callable[[Callable[..., None
 
 
 def _flags(owners: tuple[type[Spec], ...]) -> Iterator[_Flag]:
-    """Yield each flag once; those of several specs after those of one."""
+    """Yield each flag once; those that several specs share first."""
     every = dict.fromkeys(key for owner in owners for key in keys(owner) if key not in FILE_ONLY)
     found = [_Flag(key, tuple(o for o in owners if key in keys(o))) for key in every]
-    return iter(sorted(found, key=lambda flag: owners.index(flag.owners[0]) - len(flag.owners)))
+    return iter(sorted(found, key=lambda flag: (-len(flag.owners), owners.index(flag.owners[0]))))
 
 
 def _given(flags: Iterable[_Flag], values: dict[str, Any]) -> Iterator[Setting]:

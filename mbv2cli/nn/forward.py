@@ -44,7 +44,8 @@ def forward(spec: BlockSpec | NetworkSpec, input_shape: Shape, run: RunSpec) -> 
 def observe(model: nn.Module, dummy: Tensor) -> ForwardRun:
     """Run ``model`` once on ``dummy`` through torchsummary; note every call of a module.
 
-    In eval mode, without gradients. Modes and hooks of the model are put back afterwards.
+    In eval mode, without gradients. Modes and hooks of the model and the global random state
+    are afterwards as they were.
     """
     calls: list[ModuleCall] = []
     output_shape: list[Shape] = []

@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from typing import Final
 
+import torch
 import torchsummary
 from torch import Tensor, nn
 
@@ -20,14 +21,18 @@ def run_torchsummary(model: nn.Module, dummy: Tensor) -> TorchsummaryTable:
     """Return torchsummary's table of one forward pass of ``model`` on ``dummy``.
 
     torchsummary 1.5.1 makes its own input, a float32 batch of two on the CPU: a pre-hook puts
-    ``dummy`` in its place. Its hooks, which it leaves behind when the forward raises, are
-    always removed.
+    ``dummy`` in its place, and the random state that it advances is put back. Its hooks, which
+    it leaves behind when the forward raises, are always removed.
     """
     batch, *sample_shape = dummy.shape
     printed = StringIO()
     feed = model.register_forward_pre_hook(lambda _module, _args: (dummy,))
     try:
-        with _hooks_restored(model), redirect_stdout(printed):
+        with (
+            torch.random.fork_rng(devices=[]),
+            _hooks_restored(model),
+            redirect_stdout(printed),
+        ):
             torchsummary.summary(model, tuple(sample_shape), batch_size=batch, device="cpu")
     finally:
         feed.remove()

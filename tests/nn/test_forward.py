@@ -26,10 +26,9 @@ def test_looking_changes_nothing() -> None:
     modes = [module.training for module in model.modules()]
     state = {key: value.clone() for key, value in model.state_dict().items()}
     attributes = [set(vars(module)) for module in model.modules()]
+    dummy = torch.rand(2, 3, 32, 32)
     random_state = torch.random.get_rng_state()
-    with torch.random.fork_rng():
-        dummy = torch.rand(2, 3, 32, 32)
-        observe(model, dummy)
+    observe(model, dummy)
     assert [module.training for module in model.modules()] == modes
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
     assert [set(vars(module)) for module in model.modules()] == attributes
@@ -43,8 +42,11 @@ def hooks_of(module: nn.Module) -> list[object]:
 
 def test_the_random_state_stays_and_the_hooks_go_when_the_forward_raises() -> None:
     model = InvertedResidual(BlockSpec())
+    wrong = torch.rand(1, 7, 8, 8)
+    random_state = torch.random.get_rng_state()
     with pytest.raises(RuntimeError):
-        observe(model, torch.rand(1, 7, 8, 8))
+        observe(model, wrong)
+    assert torch.equal(torch.random.get_rng_state(), random_state)
     assert not any(hooks_of(module) for module in model.modules())
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
 
 from mbv2cli.spec.block import BlockSpec
 from mbv2cli.spec.network import STEM_KERNEL, STEM_STRIDE, NetworkSpec
@@ -112,7 +111,8 @@ class MobileNetV2(nn.Module):
         x = self.features(x)  # (B, head, H/32, W/32)
         if self.classifier is None:
             return x
-        x = adaptive_avg_pool2d(x, 1).flatten(1)  # (B, head)
+        # looked up as torchvision does, where counters that replace functions see the call
+        x = nn.functional.adaptive_avg_pool2d(x, (1, 1)).flatten(1)  # (B, head)
         logits: Tensor = self.classifier(x)  # (B, classes)
         return logits
 

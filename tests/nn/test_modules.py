@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from mbv2cli import InvertedResidual, MobileNetV2, NetworkSpec
 from mbv2cli.spec import BlockSpec
@@ -31,6 +32,20 @@ def test_no_classes_gives_the_feature_map() -> None:
     features = MobileNetV2(NetworkSpec(classes=0, width_mult=0.1)).eval()
     with torch.no_grad():
         assert features(torch.rand(1, 3, 64, 96)).shape == (1, 1280, 2, 3)
+
+
+def test_counters_that_replace_functions_see_the_pooling(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = nn.functional.adaptive_avg_pool2d
+    pooled: list[tuple[int, ...]] = []
+
+    def counted(x: Tensor, size: tuple[int, int]) -> Tensor:
+        pooled.append(tuple(x.shape))
+        return pool(x, size)
+
+    monkeypatch.setattr(nn.functional, "adaptive_avg_pool2d", counted)
+    with torch.no_grad():
+        MobileNetV2(NetworkSpec(width_mult=0.1)).eval()(torch.rand(1, 3, 64, 64))
+    assert pooled == [(1, 1280, 2, 2)]
 
 
 def test_checkpoint_outputs_and_initialisation_are_torchvision_s() -> None:

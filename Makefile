@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench peers clean
 
 demo: $(VENV)/installed
 	$(BIN)/mbv2 summary --in 3 --out 64 --expand 6
@@ -16,6 +16,9 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+peers: $(VENV)/installed-bench
+	$(BIN)/pytest -m peers
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m tests.bench

@@ -83,6 +83,7 @@ PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "mbv2 summary network --no-forward --format json": (
         *(*MBV2, "summary", "network", "--no-forward", "--format", "json"),
     ),
+    "mbv2 counts network": (*MBV2, "counts", "network"),
     **{f"{name} script (network)": (sys.executable, "-c", code) for name, code in PEERS.items()},
 }
 

@@ -21,10 +21,15 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import BaseModel
 
+from mbv2cli.report.counts_json import CountsDocument
 from mbv2cli.report.summary_document import SummaryDocument
 from mbv2cli.spec.base import Spec
 from tests.process import ENVIRONMENT, python
 
+DOCUMENTS: Final[dict[str, type[BaseModel]]] = {
+    "summary": SummaryDocument,
+    "counts": CountsDocument,
+}
 README: Final = Path(__file__).parent.parent / "README.md"
 
 
@@ -87,9 +92,9 @@ def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
 
 
-def field_table() -> str:
+def field_table(document: type[BaseModel]) -> str:
     """Return the table of JSON fields."""
-    return "\n".join(["| field | meaning |", "| --- | --- |", *field_rows(SummaryDocument)]) + "\n"
+    return "\n".join(["| field | meaning |", "| --- | --- |", *field_rows(document)]) + "\n"
 
 
 @pytest.mark.parametrize("fence", fences("console"), ids=lambda fence: fence.splitlines()[0])
@@ -110,8 +115,9 @@ def test_recipes_run(tmp_path: Path) -> None:
     assert "| Total params | 3,504,872 |" in (tmp_path / "summary.md").read_text("utf-8")
 
 
-def test_every_json_field_is_explained() -> None:
-    assert field_table() in README.read_text("utf-8")
+@pytest.mark.parametrize("command", DOCUMENTS)
+def test_every_json_field_is_explained(command: str) -> None:
+    assert field_table(DOCUMENTS[command]) in README.read_text("utf-8")
 
 
 def write() -> None:
@@ -124,9 +130,11 @@ def write() -> None:
             )
     shown = python("-c", fences("python")[0]).stdout
     text = re.sub(r"```text\n.*?```", lambda _: f"```text\n{shown}```", text, flags=re.DOTALL)
-    text = re.sub(
-        r"(<!-- fields -->\n\n).*", lambda start: start[1] + field_table(), text, flags=re.DOTALL
-    )
+    for command, document in DOCUMENTS.items():
+        mark = f"<!-- fields of {command} -->\n\n"
+        before, _, after = text.partition(mark)
+        rest = re.sub(r"\A(\|.*\n)*", "", after)
+        text = f"{before}{mark}{field_table(document)}{rest}"
     README.write_text(text, "utf-8")
 
 

@@ -13,7 +13,7 @@ if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
 import typer
 
 from mbv2cli import __version__
-from mbv2cli.cli import summary
+from mbv2cli.cli import counts, summary
 from mbv2cli.cli.output import write_stdout
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("summary", help=summary.HELP)(summary.summary)
+app.command("counts", help=counts.HELP)(counts.counts)
 
 
 @app.callback(invoke_without_command=True)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.options import Output, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.errors import UserError
 from mbv2cli.report import summary_values
+from mbv2cli.report.formats import format_named
 from mbv2cli.report.summary import SummaryReport, confirmed, planned, refuse_beyond_memory
-from mbv2cli.report.summary_format import SummaryFormat, summary_format
+from mbv2cli.report.summary_format import SummaryFormat
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
-from mbv2cli.spec.reader import KINDS, read_request, read_spec
+from mbv2cli.spec.reader import read_request, read_spec
 from mbv2cli.spec.settings import Setting
 
 HELP = """Show shapes, parameters, MACs and the torchsummary table of a block or a network.
@@ -45,13 +46,7 @@ exact, at once, without torch.
     run_settings=(RunSpec,),
 )
 def summary(
-    target: Annotated[
-        str,
-        typer.Argument(
-            help="block, network or a TOML file; TARGET:key=value,key=value overrides fields.",
-            autocompletion=lambda incomplete: [k for k in KINDS if k.startswith(incomplete)],
-        ),
-    ] = "block",
+    target: Target = "block",
     *,
     target_settings: list[Setting],
     run_settings: list[Setting],
@@ -71,27 +66,8 @@ def summary(
             rich_help_panel="Run",
         ),
     ] = False,
-    format_name: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help=f"One of {', '.join(SummaryFormat)}.",
-            rich_help_panel="Output",
-            autocompletion=lambda incomplete: [
-                f.value for f in SummaryFormat if f.startswith(incomplete)
-            ],
-        ),
-    ] = SummaryFormat.TABLE.value,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            metavar="FILE",
-            help="Write to FILE, whole or not at all, instead of standard output.",
-            rich_help_panel="Output",
-        ),
-    ] = None,
+    format_name: Annotated[str, format_option(*SummaryFormat)] = SummaryFormat.TABLE.value,
+    output: Output = None,
     values: Annotated[
         str | None,
         typer.Option(
@@ -127,7 +103,7 @@ def summary(
 
 
 def _face(format_name: str, values: str | None) -> Callable[[SummaryReport], str]:
-    face = summary_format(format_name)
+    face = format_named(format_name, SummaryFormat)
     if values is None:
         return face.render
     if face is not SummaryFormat.TABLE:

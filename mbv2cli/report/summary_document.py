@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from mbv2cli import __version__
 from mbv2cli.nn.records import ForwardRun
 from mbv2cli.plan import Role, Shape
+from mbv2cli.report.document import SCHEMA_VERSION, Part
 from mbv2cli.report.summary import SummaryReport
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
-
-SCHEMA_VERSION: Final = 1
-"""Grows when a field goes or changes its meaning; a new field leaves it as it is."""
-
 
 Megabytes = Annotated[float, AfterValidator(lambda exact: round(exact, 2))]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, from_attributes=True)
-
-
-class LayerRow(_Part):
+class LayerRow(Part):
     """One layer. JSON's ``layers`` and the lines of CSV have these fields, in this order."""
 
     name: str | None = Field(
@@ -51,7 +44,7 @@ class LayerRow(_Part):
     macs: int = Field(description="Multiply–accumulates of the whole batch.")
 
 
-class TotalsPart(_Part):
+class TotalsPart(Part):
     """Sums over the layers."""
 
     params: int = Field(description="Parameters.")
@@ -66,7 +59,7 @@ class TotalsPart(_Part):
     )
 
 
-class TorchsummaryPart(_Part):
+class TorchsummaryPart(Part):
     """torchsummary's closing figures in MB of 2^20 bytes, to 0.01 as it prints them."""
 
     input_mb: Megabytes = Field(description="Input size.")
@@ -77,7 +70,7 @@ class TorchsummaryPart(_Part):
     total_mb: Megabytes = Field(description="Estimated Total Size.")
 
 
-class ForwardPart(_Part):
+class ForwardPart(Part):
     """The forward pass that confirmed the numbers."""
 
     device: str = Field(description="Device that ran it.")
@@ -89,7 +82,7 @@ class ForwardPart(_Part):
     )
 
 
-class SummaryDocument(_Part):
+class SummaryDocument(Part):
     """What `mbv2 summary --format json` prints."""
 
     schema_version: int = Field(description=f"{SCHEMA_VERSION}: the version of these fields.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import assert_never
 
-from mbv2cli.errors import UserError, nearest
 from mbv2cli.report import summary_csv, summary_json, summary_markdown, summary_torchsummary
 from mbv2cli.report.summary import SummaryReport
 
@@ -36,13 +35,3 @@ class SummaryFormat(StrEnum):
                 return summary_torchsummary.render(report)
             case _:
                 assert_never(self)
-
-
-def summary_format(name: str) -> SummaryFormat:
-    """Return the format of this name. Raises `UserError` if there is none."""
-    if name not in list(SummaryFormat):
-        raise UserError(
-            f"--format must be one of {', '.join(SummaryFormat)}, not '{name}'"
-            f"{nearest(name, SummaryFormat)}"
-        )
-    return SummaryFormat(name)

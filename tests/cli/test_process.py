@@ -42,14 +42,16 @@ def test_the_package_alone_is_light() -> None:
         ("summary", "network", "--no-forward", "--format", "json"),
         ("summary", "network", "--no-forward", "--format", "torchsummary"),
         ("summary", "network", "--no-forward", "--print", "macs"),
+        ("counts", "network"),
     ],
 )
 def test_nothing_without_a_forward_pass_loads_torch(arguments: tuple[str, ...]) -> None:
     assert not modules_of_command(*arguments) & {"torch", "torchsummary", "numpy", "psutil"}
 
 
-def test_json_loads_no_rich() -> None:
+def test_neither_json_nor_counts_load_rich() -> None:
     assert "rich" not in modules_of_command("summary", "--no-forward", "--format", "json")
+    assert "rich" not in modules_of_command("counts", "network")
 
 
 def test_a_closed_pipe_is_silent() -> None:

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Plan, plan_of
-from mbv2cli.plan import Layer, Role, arithmetic
+from mbv2cli.plan import Role, arithmetic
 from mbv2cli.plan.torchsummary_sizes import torchsummary_sizes
 from tests.reference_tables import rows
 from tests.strategies import input_specs, network_specs
@@ -41,30 +40,6 @@ def test_published_macs_and_params_of_tf_slim(row: dict[str, str]) -> None:
 @pytest.mark.parametrize("width_mult", ["0.35", "0.75", "1.0", "1.4"])
 def test_published_params(width_mult: str) -> None:
     assert network(width_mult, "224").totals.params == int(totals_row("parameters", width_mult))
-
-
-def running_statistics(layers: Iterable[Layer]) -> int:
-    """Return Keras' count: without PyTorch's counter of batches."""
-    return sum(layer.buffers - 1 for layer in layers if layer.role is Role.NORM)
-
-
-def test_published_params_with_running_statistics() -> None:
-    plan = plan_of(NetworkSpec())
-    published = int(totals_row("parameters incl. BatchNorm"))
-    assert plan.totals.params + running_statistics(plan.layers) == published
-
-
-def test_published_params_without_classifier() -> None:
-    plan = plan_of(NetworkSpec(classes=0))
-    published = int(totals_row("parameters without classifier"))
-    assert plan.totals.params + running_statistics(plan.layers) == published
-
-
-def test_published_params_with_batchnorm_folded() -> None:
-    plan = plan_of(NetworkSpec())
-    norm = sum(layer.params for layer in plan.layers if layer.role is Role.NORM)
-    # of each BatchNorm, the scale goes into the weights and the bias stays
-    assert plan.totals.params - norm // 2 == int(totals_row("parameters after folding"))
 
 
 def test_published_activations() -> None:

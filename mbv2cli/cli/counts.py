@@ -1,0 +1,39 @@
+"""`mbv2 counts`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.options import Output, Target, format_option
+from mbv2cli.cli.output import write
+from mbv2cli.report.counts import counted
+from mbv2cli.report.counts_format import CountsFormat
+from mbv2cli.report.formats import format_named
+from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli.spec.reader import read_request
+from mbv2cli.spec.settings import Setting
+
+HELP = """Explain why counters differ: MACs and parameters under every tool's convention.
+
+Each line is the number that the tools named beside it report; the indented lines below are what \
+they count on top of convolutions and linear layers. Exact, without torch.
+
+[bold]Examples[/bold]
+
+  mbv2 counts network
+
+  mbv2 counts network:width_mult=0.5 --size 160 --format json
+"""
+
+
+@with_flags(target_settings=(BlockSpec, NetworkSpec, InputSpec))
+def counts(
+    target: Target = "block",
+    *,
+    target_settings: list[Setting],
+    format_name: Annotated[str, format_option(*CountsFormat)] = CountsFormat.TABLE.value,
+    output: Output = None,
+) -> None:
+    face = format_named(format_name, CountsFormat)
+    write(face.render(counted(read_request(target, target_settings))), output)

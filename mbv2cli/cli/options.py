@@ -1,0 +1,38 @@
+"""Arguments and options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from mbv2cli.spec.reader import KINDS
+
+Target: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        help="block, network or a TOML file; TARGET:key=value,key=value overrides fields.",
+        autocompletion=lambda incomplete: [k for k in KINDS if k.startswith(incomplete)],
+    ),
+]
+Output: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="FILE",
+        help="Write to FILE, whole or not at all, instead of standard output.",
+        rich_help_panel="Output",
+    ),
+]
+
+
+def format_option(*names: str) -> Any:
+    """Return ``--format`` with these formats to choose from."""
+    return typer.Option(
+        "--format",
+        metavar="NAME",
+        help=f"One of {', '.join(names)}.",
+        rich_help_panel="Output",
+        autocompletion=lambda incomplete: [n for n in names if n.startswith(incomplete)],
+    )

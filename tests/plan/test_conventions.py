@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from mbv2cli import BlockSpec, InputSpec, NetworkSpec, plan_of
+from mbv2cli.plan.conventions import (
+    MAC_CONVENTIONS,
+    PARAM_CONVENTIONS,
+    PTFLOPS,
+    Convention,
+    count,
+)
+from tests.reference_tables import rows
+from tests.strategies import input_specs, network_specs
+
+PUBLISHED = rows("counting_conventions")
+
+
+@pytest.mark.parametrize(
+    ("convention", "row"),
+    list(zip(MAC_CONVENTIONS, PUBLISHED, strict=True)),
+    ids=[row["convention"] for row in PUBLISHED],
+)
+def test_published_counts(convention: Convention, row: dict[str, str]) -> None:
+    assert count(convention, plan_of(NetworkSpec()).layers).total == int(row["value"])
+
+
+@pytest.mark.parametrize(
+    ("position", "quantity", "classes"),
+    [
+        (0, "parameters", 1000),
+        (1, "parameters incl. BatchNorm running statistics", 1000),
+        (1, "parameters without classifier incl. running statistics", 0),
+        (3, "parameters after folding BatchNorm", 1000),
+    ],
+)
+def test_published_params(position: int, quantity: str, classes: int) -> None:
+    published = next(row for row in rows("network_totals") if row["quantity"] == quantity)
+    layers = plan_of(NetworkSpec(classes=classes)).layers
+    assert count(PARAM_CONVENTIONS[position], layers).total == int(published["value"])
+
+
+@pytest.mark.parametrize("row", rows("tfslim"), ids=lambda row: row["width_mult"])
+def test_params_of_tf_slim(row: dict[str, str]) -> None:
+    layers = plan_of(NetworkSpec(width_mult=float(row["width_mult"]))).layers
+    published = float(row["params_M_without_batchnorm"])
+    assert round(count(PARAM_CONVENTIONS[2], layers).total / 10**6, 2) == published
+
+
+@given(network_specs(), input_specs)
+def test_a_total_is_its_base_and_what_is_added(spec: NetworkSpec, input_: InputSpec) -> None:
+    plan = plan_of(spec, input_)
+    for convention in MAC_CONVENTIONS:
+        result = count(convention, plan.layers)
+        added = sum(one.amount for one in result.added)
+        assert result.total == convention.factor * plan.totals.macs + added
+
+
+@pytest.mark.parametrize(("act", "times"), [("relu", 2), ("relu6", 1), ("hardswish", 0)])
+def test_ptflops_counts_an_activation_by_its_kind(act: str, times: int) -> None:
+    spec = BlockSpec.model_validate({"in": 8, "out": 8, "act": act})
+    added = count(PTFLOPS, plan_of(spec, InputSpec(size=(10, 12))).layers).added
+    assert [one.amount for one in added if one.what.startswith("activations")] == [times * 11520]

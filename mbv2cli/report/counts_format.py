@@ -1,11 +1,10 @@
-"""The formats of the counts, and who writes each."""
+"""The formats of the counts, and who writes each: only that one is loaded."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import assert_never
 
-from mbv2cli.report import counts_json, counts_text
 from mbv2cli.report.counts import CountsReport
 
 
@@ -19,8 +18,12 @@ class CountsFormat(StrEnum):
         """Return ``report`` in this format, as plain text."""
         match self:
             case CountsFormat.TABLE:
+                from mbv2cli.report import counts_text
+
                 return counts_text.render(report)
             case CountsFormat.JSON:
+                from mbv2cli.report import counts_json
+
                 return counts_json.render(report)
             case _:
                 assert_never(self)

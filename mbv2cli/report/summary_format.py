@@ -1,11 +1,10 @@
-"""The formats of the summary, and who writes each."""
+"""The formats of the summary, and who writes each: only that one is loaded."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import assert_never
 
-from mbv2cli.report import summary_csv, summary_json, summary_markdown, summary_torchsummary
 from mbv2cli.report.summary import SummaryReport
 
 
@@ -22,16 +21,24 @@ class SummaryFormat(StrEnum):
         """Return ``report`` in this format, as plain text."""
         match self:
             case SummaryFormat.TABLE:
-                from mbv2cli.report import summary_table  # brings rich, which costs time
+                from mbv2cli.report import summary_table
 
                 return summary_table.render(report)
             case SummaryFormat.JSON:
+                from mbv2cli.report import summary_json
+
                 return summary_json.render(report)
             case SummaryFormat.CSV:
+                from mbv2cli.report import summary_csv
+
                 return summary_csv.render(report)
             case SummaryFormat.MARKDOWN:
+                from mbv2cli.report import summary_markdown
+
                 return summary_markdown.render(report)
             case SummaryFormat.TORCHSUMMARY:
+                from mbv2cli.report import summary_torchsummary
+
                 return summary_torchsummary.render(report)
             case _:
                 assert_never(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -22,6 +22,8 @@ from mbv2cli.report.summary_format import SummaryFormat
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.spec.reader import read_request, read_spec
 from mbv2cli.spec.settings import Setting
+
+Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
 
 HELP = """Show shapes, parameters, MACs and the torchsummary table of a block or a network.
 
@@ -90,6 +92,8 @@ def summary(
     face = _face(format_name, values)
     report = planned(read_request(target, target_settings), read_spec(RunSpec, run_settings))
     run = _runner(forward=forward, force=force)
+    if forward and not quiet:
+        run = _with_progress(run)
     if quiet:
         report = run(report)
         if output:
@@ -97,9 +101,7 @@ def summary(
     elif face == SummaryFormat.TABLE.render and output is None and sys.stdout.isatty():
         _show_as_it_comes(report, run)
     else:
-        with progress("Running the forward pass"):
-            report = run(report)
-        write(face(report), output)
+        write(face(run(report)), output)
 
 
 def _face(format_name: str, values: str | None) -> Callable[[SummaryReport], str]:
@@ -111,7 +113,7 @@ def _face(format_name: str, values: str | None) -> Callable[[SummaryReport], str
     return partial(summary_values.render, names=summary_values.value_names(values))
 
 
-def _runner(*, forward: bool, force: bool) -> Callable[[SummaryReport], SummaryReport]:
+def _runner(*, forward: bool, force: bool) -> Run:
     if not forward:
         return lambda report: report
     return _run_by_force if force else _run_if_it_fits
@@ -128,7 +130,15 @@ def _run_by_force(report: SummaryReport) -> SummaryReport:
     return confirmed(report)
 
 
-def _show_as_it_comes(report: SummaryReport, run: Callable[[SummaryReport], SummaryReport]) -> None:
+def _with_progress(run: Run) -> Run:
+    def watched(report: SummaryReport) -> SummaryReport:
+        with progress("Running the forward pass"):
+            return run(report)
+
+    return watched
+
+
+def _show_as_it_comes(report: SummaryReport, run: Run) -> None:
     """Show on the terminal what the plan says at once, and the rest when it has run."""
     from rich.console import Console
 
@@ -136,6 +146,4 @@ def _show_as_it_comes(report: SummaryReport, run: Callable[[SummaryReport], Summ
 
     terminal = Console(highlight=False)
     terminal.print(summary_table.header(report))
-    with progress("Running the forward pass"):
-        report = run(report)
-    terminal.print(summary_table.body(report))
+    terminal.print(summary_table.body(run(report)))

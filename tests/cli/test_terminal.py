@@ -1,0 +1,77 @@
+"""What a person at a terminal sees."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+
+from tests.process import ENVIRONMENT
+
+COLOUR = "\x1b[3"
+"""How a code for a coloured foreground starts."""
+
+
+def on_terminal(*arguments: str, columns: int, **environment: str) -> str:
+    """Return what ``mbv2 ARGUMENTS`` shows on a terminal of this width."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with subprocess.Popen(
+        [sys.executable, "-m", "mbv2cli", *arguments],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**ENVIRONMENT, "TERM": "xterm-256color", **environment},
+    ):
+        os.close(slave)
+        shown = b""
+        while chunk := _read(master):
+            shown += chunk
+    os.close(master)
+    return shown.decode("utf-8").replace("\r\n", "\n")
+
+
+def _read(master: int) -> bytes:
+    try:
+        return os.read(master, 65536)
+    except OSError:  # Linux, once the other side is closed
+        return b""
+
+
+def test_80_columns_show_everything_with_shortened_paths() -> None:
+    shown = on_terminal("summary", "network", "--no-forward", columns=80, NO_COLOR="1")
+    assert " .conv.0.0 " in shown
+    assert "features.17.conv" not in shown
+    assert "Conv2d-154           [1, 1280, 7, 7]     409,600 features.18.0" in shown
+    assert "…" not in shown
+
+
+def test_200_columns_show_whole_paths() -> None:
+    shown = on_terminal("summary", "network", "--no-forward", columns=200)
+    assert "features.17.conv.0.0" in shown
+
+
+def test_colour_only_without_no_color() -> None:
+    assert COLOUR in on_terminal("summary", "--no-forward", columns=80)
+    assert COLOUR not in on_terminal("summary", "--no-forward", columns=80, NO_COLOR="1")
+
+
+def test_the_plan_is_shown_before_the_forward_pass() -> None:
+    shown = on_terminal("summary", columns=100)
+    order = ["(planned)", "Running the forward pass", "Conv2d-1", "agree on every layer"]
+    assert sorted(order, key=shown.index) == order
+
+
+def test_nothing_is_said_to_run_when_nothing_runs() -> None:
+    assert "Running" not in on_terminal("summary", "--no-forward", columns=100)
+    assert on_terminal("summary", "-q", columns=100) == ""
+
+
+def test_a_mistake_in_the_forward_pass_is_told_after_the_plan() -> None:
+    shown = on_terminal("summary", "--device", "cuda:9", columns=100)
+    assert shown.index("(planned)") < shown.index("mbv2: device cuda:9 is not there")
+    assert "Traceback" not in shown

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from mbv2cli.cli.exit_codes import ExitCode
+
 
 def main() -> None:
     """Run the command line and exit with its code; 130 after Ctrl-C, during imports too."""
@@ -15,7 +17,7 @@ def main() -> None:
 
         sys.exit(run())
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(ExitCode.INTERRUPTED)
 
 
 def _reopen_closed_streams() -> None:

@@ -49,6 +49,11 @@ class Plan:
         """Shape of what the last layer puts out."""
         return self.layers[-1].output_shape
 
+    @property
+    def macs_per_sample(self) -> int:
+        """MACs of one input of the batch."""
+        return self.totals.macs // self.input_shape[0]
+
     @cached_property
     def totals(self) -> Totals:
         """Sums over the layers."""

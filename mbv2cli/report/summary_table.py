@@ -158,8 +158,8 @@ def _figures(report: SummaryReport) -> Iterator[str]:
     yield f"Params size (MB): {sizes.params_mb:,.2f}"
     yield f"Estimated Total Size (MB): {sizes.total_mb:,.2f}"
     yield ""
-    batch = report.request.input.batch
-    per_sample = f", {totals.macs // batch:,} a sample" if batch > 1 else ""
+    batched = report.request.input.batch > 1
+    per_sample = f", {report.plan.macs_per_sample:,} a sample" if batched else ""
     yield f"MACs: {totals.macs:,} (convolutions + linear{per_sample})"
 
 

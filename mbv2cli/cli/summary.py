@@ -15,10 +15,12 @@ from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.errors import UserError
+from mbv2cli.plan.conventions import CONV_LINEAR, MAC_CONVENTIONS, mac_convention
 from mbv2cli.report import summary_values
 from mbv2cli.report.formats import format_named
 from mbv2cli.report.summary import SummaryReport, confirmed, planned, refuse_beyond_memory
 from mbv2cli.report.summary_format import SummaryFormat
+from mbv2cli.report.summary_view import LAYER, WAYS, View, view_of
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.spec.reader import read_request, read_spec
 from mbv2cli.spec.settings import Setting
@@ -69,6 +71,37 @@ def summary(
         ),
     ] = False,
     format_name: Annotated[str, format_option(*SummaryFormat)] = SummaryFormat.TABLE.value,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="NAME",
+            help=f"A row for each {', '.join(WAYS[:-1])} or {WAYS[-1]}.",
+            rich_help_panel="Output",
+            autocompletion=lambda incomplete: [w for w in WAYS if w.startswith(incomplete)],
+        ),
+    ] = LAYER,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="NAME[,NAME]",
+            help="Columns of table, csv or markdown, under the names of the JSON fields.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    convention_name: Annotated[
+        str,
+        typer.Option(
+            "--convention",
+            metavar="NAME",
+            help=f"What counts as MACs. One of {', '.join(c.key for c in MAC_CONVENTIONS)}.",
+            rich_help_panel="Output",
+            autocompletion=lambda incomplete: [
+                c.key for c in MAC_CONVENTIONS if c.key.startswith(incomplete)
+            ],
+        ),
+    ] = CONV_LINEAR.key,
     output: Output = None,
     values: Annotated[
         str | None,
@@ -89,28 +122,45 @@ def summary(
         ),
     ] = False,
 ) -> None:
-    face = _face(format_name, values)
-    report = planned(read_request(target, target_settings), read_spec(RunSpec, run_settings))
+    face = format_named(format_name, SummaryFormat)
+    view = view_of(by, columns)
+    render = _renderer(face, view, values)
+    report = planned(
+        read_request(target, target_settings),
+        read_spec(RunSpec, run_settings),
+        mac_convention(convention_name),
+    )
     run = _runner(forward=forward, force=force)
     if forward and not quiet:
         run = _with_progress(run)
     if quiet:
         report = run(report)
         if output:
-            write(face(report), output)
-    elif face == SummaryFormat.TABLE.render and output is None and sys.stdout.isatty():
-        _show_as_it_comes(report, run)
+            write(render(report), output)
+    elif face is SummaryFormat.TABLE and not (values or output) and sys.stdout.isatty():
+        _show_as_it_comes(report, run, view)
     else:
-        write(face(run(report)), output)
+        write(render(run(report)), output)
 
 
-def _face(format_name: str, values: str | None) -> Callable[[SummaryReport], str]:
-    face = format_named(format_name, SummaryFormat)
+def _renderer(
+    face: SummaryFormat, view: View, values: str | None
+) -> Callable[[SummaryReport], str]:
     if values is None:
-        return face.render
+        _refuse_unused(face, view)
+        return partial(face.render, view=view)
     if face is not SummaryFormat.TABLE:
         raise UserError(f"--print and --format {face} exclude each other; give one of them")
+    if view != View():
+        raise UserError("--print has no rows for --by and --columns; give one or the other")
     return partial(summary_values.render, names=summary_values.value_names(values))
+
+
+def _refuse_unused(face: SummaryFormat, view: View) -> None:
+    if view.columns and face in (SummaryFormat.JSON, SummaryFormat.TORCHSUMMARY):
+        raise UserError(f"--columns does nothing with --format {face}; leave one of them out")
+    if view.by and face is SummaryFormat.TORCHSUMMARY:
+        raise UserError(f"--by does nothing with --format {face}; leave one of them out")
 
 
 def _runner(*, forward: bool, force: bool) -> Run:
@@ -138,7 +188,7 @@ def _with_progress(run: Run) -> Run:
     return watched
 
 
-def _show_as_it_comes(report: SummaryReport, run: Run) -> None:
+def _show_as_it_comes(report: SummaryReport, run: Run, view: View) -> None:
     """Show on the terminal what the plan says at once, and the rest when it has run."""
     from rich.console import Console
 
@@ -146,4 +196,4 @@ def _show_as_it_comes(report: SummaryReport, run: Run) -> None:
 
     terminal = Console(highlight=False)
     terminal.print(summary_table.header(report))
-    terminal.print(summary_table.body(run(report)))
+    terminal.print(summary_table.body(run(report), view))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final, NamedTuple, TypeAlias
 
+from mbv2cli.errors import UserError, nearest
 from mbv2cli.plan.layers import Layer, Role
 
 Rule: TypeAlias = Callable[[Layer], int]
@@ -31,8 +32,12 @@ class Added(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """A way of counting: ``factor`` × (``base`` + additions), summed over the layers."""
+    """A way of counting: ``factor`` × (``base`` + additions), summed over the layers.
 
+    ``key`` is the name without spaces, for the command line.
+    """
+
+    key: str
     name: str
     unit: str
     base: Rule
@@ -59,6 +64,23 @@ def count(convention: Convention, layers: Iterable[Layer]) -> Count:
     )
     base = sum(map(convention.base, layers)) * convention.factor
     return Count(convention, base + sum(one.amount for one in added), added)
+
+
+def count_layer(convention: Convention, layer: Layer) -> int:
+    """Return the count of one layer by ``convention``."""
+    added = sum(rule(layer) for _what, rule in convention.additions)
+    return convention.factor * (convention.base(layer) + added)
+
+
+def mac_convention(name: str) -> Convention:
+    """Return the convention of MACs of this name or key. Raises `UserError` if there is none."""
+    for convention in MAC_CONVENTIONS:
+        if name in (convention.key, convention.name):
+            return convention
+    names = [convention.key for convention in MAC_CONVENTIONS]
+    raise UserError(
+        f"--convention must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
+    )
 
 
 def _macs(layer: Layer) -> int:
@@ -111,12 +133,17 @@ _BIAS: Final = Addition("bias of linear layers", _linear_bias)
 _NORM_TWICE: Final = Addition("2 a BatchNorm element", lambda layer: 2 * _norm_elements(layer))
 _POOLING: Final = Addition("inputs of global pooling", _pool_inputs)
 
-CONV_LINEAR: Final = Convention("conv+linear", "MACs", _macs, "the paper, torchvision")
-FLOP_COUNTER: Final = Convention(
-    "conv+linear x2", "FLOPs", _macs, "torch.utils.flop_counter", factor=2
+CONV_LINEAR: Final = Convention(
+    "conv+linear", "conv+linear", "MACs", _macs, "the paper, torchvision"
 )
-PTFLOPS_ATEN: Final = Convention("+linear bias", "MACs", _macs, "ptflops 0.7.5 (aten)", (_BIAS,))
+FLOP_COUNTER: Final = Convention(
+    "flop-counter", "conv+linear x2", "FLOPs", _macs, "torch.utils.flop_counter", factor=2
+)
+PTFLOPS_ATEN: Final = Convention(
+    "ptflops-aten", "+linear bias", "MACs", _macs, "ptflops 0.7.5 (aten)", (_BIAS,)
+)
 TORCHINFO: Final = Convention(
+    "torchinfo",
     "+bias +BN parameter count",
     "mult-adds",
     _macs,
@@ -124,9 +151,10 @@ TORCHINFO: Final = Convention(
     (_BIAS, Addition("BatchNorm parameters", _norm_params_per_sample)),
 )
 FVCORE: Final = Convention(
-    "+BN 2/element +pool", "flops", _macs, "fvcore 0.1.5, timm", (_NORM_TWICE, _POOLING)
+    "fvcore", "+BN 2/element +pool", "flops", _macs, "fvcore 0.1.5, timm", (_NORM_TWICE, _POOLING)
 )
 PTFLOPS: Final = Convention(
+    "ptflops",
     "+BN +activation +bias +pool",
     "MACs",
     _macs,
@@ -139,6 +167,7 @@ PTFLOPS: Final = Convention(
     ),
 )
 THOP: Final = Convention(
+    "thop",
     "+BN 4/element",
     "MACs",
     _macs,
@@ -157,8 +186,9 @@ MAC_CONVENTIONS: Final = (
 )
 
 PARAM_CONVENTIONS: Final = (
-    Convention("params", "elements", _params, "torchvision, timm"),
+    Convention("params", "params", "elements", _params, "torchvision, timm"),
     Convention(
+        "running-statistics",
         "+running statistics",
         "elements",
         _params,
@@ -172,6 +202,7 @@ PARAM_CONVENTIONS: Final = (
         ),
     ),
     Convention(
+        "without-batchnorm",
         "without BatchNorm",
         "elements",
         _params,
@@ -179,6 +210,7 @@ PARAM_CONVENTIONS: Final = (
         (Addition("BatchNorm parameters", lambda layer: -_norm_params(layer)),),
     ),
     Convention(
+        "folded",
         "BatchNorm folded",
         "elements",
         _params,

@@ -16,6 +16,9 @@ from mbv2cli.spec.network import NetworkSpec
 
 ModelSpec: TypeAlias = BlockSpec | NetworkSpec
 
+Timeline: TypeAlias = tuple[int | None, ...]
+"""A figure for each layer of a plan; None for one that is no step of what is told."""
+
 DEFAULT_INPUT: Final = InputSpec()
 
 

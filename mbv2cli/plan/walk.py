@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from mbv2cli.plan import arithmetic
 from mbv2cli.plan.layers import Layer, Role, Shape
 from mbv2cli.spec.block import BlockSpec
@@ -31,6 +33,12 @@ class _Walk:
         self._modules = 0
         self._shortcut: Shape | None = None
         self._waiting: Shape | None = None
+        self._stage = ""
+        self._block = ""
+
+    def enter(self, stage: str, block: str) -> None:
+        """Let the layers from here on belong to this stage and this part of the network."""
+        self._stage, self._block = stage, block
 
     def conv(
         self,
@@ -143,6 +151,9 @@ class _Walk:
                 self.shape,
                 output_shape,
                 shortcut_shape=self._waiting,
+                keeps_input=self._shortcut is not None and self._waiting is None,
+                stage=self._stage,
+                block=self._block,
                 **costs,
             )
         )
@@ -153,6 +164,7 @@ class _Walk:
 def block_layers(spec: BlockSpec, input_shape: Shape) -> tuple[Layer, ...]:
     """Return the layers of a block that is the root: no row stands for the block itself."""
     walk = _Walk(input_shape)
+    walk.enter("block", "block")
     _walk_block(walk, spec, "")
     return tuple(walk.layers)
 
@@ -160,6 +172,7 @@ def block_layers(spec: BlockSpec, input_shape: Shape) -> tuple[Layer, ...]:
 def network_layers(spec: NetworkSpec, input_shape: Shape) -> tuple[Layer, ...]:
     """Return the layers of a network: stem, blocks, head, then pooling and classifier if any."""
     walk = _Walk(input_shape)
+    walk.enter("stem", "features.0")
     _walk_conv_norm_act(
         walk,
         "features.0",
@@ -169,13 +182,19 @@ def network_layers(spec: NetworkSpec, input_shape: Shape) -> tuple[Layer, ...]:
         kernel=STEM_KERNEL,
         stride=STEM_STRIDE,
     )
-    for index, block in enumerate(spec.blocks, start=1):
-        block_input = walk.shape
-        _walk_block(walk, block, f"features.{index}")
-        walk.container(f"features.{index}", block_input)
+    stages = chain.from_iterable(
+        [f"s{number}"] * repeats for number, repeats in enumerate(spec.repeats, start=1)
+    )
+    for index, (stage, block) in enumerate(zip(stages, spec.blocks, strict=True), start=1):
+        path, block_input = f"features.{index}", walk.shape
+        walk.enter(stage, path)
+        _walk_block(walk, block, path)
+        walk.container(path, block_input)
     head = f"features.{len(spec.blocks) + 1}"
+    walk.enter("head", head)
     _walk_conv_norm_act(walk, head, Role.HEAD, spec.head_channels, spec.act)
     if spec.classes:
+        walk.enter("classifier", "classifier")
         walk.pool()
         walk.dropout("classifier.0")
         walk.linear("classifier.1", spec.classes)

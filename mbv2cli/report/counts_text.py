@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mbv2cli.plan.conventions import Count
 from mbv2cli.report.counts import CountsReport
-from mbv2cli.report.target_text import described
+from mbv2cli.report.target_text import heading
 
 
 class _Line(NamedTuple):
@@ -27,7 +27,7 @@ def render(report: CountsReport) -> str:
         f"{line.what:<{what}} {line.number:>{number}} {line.unit:<{unit}} {line.reported_by}"
         for line in lines
     )
-    return "".join(f"{row.rstrip()}\n" for row in (described(report.request), "", *rows))
+    return "".join(f"{row.rstrip()}\n" for row in (heading(report.request), "", *rows))
 
 
 def _lines(title: str, counts: Iterable[Count]) -> Iterator[_Line]:

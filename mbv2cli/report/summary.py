@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from mbv2cli.nn.records import ForwardRun
 from mbv2cli.plan import Plan, plan_of
-from mbv2cli.plan.memory import forward_bytes
+from mbv2cli.plan.conventions import CONV_LINEAR, Convention, Count, count
+from mbv2cli.plan.figures import LayerFigures, layer_figures
+from mbv2cli.plan.memory import EAGER, MEMORY_RULES, MemoryUse, memory_use
 from mbv2cli.plan.torchsummary_sizes import TorchsummarySizes, torchsummary_sizes
+from mbv2cli.plan.weights import state_bytes
 from mbv2cli.report.agreement import confirm
 from mbv2cli.spec.reader import Request
 from mbv2cli.spec.run import RunSpec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SummaryReport:
     """The plan of a request and, unless nothing was run, the forward pass that confirms it."""
 
@@ -21,13 +25,35 @@ class SummaryReport:
     run: RunSpec
     plan: Plan
     sizes: TorchsummarySizes
+    convention: Convention = CONV_LINEAR
     forward: ForwardRun | None = None
 
+    @cached_property
+    def layers(self) -> tuple[LayerFigures, ...]:
+        """The figures of each layer: MACs by the convention, bytes of the dtype."""
+        return layer_figures(self.plan, self.run.dtype, self.convention)
 
-def planned(request: Request, run: RunSpec) -> SummaryReport:
+    @cached_property
+    def macs(self) -> Count:
+        """MACs by the convention."""
+        return count(self.convention, self.plan.layers)
+
+    @cached_property
+    def memory(self) -> tuple[MemoryUse, ...]:
+        """The peak under each rule."""
+        return tuple(memory_use(rule, self.plan) for rule in MEMORY_RULES)
+
+    @property
+    def receptive_field(self) -> int:
+        """That of the last feature map."""
+        return next(one.receptive_field for one in self.layers[::-1] if one.receptive_field)
+
+
+def planned(request: Request, run: RunSpec, convention: Convention = CONV_LINEAR) -> SummaryReport:
     """Return the report from the plan alone. Loads no torch."""
     plan = plan_of(request.spec, request.input)
-    return SummaryReport(request, run, plan, torchsummary_sizes(plan.layers, plan.input_shape))
+    sizes = torchsummary_sizes(plan.layers, plan.input_shape)
+    return SummaryReport(request, run, plan, sizes, convention)
 
 
 def confirmed(report: SummaryReport) -> SummaryReport:
@@ -47,5 +73,6 @@ def refuse_beyond_memory(report: SummaryReport) -> None:
     """Raise `UserError` if the forward pass of ``report`` would not fit. Loads torch."""
     from mbv2cli.nn import memory_guard
 
-    needed = forward_bytes(report.plan, report.run.dtype)
+    dtype = report.run.dtype
+    needed = state_bytes(report.plan, dtype) + memory_use(EAGER, report.plan).peak_bytes(dtype)
     memory_guard.refuse_beyond_memory(report.run, report.plan.input_shape, needed)

@@ -1,4 +1,4 @@
-"""The summary as CSV: a line a layer, under the names that JSON uses."""
+"""The summary as CSV: a line a layer or group, under the names that JSON uses."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from io import StringIO
 
 from mbv2cli.report.shape_text import compact
 from mbv2cli.report.summary import SummaryReport
-from mbv2cli.report.summary_document import LayerRow
+from mbv2cli.report.summary_view import View
 
 
-def render(report: SummaryReport) -> str:
-    """Return a header and a line a layer; shapes as ``1x64x224x224``, none as nothing."""
+def render(report: SummaryReport, view: View) -> str:
+    """Return a header and the rows; shapes as ``1x64x224x224``, none as nothing."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(LayerRow.model_fields)
-    for layer in report.plan.layers:
-        writer.writerow(_cell(value) for _name, value in LayerRow.model_validate(layer))
+    columns = view.columns or view.all_columns
+    writer.writerow(columns)
+    for row in view.rows(report):
+        writer.writerow(_cell(getattr(row, column)) for column in columns)
     return text.getvalue()
 
 

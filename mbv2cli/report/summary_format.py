@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from mbv2cli.report.summary import SummaryReport
+from mbv2cli.report.summary_view import View
 
 
 class SummaryFormat(StrEnum):
@@ -17,13 +18,13 @@ class SummaryFormat(StrEnum):
     MARKDOWN = "markdown"
     TORCHSUMMARY = "torchsummary"
 
-    def render(self, report: SummaryReport) -> str:
-        """Return ``report`` in this format, as plain text."""
+    def render(self, report: SummaryReport, view: View) -> str:
+        """Return ``report`` in this format, as plain text; JSON and torchsummary's have no view."""
         match self:
             case SummaryFormat.TABLE:
                 from mbv2cli.report import summary_table
 
-                return summary_table.render(report)
+                return summary_table.render(report, view)
             case SummaryFormat.JSON:
                 from mbv2cli.report import summary_json
 
@@ -31,11 +32,11 @@ class SummaryFormat(StrEnum):
             case SummaryFormat.CSV:
                 from mbv2cli.report import summary_csv
 
-                return summary_csv.render(report)
+                return summary_csv.render(report, view)
             case SummaryFormat.MARKDOWN:
                 from mbv2cli.report import summary_markdown
 
-                return summary_markdown.render(report)
+                return summary_markdown.render(report, view)
             case SummaryFormat.TORCHSUMMARY:
                 from mbv2cli.report import summary_torchsummary
 

@@ -13,9 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from mbv2cli.plan import Layer
+from mbv2cli.plan.conventions import CONV_LINEAR
+from mbv2cli.plan.figures import whole
+from mbv2cli.plan.memory import EAGER, LAYERWISE
+from mbv2cli.report.bytes_text import binary
 from mbv2cli.report.shape_text import bracketed
 from mbv2cli.report.summary import SummaryReport
-from mbv2cli.report.target_text import described
+from mbv2cli.report.summary_cells import is_number, text, title
+from mbv2cli.report.summary_document import GroupRow
+from mbv2cli.report.summary_view import LAYER, View
+from mbv2cli.report.target_text import heading
 
 FUNCTIONAL: Final = "dim"
 CONTAINER: Final = "bold"
@@ -23,18 +30,18 @@ UNLIMITED_WIDTH: Final = 10_000
 """Wider than any line: what is piped or written to a file is never squeezed or folded."""
 
 
-def render(report: SummaryReport) -> str:
+def render(report: SummaryReport, view: View) -> str:
     """Return the whole as plain text, each line as long as it needs to be."""
-    text = StringIO()
-    console = Console(file=text, width=UNLIMITED_WIDTH, color_system=None, force_terminal=False)
-    console.print(header(report), body(report), highlight=False)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+    plain = StringIO()
+    console = Console(file=plain, width=UNLIMITED_WIDTH, color_system=None, force_terminal=False)
+    console.print(header(report), body(report, view), highlight=False)
+    return "".join(f"{line.rstrip()}\n" for line in plain.getvalue().splitlines())
 
 
 def header(report: SummaryReport) -> Group:
     """Return what can be said before anything has run."""
     return Group(
-        Text(described(report.request), style="bold"),
+        Text(heading(report.request), style="bold"),
         Text(f"Input shape: {bracketed(report.plan.input_shape)}"),
         Text(f"Output shape: {bracketed(report.plan.output_shape)} (planned)"),
         Text(f"Device: {report.run.device}, {report.run.dtype}"),
@@ -42,27 +49,69 @@ def header(report: SummaryReport) -> Group:
     )
 
 
-def body(report: SummaryReport) -> Group:
-    """Return the layers and the closing figures."""
-    return Group(_LayerTable(report.plan.layers), *map(Text, _figures(report)), _verdict(report))
+def body(report: SummaryReport, view: View) -> Group:
+    """Return the layers or groups and the closing figures."""
+    table = _LayerTable(report, view) if view.by is None else _group_table(report, view)
+    return Group(table, *map(Text, _figures(report)), _verdict(report))
+
+
+def _group_table(report: SummaryReport, view: View) -> Table:
+    rows = [*view.rows(report), GroupRow.model_validate(whole(report.layers))]
+    table = _empty_table(report, view)
+    for row in rows:
+        is_whole = row is rows[-1]
+        if is_whole:
+            table.add_section()
+        table.add_row(
+            *(text(row, column) for column in view.shown_columns),
+            style=CONTAINER if is_whole else "",
+        )
+    return table
+
+
+def _empty_table(report: SummaryReport, view: View) -> Table:
+    table = Table(box=None, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    for column in view.shown_columns:
+        table.add_column(
+            title(column, view.by or LAYER, report.convention),
+            justify="right" if is_number(column) else "left",
+            overflow="fold",
+        )
+    return table
 
 
 @dataclass(frozen=True, slots=True)
 class _LayerTable:
     """Shows whole module paths where the width allows, else those within a block shortened."""
 
-    layers: Sequence[Layer]
+    report: SummaryReport
+    view: View
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        brackets = _ASCII_BRACKETS if options.ascii_only else _BRACKETS
-        whole = _table(self.layers, [layer.path for layer in self.layers], brackets)
+        layers = self.report.plan.layers
+        margins = list(_margins(layers, _ASCII_BRACKETS if options.ascii_only else _BRACKETS))
+        whole = self._table([layer.path for layer in layers], margins)
         if (
             Measurement.get(console, options.update_width(UNLIMITED_WIDTH), whole).maximum
             <= options.max_width
         ):
             yield whole
         else:
-            yield _table(self.layers, _short_paths(self.layers), brackets)
+            yield self._table(_short_paths(layers), margins)
+
+    def _table(self, paths: Sequence[str], margins: Sequence[str]) -> Table:
+        table = _empty_table(self.report, self.view)
+        rows = zip(
+            self.report.plan.layers, self.view.rows(self.report), paths, margins, strict=True
+        )
+        for layer, row, path, margin in rows:
+            cells = {column: text(row, column) for column in self.view.shown_columns}
+            if "name" in cells:
+                cells["name"] = f"{margin}{cells['name']}"
+            if "path" in cells:
+                cells["path"] = path
+            table.add_row(*cells.values(), style=_style(layer))
+        return table
 
 
 class _Brackets(NamedTuple):
@@ -75,25 +124,6 @@ class _Brackets(NamedTuple):
 
 _BRACKETS: Final = _Brackets("┌ ", "│ ", "└ ")
 _ASCII_BRACKETS: Final = _Brackets("/ ", "| ", "\\ ")
-
-
-def _table(layers: Sequence[Layer], paths: Sequence[str], brackets: _Brackets) -> Table:
-    table = Table(box=None, padding=(0, 1), pad_edge=False, collapse_padding=True)
-    table.add_column("Layer (type)", overflow="fold")
-    table.add_column("Output Shape", overflow="fold")
-    table.add_column("Param #", justify="right", overflow="fold")
-    table.add_column("Path", overflow="fold")
-    table.add_column("MACs", justify="right", overflow="fold")
-    for layer, path, margin in zip(layers, paths, _margins(layers, brackets), strict=True):
-        table.add_row(
-            f"{margin}{layer.name or layer.type}",
-            bracketed(layer.output_shape),
-            "" if layer.is_functional else f"{layer.params:,}",
-            path,
-            f"{layer.macs:,}" if layer.macs else "",
-            style=_style(layer),
-        )
-    return table
 
 
 def _style(layer: Layer) -> str:
@@ -158,9 +188,23 @@ def _figures(report: SummaryReport) -> Iterator[str]:
     yield f"Params size (MB): {sizes.params_mb:,.2f}"
     yield f"Estimated Total Size (MB): {sizes.total_mb:,.2f}"
     yield ""
+    yield f"{report.convention.unit}: {report.macs.total:,} ({_counted(report)})"
+    yield f"Peak memory: {', '.join(_peaks(report))} (mbv2 memory tells more)"
+
+
+def _counted(report: SummaryReport) -> str:
+    """Return what is counted, and how many MACs one of a batch has."""
+    convention, macs = report.convention, report.plan.macs_per_sample
+    if convention is not CONV_LINEAR:
+        return f"{convention.name}: {convention.reported_by}"
     batched = report.request.input.batch > 1
-    per_sample = f", {report.plan.macs_per_sample:,} a sample" if batched else ""
-    yield f"MACs: {totals.macs:,} (convolutions + linear{per_sample})"
+    return "convolutions + linear" + (f", {macs:,} a sample" if batched else "")
+
+
+def _peaks(report: SummaryReport) -> Iterator[str]:
+    for use in report.memory:
+        if use.rule in (LAYERWISE, EAGER):
+            yield f"{binary(use.peak_bytes(report.run.dtype))} {use.rule.name}"
 
 
 def _verdict(report: SummaryReport) -> Text:
@@ -168,7 +212,7 @@ def _verdict(report: SummaryReport) -> Text:
     if forward is None:
         return Text("Nothing was run (--no-forward): these are the plan's numbers.", style="yellow")
     return Text(
-        f"Plan and forward pass agree on every layer: output {bracketed(forward.output_shape)} "
-        f"on {forward.device}, {forward.dtype}.",
+        f"Plan and forward pass agree on every layer: {bracketed(forward.output_shape)}, "
+        f"{forward.device}, {forward.dtype}.",
         style="green",
     )

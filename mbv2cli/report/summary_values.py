@@ -6,8 +6,22 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from mbv2cli.errors import UserError, nearest
+from mbv2cli.plan.memory import (
+    EAGER,
+    INPLACE_DEPTHWISE,
+    LAYERWISE,
+    TRAINING,
+    MemoryRule,
+    memory_use,
+)
+from mbv2cli.plan.weights import flash_bytes, weight_bytes
 from mbv2cli.report.shape_text import compact
 from mbv2cli.report.summary import SummaryReport
+
+
+def _peak(report: SummaryReport, rule: MemoryRule) -> str:
+    return str(memory_use(rule, report.plan).peak_bytes(report.run.dtype))
+
 
 VALUES: Final[Mapping[str, Callable[[SummaryReport], str]]] = {
     "input_shape": lambda report: compact(report.plan.input_shape),
@@ -16,8 +30,15 @@ VALUES: Final[Mapping[str, Callable[[SummaryReport], str]]] = {
     "trainable_params": lambda report: str(report.plan.totals.trainable_params),
     "non_trainable_params": lambda report: str(report.plan.totals.non_trainable_params),
     "buffers": lambda report: str(report.plan.totals.buffers),
-    "macs": lambda report: str(report.plan.totals.macs),
+    "macs": lambda report: str(report.macs.total),
     "activations": lambda report: str(report.plan.totals.activations),
+    "receptive_field": lambda report: str(report.receptive_field),
+    "weight_bytes": lambda report: str(weight_bytes(report.plan, report.run.dtype)),
+    "flash_bytes": lambda report: str(flash_bytes(report.plan)),
+    "layerwise_bytes": lambda report: _peak(report, LAYERWISE),
+    "inplace_depthwise_bytes": lambda report: _peak(report, INPLACE_DEPTHWISE),
+    "eager_bytes": lambda report: _peak(report, EAGER),
+    "training_bytes": lambda report: _peak(report, TRAINING),
     "input_mb": lambda report: f"{report.sizes.input_mb:.2f}",
     "forward_backward_mb": lambda report: f"{report.sizes.forward_backward_mb:.2f}",
     "params_mb": lambda report: f"{report.sizes.params_mb:.2f}",

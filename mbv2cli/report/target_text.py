@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
+from typing import Final
 
 from mbv2cli.spec import BlockSpec, NetworkSpec
 from mbv2cli.spec.keys import keys
 from mbv2cli.spec.network import PAPER_STAGES
 from mbv2cli.spec.reader import Request
+
+_LEFT_OUT_IF_DEFAULT: Final = {"dilation", "depth_mult", "stem_scaling", "head_scaling"}
 
 
 def described(request: Request) -> str:
@@ -16,8 +20,16 @@ def described(request: Request) -> str:
     return f"{name}({', '.join(_arguments(request.spec))})"
 
 
+def heading(request: Request) -> str:
+    """Return the same in lines of at most 80 columns."""
+    return textwrap.fill(described(request), 80, subsequent_indent="    ")
+
+
 def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:
     values = spec.model_dump(by_alias=True, exclude={"stages"})
+    for key in _LEFT_OUT_IF_DEFAULT & values.keys():
+        if values[key] == keys(type(spec))[key].default:
+            del values[key]
     if isinstance(spec, NetworkSpec) and spec.stages != PAPER_STAGES:
         yield f"{len(spec.stages)} stages of its own"
     for key in keys(type(spec)):

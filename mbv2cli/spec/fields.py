@@ -30,6 +30,7 @@ MAX_DILATION = 1_024
 MAX_REPEATS = 1_000
 MAX_EXPAND = 256
 MAX_WIDTH_MULT = 16
+MAX_DEPTH_MULT = 4
 MAX_SEED = 2**63 - 1
 
 
@@ -104,6 +105,12 @@ WidthMult = Annotated[
     Field(gt=0, le=MAX_WIDTH_MULT, allow_inf_nan=False),
     Allowed(f"a number above 0 and up to {MAX_WIDTH_MULT}"),
 ]
+DepthMult = Annotated[
+    float,
+    Number,
+    Field(gt=0, le=MAX_DEPTH_MULT, allow_inf_nan=False),
+    Allowed(f"a number above 0 and up to {MAX_DEPTH_MULT}"),
+]
 Probability = Annotated[
     float,
     Number,
@@ -123,6 +130,8 @@ Seed = Annotated[
     int, Number, Field(ge=0, le=MAX_SEED), Allowed(f"a whole number from 0 to {MAX_SEED}")
 ]
 Activation = Literal["relu", "relu6", "hardswish", "silu", "gelu", "leaky_relu", "identity"]
+StemScaling = Literal["scaled", "fixed"]
+HeadScaling = Literal["widen", "scaled", "fixed"]
 DType = Literal["float32", "float16", "bfloat16", "float64", "int8"]
 Device = Annotated[
     str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from math import ceil
 from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -16,11 +17,14 @@ from mbv2cli.spec.fields import (
     Allowed,
     Channels,
     Classes,
+    DepthMult,
     Dilation,
     Expand,
+    HeadScaling,
     Kernel,
     Probability,
     Repeats,
+    StemScaling,
     Stride,
     WidthMult,
 )
@@ -83,8 +87,9 @@ class NetworkSpec(Spec):
     """A MobileNetV2: stem, stages of inverted residual blocks, head, pooling, classifier.
 
     The width multiplier scales the stem and the stages, and the head only when above 1
-    (paper, section 6.1.1). Raises `UserError` for values that are out of bounds, or that
-    together make no network.
+    (paper, section 6.1.1), unless their scaling says otherwise. The depth multiplier is timm's
+    (``decode_arch_def`` with ``fix_first_last``). Raises `UserError` for values that are out
+    of bounds, or that together make no network.
     """
 
     stages: Stages = Field(PAPER_STAGES, description="Rows of the paper's Table 2.")
@@ -92,6 +97,9 @@ class NetworkSpec(Spec):
         3, validation_alias="in", serialization_alias="in", description="Input channels."
     )
     width_mult: WidthMult = Field(1.0, description="Width multiplier α.")
+    depth_mult: DepthMult = Field(
+        1.0, description="Multiplies repeats, rounded up; not of the first and the last stage."
+    )
     classes: Classes = Field(
         1000, description="Classes; 0 for the feature map, without pooling and classifier."
     )
@@ -103,6 +111,12 @@ class NetworkSpec(Spec):
     dropout: Probability = Field(0.2, description="Dropout probability before the classifier.")
     stem: Channels = Field(32, description="Channels of the first convolution, unscaled.")
     head: Channels = Field(1280, description="Channels of the last 1×1 convolution, unscaled.")
+    stem_scaling: StemScaling = Field(
+        "scaled", description="Whether α scales the stem; fixed: never."
+    )
+    head_scaling: HeadScaling = Field(
+        "widen", description="Which α scale the head; widen: those above 1, scaled: all."
+    )
     act: Activation = Field("relu6", description="Activation.")
 
     @field_validator("output_stride")
@@ -126,12 +140,29 @@ class NetworkSpec(Spec):
     @property
     def stem_channels(self) -> int:
         """Output channels of the first convolution."""
+        if self.stem_scaling == "fixed":
+            return self.stem
         return scale_channels(self.stem, self.width_mult, self.round_nearest)
 
     @property
     def head_channels(self) -> int:
-        """Output channels of the last 1×1 convolution, which no α < 1 makes narrower."""
-        return scale_channels(self.head, max(1.0, self.width_mult), self.round_nearest)
+        """Output channels of the last 1×1 convolution."""
+        match self.head_scaling:
+            case "fixed":
+                return self.head
+            case "scaled":
+                return scale_channels(self.head, self.width_mult, self.round_nearest)
+            case "widen":
+                return scale_channels(self.head, max(1.0, self.width_mult), self.round_nearest)
+
+    @property
+    def repeats(self) -> tuple[int, ...]:
+        """Number of blocks of each stage."""
+        last = len(self.stages) - 1
+        return tuple(
+            stage.repeats if number in (0, last) else ceil(stage.repeats * self.depth_mult)
+            for number, stage in enumerate(self.stages)
+        )
 
     @cached_property
     def blocks(self) -> tuple[BlockSpec, ...]:
@@ -144,9 +175,10 @@ class NetworkSpec(Spec):
         geometries = hold_output_stride(
             (stage.stride for stage in self.stages), STEM_STRIDE, self.output_stride
         )
-        for number, (stage, geometry) in enumerate(zip(self.stages, geometries, strict=True)):
+        rows = zip(self.stages, self.repeats, geometries, strict=True)
+        for number, (stage, repeats, geometry) in enumerate(rows):
             out = scale_channels(stage.out_channels, self.width_mult, self.round_nearest)
-            for repeat in range(stage.repeats):
+            for repeat in range(repeats):
                 first = repeat == 0
                 dilation = geometry.first_dilation if first else geometry.dilation
                 try:

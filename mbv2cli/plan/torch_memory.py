@@ -1,0 +1,116 @@
+"""The memory that PyTorch takes, module by module: these rules follow every storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+from math import prod
+from typing import Final, NamedTuple
+
+from mbv2cli.plan.layers import Layer, Role
+from mbv2cli.plan.plan import Plan, Timeline
+from mbv2cli.spec.network import NetworkSpec
+
+_IN_PLACE: Final = frozenset({"ReLU", "ReLU6", "Hardswish", "SiLU", "LeakyReLU", "Identity"})
+"""Activations that return the storage of their input."""
+
+_SAVES_ITS_INPUT: Final = frozenset({"Conv2d", "BatchNorm2d", "Linear", "GELU"})
+
+_SAVES_ITS_OUTPUT: Final = frozenset({"ReLU", "LeakyReLU"})
+
+_SAVES_A_COPY: Final = frozenset({"ReLU6", "Hardswish", "SiLU"})
+"""In place, but the derivative needs the input: autograd clones it first."""
+
+
+class _Storage(NamedTuple):
+    """A piece of memory; tensors that share it share its number."""
+
+    number: int
+    elements: int
+
+
+class _Step(NamedTuple):
+    """A layer and the storages that it reads and returns."""
+
+    layer: Layer
+    input: _Storage
+    output: _Storage
+
+
+def eager(plan: Plan) -> Timeline:
+    """Return the live elements when the modules run in eval mode, without gradients.
+
+    Each module's input lives until the module returns, for Python's frames hold it; the
+    network's own input is the caller's and stays. BatchNorm has an output of its own.
+    """
+    held: dict[str, _Storage] = {}
+    timeline: list[int | None] = []
+    for step in _steps(plan, dropout_copies=False):
+        if step is None:
+            timeline.append(None)
+            continue
+        held = {path: held.get(path, step.input) for path in _running(step.layer.path)}
+        live = {step.input, step.output, *held.values()}
+        timeline.append(sum(storage.elements for storage in live))
+    return tuple(timeline)
+
+
+def training(plan: Plan) -> Timeline:
+    """Return the elements that autograd has saved by then for the backward pass, in train mode.
+
+    Each derivative saves what it needs (PyTorch's ``derivatives.yaml``); parameters are not
+    counted. Dropout's mask has the input's dtype, as on a CPU.
+    """
+    drops = isinstance(plan.spec, NetworkSpec) and plan.spec.dropout > 0
+    saved: set[_Storage] = set()
+    total = 0
+    timeline: list[int | None] = []
+    for step in _steps(plan, dropout_copies=drops):
+        if step is None:
+            timeline.append(None)
+            continue
+        new = set(_saved_storages(step)) - saved
+        saved |= new
+        total += sum(storage.elements for storage in new) + _saved_beside(step.layer, drops=drops)
+        timeline.append(total)
+    return tuple(timeline)
+
+
+def _steps(plan: Plan, *, dropout_copies: bool) -> Iterator[_Step | None]:
+    """Yield a step for each layer, None for a container."""
+    storage = _Storage(0, prod(plan.input_shape))
+    for number, layer in enumerate(plan.layers, start=1):
+        if layer.is_container:
+            yield None
+            continue
+        same = _returns_its_input(layer) or (layer.role is Role.DROPOUT and not dropout_copies)
+        output = storage if same else _Storage(number, prod(layer.output_shape))
+        yield _Step(layer, storage, output)
+        storage = output
+
+
+def _returns_its_input(layer: Layer) -> bool:
+    return layer.role is Role.FLATTEN or layer.type in _IN_PLACE
+
+
+def _running(path: str) -> list[str]:
+    """Return the paths of the module at ``path`` and of those around it, the root's first."""
+    return ["", *accumulate(path.split("."), lambda outer, name: f"{outer}.{name}")]
+
+
+def _saved_storages(step: _Step) -> Iterator[_Storage]:
+    if step.layer.type in _SAVES_ITS_INPUT:
+        yield step.input
+    if step.layer.type in _SAVES_ITS_OUTPUT:
+        yield step.output
+
+
+def _saved_beside(layer: Layer, *, drops: bool) -> int:
+    """Return the elements saved that are neither input nor output of a layer."""
+    if layer.type in _SAVES_A_COPY:
+        return prod(layer.input_shape)
+    if layer.role is Role.NORM:  # means and inverse deviations of the batch
+        return 2 * layer.output_shape[1]
+    if layer.role is Role.DROPOUT and drops:  # its mask
+        return prod(layer.output_shape)
+    return 0

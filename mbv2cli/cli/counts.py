@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import Output, Target, format_option
+from mbv2cli.cli.options import Output, PlainFormatName, Target
 from mbv2cli.cli.output import write
 from mbv2cli.report.counts import counted
-from mbv2cli.report.counts_format import CountsFormat
-from mbv2cli.report.formats import format_named
+from mbv2cli.report.formats import PlainFormat, format_named
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.spec.reader import read_request
 from mbv2cli.spec.settings import Setting
@@ -32,8 +29,12 @@ def counts(
     target: Target = "block",
     *,
     target_settings: list[Setting],
-    format_name: Annotated[str, format_option(*CountsFormat)] = CountsFormat.TABLE.value,
+    format_name: PlainFormatName = PlainFormat.TABLE.value,
     output: Output = None,
 ) -> None:
-    face = format_named(format_name, CountsFormat)
-    write(face.render(counted(read_request(target, target_settings))), output)
+    match format_named(format_name, PlainFormat):
+        case PlainFormat.TABLE:
+            from mbv2cli.report.counts_text import render
+        case PlainFormat.JSON:
+            from mbv2cli.report.counts_json import render
+    write(render(counted(read_request(target, target_settings))), output)

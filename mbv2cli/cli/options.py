@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from mbv2cli.report.formats import PlainFormat
 from mbv2cli.spec.reader import KINDS
 
 Target: TypeAlias = Annotated[
@@ -36,3 +37,6 @@ def format_option(*names: str) -> Any:
         rich_help_panel="Output",
         autocompletion=lambda incomplete: [n for n in names if n.startswith(incomplete)],
     )
+
+
+PlainFormatName: TypeAlias = Annotated[str, format_option(*PlainFormat)]

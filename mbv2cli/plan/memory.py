@@ -32,10 +32,10 @@ class MemoryRule:
 
 @dataclass(frozen=True, slots=True)
 class MemoryUse:
-    """What a rule makes of a plan, in elements."""
+    """What a rule makes of a plan: elements at each step, the most, and the layer behind it."""
 
     rule: MemoryRule
-    timeline: Timeline
+    steps: tuple[tuple[Layer, int], ...]
     peak: int
     culprit: Layer
 
@@ -46,26 +46,26 @@ class MemoryUse:
 
 LAYERWISE: Final = MemoryRule(
     "layerwise",
-    "input and output of one operation, and a shortcut that waits",
+    "an operation's input and output, and a shortcut that waits beside it",
     "mcunet's count_peak_activation_size",
     deployed_memory.layerwise,
 )
 INPLACE_DEPTHWISE: Final = MemoryRule(
     "inplace-depthwise",
-    "the same, a depthwise convolution overwriting its input",
-    "MCUNetV2, TinyEngine",
+    "the same, but depthwise convolutions overwrite their input",
+    "MCUNetV2's figures, TinyEngine's kernels",
     deployed_memory.inplace_depthwise,
 )
 EAGER: Final = MemoryRule(
     "eager",
-    "live tensors when PyTorch runs the modules without gradients",
-    "equals live storages, tracked",
+    "live tensors while PyTorch runs module by module, without gradients",
+    "equal to the storages that a forward pass keeps alive",
     torch_memory.eager,
 )
 TRAINING: Final = MemoryRule(
     "training",
-    "tensors that autograd has saved for the backward pass",
-    "equals saved_tensors_hooks",
+    "tensors that autograd saves for the backward pass, parameters apart",
+    "equal to the storages that saved_tensors_hooks see",
     torch_memory.training,
     grows=True,
 )
@@ -78,14 +78,15 @@ def memory_use(rule: MemoryRule, plan: Plan) -> MemoryUse:
 
     Where memory only grows, that is the layer that adds most; else the first at the peak.
     """
-    timeline = rule.timeline(plan)
-    steps = [(used, layer) for used, layer in zip(timeline, plan.layers, strict=True) if used]
-    peak = max(used for used, _layer in steps)
+    timeline = zip(plan.layers, rule.timeline(plan), strict=True)
+    steps = tuple((layer, used) for layer, used in timeline if used is not None)
+    peak = max(used for _layer, used in steps)
     if rule.grows:
-        totals = [0, *(used for used, _layer in steps)]
-        added = [after - before for before, after in pairwise(totals)]
-        return MemoryUse(rule, timeline, peak, steps[added.index(max(added))][1])
-    return MemoryUse(rule, timeline, peak, next(layer for used, layer in steps if used == peak))
+        added = [after - before for before, after in pairwise([0, *(used for _, used in steps)])]
+        culprit = steps[added.index(max(added))][0]
+    else:
+        culprit = next(layer for layer, used in steps if used == peak)
+    return MemoryUse(rule, steps, peak, culprit)
 
 
 def rule_named(name: str) -> MemoryRule:

@@ -11,7 +11,9 @@ from mbv2cli.plan.layers import Layer, Role
 from mbv2cli.plan.plan import Plan, Timeline
 from mbv2cli.spec.network import NetworkSpec
 
-_IN_PLACE: Final = frozenset({"ReLU", "ReLU6", "Hardswish", "SiLU", "LeakyReLU", "Identity"})
+IN_PLACE_ACTIVATIONS: Final = frozenset(
+    {"ReLU", "ReLU6", "Hardswish", "SiLU", "LeakyReLU", "Identity"}
+)
 """Activations that return the storage of their input."""
 
 _SAVES_ITS_INPUT: Final = frozenset({"Conv2d", "BatchNorm2d", "Linear", "GELU"})
@@ -90,7 +92,7 @@ def _steps(plan: Plan, *, dropout_copies: bool) -> Iterator[_Step | None]:
 
 
 def _returns_its_input(layer: Layer) -> bool:
-    return layer.role is Role.FLATTEN or layer.type in _IN_PLACE
+    return layer.role is Role.FLATTEN or layer.type in IN_PLACE_ACTIVATIONS
 
 
 def _running(path: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def binary(count: int) -> str:
-    """Return ``1,470.0 KiB``, or ``10.53 MiB`` from 10 MiB on."""
+    """Return ``1,470.00 KiB``, or ``10.53 MiB`` from 10 MiB on."""
     if count < 10 * 2**20:
-        return f"{count / 2**10:,.1f} KiB"
+        return f"{count / 2**10:,.2f} KiB"
     return f"{count / 2**20:,.2f} MiB"

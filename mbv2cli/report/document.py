@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from mbv2cli import __version__
+from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli.spec.reader import Request
 
 SCHEMA_VERSION: Final = 1
 """Grows when a field goes or changes its meaning; a new field leaves it as it is."""
@@ -14,3 +18,39 @@ class Part(BaseModel):
     """A document or a part of one: frozen, made of records by their attributes."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class Document(Part):
+    """What a command prints with `--format json`."""
+
+    schema_version: int = Field(
+        SCHEMA_VERSION, description=f"{SCHEMA_VERSION}: the version of these fields."
+    )
+    mbv2_version: str = Field(__version__, description="Version of mbv2.")
+    command: str = Field(description="The command that printed it.")
+
+    @property
+    def text(self) -> str:
+        """The document, indented."""
+        return self.model_dump_json(indent=2, by_alias=True) + "\n"
+
+
+class RequestDocument(Document):
+    """What a command prints about a target."""
+
+    target: str = Field(description="The target as it was given.")
+    kind: str = Field(description="`block` or `network`.")
+    spec: BlockSpec | NetworkSpec = Field(
+        description="Every field of what was inspected, under the names of its flags."
+    )
+    input: InputSpec = Field(description="`size` (height, width) and `batch`.")
+
+
+def request_fields(request: Request) -> dict[str, Any]:
+    """Return the arguments of a `RequestDocument` that tell of ``request``."""
+    return {
+        "target": request.target,
+        "kind": request.kind,
+        "spec": request.spec,
+        "input": request.input,
+    }

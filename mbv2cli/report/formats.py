@@ -7,6 +7,14 @@ from typing import TypeVar
 
 from mbv2cli.errors import UserError, nearest
 
+
+class PlainFormat(StrEnum):
+    """The formats of commands that print a short text or all of it as JSON."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 AnyFormat = TypeVar("AnyFormat", bound=StrEnum)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasPath, Field
 
-from mbv2cli import __version__
 from mbv2cli.nn.records import ForwardRun
 from mbv2cli.plan import Kind, Role, Shape
 from mbv2cli.plan.figures import By, grouped
 from mbv2cli.plan.memory import MemoryUse
 from mbv2cli.plan.weights import flash_bytes, weight_bytes
-from mbv2cli.report.document import SCHEMA_VERSION, Part
+from mbv2cli.report.document import Part, RequestDocument, request_fields
 from mbv2cli.report.summary import SummaryReport
-from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.spec import RunSpec
 
 Megabytes = Annotated[float, AfterValidator(lambda exact: round(exact, 2))]
 Rounded = Annotated[float, AfterValidator(lambda exact: round(exact, 3))]
@@ -166,17 +165,10 @@ class ForwardPart(Part):
     )
 
 
-class SummaryDocument(Part):
+class SummaryDocument(RequestDocument):
     """What `mbv2 summary --format json` prints."""
 
-    schema_version: int = Field(description=f"{SCHEMA_VERSION}: the version of these fields.")
-    mbv2_version: str = Field(description="Version of mbv2.")
-    target: str = Field(description="The target as it was given.")
-    kind: str = Field(description="`block` or `network`.")
-    spec: BlockSpec | NetworkSpec = Field(
-        description="Every field of what was built, under the names of its flags."
-    )
-    input: InputSpec = Field(description="`size` (height, width) and `batch`.")
+    command: Literal["summary"] = Field("summary", description="`summary`.")
     run: RunSpec = Field(description="`device`, `dtype` and `seed` as they were asked for.")
     forward: ForwardPart | None = Field(
         description="The forward pass; null with `--no-forward`: all numbers are the plan's."
@@ -201,13 +193,8 @@ class SummaryDocument(Part):
     @classmethod
     def of(cls, report: SummaryReport) -> SummaryDocument:
         """Return the document of ``report``."""
-        return cls.model_construct(
-            schema_version=SCHEMA_VERSION,
-            mbv2_version=__version__,
-            target=report.request.target,
-            kind=report.request.kind,
-            spec=report.request.spec,
-            input=report.request.input,
+        return cls(
+            **request_fields(report.request),
             run=report.run,
             forward=_forward_part(report.forward),
             input_shape=report.plan.input_shape,

@@ -8,4 +8,4 @@ from mbv2cli.report.summary_document import SummaryDocument
 
 def render(report: SummaryReport) -> str:
     """Return the document, indented."""
-    return SummaryDocument.of(report).model_dump_json(indent=2, by_alias=True) + "\n"
+    return SummaryDocument.of(report).text

@@ -1,15 +1,20 @@
-"""Which rows and columns of the summary are shown."""
+"""Which rows and columns of the summary are shown.
+
+The document, slow to define, is imported only where rows are made.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.plan.figures import By
 from mbv2cli.report.summary import SummaryReport
-from mbv2cli.report.summary_document import GroupRow, LayerRow, group_rows, layer_rows
+
+if TYPE_CHECKING:
+    from mbv2cli.report.summary_document import GroupRow, LayerRow
 
 LAYER: Final = "layer"
 WAYS: Final = (LAYER, *By)
@@ -36,6 +41,8 @@ class View:
 
     def rows(self, report: SummaryReport) -> tuple[LayerRow | GroupRow, ...]:
         """Return the rows of ``report``."""
+        from mbv2cli.report.summary_document import group_rows, layer_rows
+
         return layer_rows(report) if self.by is None else group_rows(report, self.by)
 
     @property
@@ -46,6 +53,8 @@ class View:
     @property
     def all_columns(self) -> tuple[str, ...]:
         """Every column that there is."""
+        from mbv2cli.report.summary_document import GroupRow, LayerRow
+
         return tuple((LayerRow if self.by is None else GroupRow).model_fields)
 
 

@@ -23,7 +23,7 @@ def render(report: MemoryReport) -> str:
 
 
 def _peaks(report: MemoryReport) -> Iterator[str]:
-    yield _line("Peak of activations", _DTYPE_TITLES, "caused by")
+    yield _line("Activation peak", _DTYPE_TITLES, "caused by")
     for use in report.uses:
         sizes = [binary(use.peak_bytes(dtype)) for dtype in _DTYPES]
         yield _line(use.rule.name, sizes, _culprit(use))
@@ -45,9 +45,12 @@ def _torchsummary(report: MemoryReport) -> Iterator[str]:
     size = report.pass_size
     yield f"torchsummary's Forward/backward pass size: {size.total_mb:,.2f} MB"
     yield "  is every row's output in float32, twice; in it are"
-    if size.blocks_again_mb:
-        yield f"  {size.blocks_again_mb:,.2f} MB block rows, counted again on top of their last layer"
-    yield f"  {size.in_place_mb:,.2f} MB in-place activations, which take no new memory"
+    for megabytes, what in (
+        (size.blocks_again_mb, "block rows, counted again on top of their last layer"),
+        (size.in_place_mb, "in-place activations, which take no new memory"),
+    ):
+        if megabytes:
+            yield f"  {megabytes:,.2f} MB {what}"
     times = ", ".join(
         f"{size.total_mb * _MB / use.peak_bytes('float32'):.2f} x {use.rule.name}"
         for use in report.uses
@@ -57,4 +60,4 @@ def _torchsummary(report: MemoryReport) -> Iterator[str]:
 
 
 def _line(what: str, sizes: Iterable[str], rest: str = "") -> str:
-    return f"{what:<19} {' '.join(f'{size:>12}' for size in sizes)}  {rest}"
+    return f"{what:<17} {' '.join(f'{size:>12}' for size in sizes)}  {rest}"

@@ -13,7 +13,7 @@ if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
 import typer
 
 from mbv2cli import __version__
-from mbv2cli.cli import counts, memory, summary
+from mbv2cli.cli import cliffs, counts, memory, presets, summary
 from mbv2cli.cli.output import write_stdout
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app = typer.Typer(
 app.command("summary", help=summary.HELP)(summary.summary)
 app.command("counts", help=counts.HELP)(counts.counts)
 app.command("memory", help=memory.HELP)(memory.memory)
+app.command("cliffs", help=cliffs.HELP)(cliffs.cliffs)
+app.command("presets", help=presets.HELP)(presets.presets)
 
 
 @app.callback(invoke_without_command=True)

@@ -8,13 +8,15 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from mbv2cli.report.formats import PlainFormat
-from mbv2cli.spec.reader import KINDS
+from mbv2cli.spec.reader import target_names
 
 Target: TypeAlias = Annotated[
     str,
     typer.Argument(
-        help="block, network or a TOML file; TARGET:key=value,key=value overrides fields.",
-        autocompletion=lambda incomplete: [k for k in KINDS if k.startswith(incomplete)],
+        help="block, network, a preset or a TOML file; TARGET:key=value,… overrides fields.",
+        autocompletion=lambda incomplete: [
+            name for name in target_names() if name.startswith(incomplete)
+        ],
     ),
 ]
 Output: TypeAlias = Annotated[

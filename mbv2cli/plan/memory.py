@@ -97,3 +97,13 @@ def rule_named(name: str) -> MemoryRule:
             f"--rule must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
         )
     return names[name]
+
+
+def dtype_named(name: str) -> str:
+    """Return ``name`` if that is an element type. Raises `UserError` if not."""
+    if name not in ELEMENT_BYTES:
+        raise UserError(
+            f"--dtype must be one of {', '.join(ELEMENT_BYTES)}, not '{name}'"
+            f"{nearest(name, ELEMENT_BYTES)}"
+        )
+    return name

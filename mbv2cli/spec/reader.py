@@ -13,6 +13,7 @@ from mbv2cli.spec.block import BlockSpec
 from mbv2cli.spec.input import InputSpec
 from mbv2cli.spec.keys import keys
 from mbv2cli.spec.network import NetworkSpec
+from mbv2cli.spec.presets import presets
 from mbv2cli.spec.settings import Setting, file_settings, inline_settings
 
 ModelSpec: TypeAlias = BlockSpec | NetworkSpec
@@ -34,7 +35,7 @@ class Request:
 def read_request(target: str, flags: Iterable[Setting] = ()) -> Request:
     """Read what ``target`` names, overridden by its inline settings, then by ``flags``.
 
-    ``target`` is ``block``, ``network`` or a TOML file, each with an optional
+    ``target`` is ``block``, ``network``, a preset or a TOML file, each with an optional
     ``:key=value,key=value``. Raises `UserError`.
     """
     name, colon, inline = target.partition(":")
@@ -59,22 +60,30 @@ def read_spec(model: type[AnySpec], settings: Iterable[Setting]) -> AnySpec:
     )
 
 
+def target_names() -> list[str]:
+    """Return every target that is no file."""
+    return [*KINDS, *presets()]
+
+
 def _read_target(name: str) -> tuple[str, list[Setting]]:
     """Return which kind of thing ``name`` is, and the settings that come with it."""
+    if not name.endswith(".toml"):
+        return _read_name(name, f"there is no target '{name}'")
+    settings = file_settings(Path(name))
+    base = next((str(setting.value) for setting in settings if setting.key == "target"), "network")
+    kind, base_settings = _read_name(base, f"{name}: there is no target '{base}'")
+    return kind, [*base_settings, *(setting for setting in settings if setting.key != "target")]
+
+
+def _read_name(name: str, complaint: str) -> tuple[str, list[Setting]]:
     if name in KINDS:
         return name, []
-    if not name.endswith(".toml"):
-        raise UserError(
-            f"there is no target '{name}' (a target is {', '.join(KINDS)} or a TOML file, "
-            f"NAME.toml){nearest(name, KINDS)}"
-        )
-    settings = file_settings(Path(name))
-    kind = next((str(s.value) for s in settings if s.key == "target"), "network")
-    if kind not in KINDS:
-        raise UserError(
-            f"{name}: target must be one of {', '.join(KINDS)}, not '{kind}'{nearest(kind, KINDS)}"
-        )
-    return kind, [setting for setting in settings if setting.key != "target"]
+    if name in presets():
+        return "network", list(presets()[name].settings)
+    raise UserError(
+        f"{complaint}; a target is {', '.join(KINDS)}, a name that mbv2 presets lists, or NAME.toml"
+        f"{nearest(name, target_names())}"
+    )
 
 
 def _refuse_foreign_keys(kind: str, settings: Iterable[Setting]) -> None:

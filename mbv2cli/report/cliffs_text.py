@@ -19,15 +19,14 @@ def render(report: CliffsReport) -> str:
 def _lines(report: CliffsReport) -> Iterator[str]:
     yield heading(report.request)
     yield ""
-    yield f"{'width_mult':<13} {report.rule.name + ' ' + report.dtype:>24}" + (
-        f" {'params':>17} {'MACs':>21}"
-    )
+    peak = f"{report.rule.name} {report.dtype}"
+    yield f"{'width_mult':<13} {peak:>24} {'params':>17} {'MACs':>21}"
     for plateau in report.plateaus:
         yield _plateau_line(report, plateau)
     yield ""
     drops = [
-        f"{one.widest.widths[0]:.2f} ({binary(report.bytes_of(one))})"
-        for one in report.plateaus[1:]
+        f"{plateau.widest.widths[0]:.2f} ({binary(report.bytes_of(plateau))})"
+        for plateau in report.plateaus[1:]
     ]
     yield from _paragraph("Just below a drop", drops)
     yield from _paragraph("Same network as the next larger width", _wasted(report))

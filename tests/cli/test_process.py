@@ -42,7 +42,14 @@ def test_the_package_alone_is_light() -> None:
         ("summary", "network", "--no-forward", "--format", "json"),
         ("summary", "network", "--no-forward", "--format", "torchsummary"),
         ("summary", "network", "--no-forward", "--print", "macs"),
+        ("summary", "network", "--no-forward", "--by", "stage"),
+        ("summary", "network", "--no-forward", "--convention", "fvcore", "--format", "csv"),
         ("counts", "network"),
+        ("memory", "network"),
+        ("memory", "network", "--format", "json"),
+        ("cliffs", "network"),
+        ("presets",),
+        ("counts", "mobilenetv2_110d", "--format", "json"),
     ],
 )
 def test_nothing_without_a_forward_pass_loads_torch(arguments: tuple[str, ...]) -> None:

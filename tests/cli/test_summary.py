@@ -35,6 +35,17 @@ summary({module}({spec}()), (3, 224, 224), batch_size=1, device="cpu")
         ("summary", "--expand", "1", "--format", "markdown"),
         NETWORK,
         (*NETWORK, "--format", "csv"),
+        (*NETWORK, "--no-forward", "--by", "stage"),
+        (*NETWORK, "--no-forward", "--by", "kind", "--format", "markdown"),
+        (*NETWORK, "--no-forward", "--by", "block", "--format", "csv"),
+        (
+            "summary",
+            "--no-forward",
+            "--convention",
+            "thop",
+            "--columns",
+            "name,kind,macs,intensity",
+        ),
         ("summary", "--size", "8", "--format", "json"),
         ("summary", "--no-forward", "--print", ",".join(VALUES)),
         ("summary", "-q"),
@@ -119,6 +130,22 @@ def test_quiet_still_writes_the_file(tmp_path: Path) -> None:
     result = mbv2("summary", "-q", "--print", "macs", "--output", "macs.txt", cwd=tmp_path)
     assert result == (0, "", "")
     assert (tmp_path / "macs.txt").read_text() == "68640768\n"
+
+
+@pytest.mark.parametrize("by", ["block", "stage", "kind"])
+def test_groups_fit_80_columns(by: str) -> None:
+    lines = mbv2("summary", "network", "--no-forward", "--by", by).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_convention_changes_macs_everywhere() -> None:
+    arguments = ("summary", "network", "--no-forward", "--convention", "torchinfo")
+    document = json.loads(mbv2(*arguments, "--format", "json").stdout)
+    assert document["convention"] == "+bias +BN parameter count"
+    for rows in ("layers", "blocks", "stages", "kinds"):
+        assert sum(row["macs"] for row in document[rows]) == 300_809_384
+    assert document["totals"]["macs"] == 300_809_384
+    assert mbv2(*arguments, "--print", "macs").stdout == "300809384\n"
 
 
 def test_no_line_of_a_pipe_is_cut_or_padded() -> None:

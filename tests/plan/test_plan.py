@@ -46,26 +46,6 @@ def test_published_activations() -> None:
     assert plan_of(NetworkSpec()).totals.activations == int(totals_row("activations"))
 
 
-def test_published_macs_of_each_stage() -> None:
-    layers = plan_of(NetworkSpec()).layers
-    last_block = 0
-    stages = [[0]]
-    for stage in NetworkSpec().stages:
-        stages.append(list(range(last_block + 1, last_block + 1 + stage.repeats)))
-        last_block += stage.repeats
-    stages.append([last_block + 1])
-    macs = [
-        sum(
-            layer.macs
-            for layer in layers
-            if layer.path.startswith(tuple(f"features.{index}." for index in stage))
-        )
-        for stage in stages
-    ]
-    macs.append(layers[-1].macs)
-    assert macs == [int(value) for value in totals_row("MACs per stage").split()]
-
-
 def test_published_torchsummary_rows_and_size() -> None:
     plan = plan_of(NetworkSpec())
     named = [layer for layer in plan.layers if not layer.is_functional]

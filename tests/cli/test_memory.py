@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tests.process import mbv2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("memory", "network"),
+        ("memory", "--act", "gelu", "--batch", "2"),
+        ("memory", "--size", "4", "--format", "json"),
+        ("cliffs", "network"),
+        ("cliffs", "tfslim_100", "--size", "96", "--rule", "eager", "--dtype", "float32"),
+        ("presets",),
+    ],
+    ids=" ".join,
+)
+def test_what_a_caller_gets(arguments: tuple[str, ...], snapshot: SnapshotAssertion) -> None:
+    assert mbv2(*arguments) == snapshot
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("memory", "network"),
+        ("memory",),
+        ("cliffs", "network:round_nearest=1"),
+        ("presets",),
+        ("counts", "mobilenetv2_120d"),
+    ],
+    ids=" ".join,
+)
+def test_it_fits_80_columns(arguments: tuple[str, ...]) -> None:
+    assert max(map(len, mbv2(*arguments).stdout.splitlines())) <= 80
+
+
+def test_json_has_the_timeline_of_every_rule() -> None:
+    document = json.loads(mbv2("memory", "network", "--format", "json").stdout)
+    peaks = {rule["rule"]: rule["peak_bytes"]["int8"] for rule in document["rules"]}
+    assert peaks == {
+        "layerwise": 1_505_280,
+        "inplace-depthwise": 1_404_928,
+        "eager": 2_759_680,
+        "training": 19_586_496,
+    }
+    for rule in document["rules"]:
+        assert max(step["elements"] for step in rule["timeline"]) == rule["peak_bytes"]["int8"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("cliffs block", "a block has no width multiplier"),
+        ("cliffs network --rule layrwise", "did you mean 'layerwise'?"),
+        ("cliffs network --dtype int9", "did you mean 'int8'?"),
+        ("memory nework", "did you mean 'network'?"),
+        ("memory --format csv", "--format must be one of table, json"),
+        ("presets --format yaml", "--format must be one of table, json"),
+        ("summary --by stge", "did you mean 'stage'?"),
+        ("summary --columns macs,prams", "did you mean 'params'?"),
+        ("summary --by kind --columns path", "has no column 'path' by kind"),
+        ("summary --columns macs --format json", "--columns does nothing with --format json"),
+        ("summary --by kind --format torchsummary", "--by does nothing with"),
+        ("summary --by kind --print macs", "give one or the other"),
+        ("summary --convention torchinf", "did you mean 'torchinfo'?"),
+        ("summary network --head-scaling none", "--head-scaling must be one of widen, scaled"),
+        ("summary network --depth-mult 0", "--depth-mult must be a number above 0"),
+    ],
+)
+def test_mistakes(line: str, words: str) -> None:
+    result = mbv2(*line.split())
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.startswith("mbv2: ")
+    assert result.stderr.count("\n") == 1
+    assert words in result.stderr

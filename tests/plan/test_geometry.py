@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+
+from mbv2cli import InputSpec, MobileNetV2, NetworkSpec, plan_of
+from mbv2cli.plan.figures import By, grouped, layer_figures
+from mbv2cli.plan.geometry import geometries
+from tests.reference_tables import rows
+from tests.strategies import network_specs
+
+
+def published(quantity: str) -> list[int]:
+    row = next(row for row in rows("network_totals") if row["quantity"].startswith(quantity))
+    return [int(value) for value in row["value"].split()]
+
+
+def test_published_receptive_fields() -> None:
+    stages = grouped(layer_figures(plan_of(NetworkSpec()), "float32"), By.STAGE)
+    fields = [stage.receptive_field for stage in stages]
+    assert fields[:8] == published("receptive field after stages")
+    assert fields[8:9] == published("receptive field of last feature map")
+    assert fields[9] is None
+
+
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_the_jump_is_the_output_stride(output_stride: int) -> None:
+    plan = plan_of(NetworkSpec(classes=0, output_stride=output_stride))
+    seen = geometries(plan.layers)[-1]
+    assert seen is not None
+    assert seen.jump == output_stride
+
+
+def test_output_stride_of_a_size_that_does_not_divide() -> None:
+    plan = plan_of(NetworkSpec(classes=0), InputSpec(size=(97, 97)))
+    last = layer_figures(plan, "float32")[-1]
+    assert (last.jump, last.output_stride) == (32, 97 / 4)
+
+
+@settings(max_examples=25)
+@given(network_specs())
+def test_the_receptive_field_is_where_gradients_reach(spec: NetworkSpec) -> None:
+    fields = {"classes": 0, "act": "identity", "width_mult": 0.1, "depth_mult": 1.0}
+    spec = NetworkSpec.model_validate(
+        {name: getattr(spec, name) for name in type(spec).model_fields} | fields
+    )
+    seen = geometries(plan_of(spec).layers)[-1]
+    assert seen is not None
+    if seen.receptive_field > 400:
+        return
+    side = 2 * seen.receptive_field + 4 * seen.jump
+    model = MobileNetV2(spec).eval().double()
+    for parameter in model.parameters():
+        torch.nn.init.constant_(parameter, 0.5)  # nothing cancels
+    dummy = torch.zeros(1, spec.in_channels, 2 * side + 1, side, dtype=torch.double)
+    dummy.requires_grad_()
+    features = model(dummy)
+    middle = features[0, 0, features.shape[2] // 2, features.shape[3] // 2]
+    (gradient,) = torch.autograd.grad(middle, dummy)
+    reached = gradient[0, 0].nonzero()
+    extent = reached.amax(dim=0) - reached.amin(dim=0) + 1
+    assert extent.tolist() == [seen.receptive_field] * 2

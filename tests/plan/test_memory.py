@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from mbv2cli import BlockSpec, InputSpec, NetworkSpec, UserError, plan_of
+from mbv2cli.plan import Role
+from mbv2cli.plan.memory import (
+    EAGER,
+    INPLACE_DEPTHWISE,
+    LAYERWISE,
+    MEMORY_RULES,
+    TRAINING,
+    MemoryRule,
+    dtype_named,
+    memory_use,
+    rule_named,
+)
+from mbv2cli.plan.torchsummary_sizes import pass_size
+from mbv2cli.plan.weights import flash_bytes, weight_bytes
+from tests.reference_tables import rows
+from tests.strategies import input_specs, network_specs
+
+KIB = 1024
+PEAKS = [row for row in rows("network_totals") if row["quantity"].startswith("peak activation")]
+
+
+@pytest.mark.parametrize("row", PEAKS, ids=lambda row: f"{row['quantity']} {row['width_mult']}")
+def test_published_peaks(row: dict[str, str]) -> None:
+    rule = INPLACE_DEPTHWISE if "in place" in row["quantity"] else LAYERWISE
+    spec = NetworkSpec(width_mult=float(row["width_mult"]))
+    side = int(row["resolution"])
+    use = memory_use(rule, plan_of(spec, InputSpec(size=(side, side))))
+    assert use.peak_bytes("int8") == int(row["value"]) * KIB
+
+
+def test_published_flash() -> None:
+    row = next(row for row in rows("network_totals") if "flash" in row["quantity"])
+    assert round(flash_bytes(plan_of(NetworkSpec())) / KIB, 2) == float(row["value"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "peak", "culprit", "role"),
+    [
+        (LAYERWISE, 6_021_120, "features.2.conv.1.0", Role.DEPTHWISE),
+        (INPLACE_DEPTHWISE, 5_619_712, "features.2.conv.0.0", Role.EXPANSION),
+        (EAGER, 11_038_720, "features.2.conv.0.1", Role.NORM),
+        (TRAINING, 78_345_984, "features.2.conv.0.1", Role.NORM),
+    ],
+)
+def test_peaks_of_the_reference_network(
+    rule: MemoryRule, peak: int, culprit: str, role: Role
+) -> None:
+    use = memory_use(rule, plan_of(NetworkSpec()))
+    assert use.peak_bytes("float32") == peak
+    assert (use.culprit.path, use.culprit.role) == (culprit, role)
+
+
+def test_training_saves_74_65_mib_a_sample() -> None:
+    two, one = (
+        memory_use(TRAINING, plan_of(NetworkSpec(), InputSpec(batch=batch))).peak_bytes("float32")
+        for batch in (2, 1)
+    )
+    statistics = 2 * 17_056 * 4
+    assert two - one == one - statistics
+    assert round(2 * (one - statistics) / 2**20 / 2, 1) == 74.6
+
+
+@given(network_specs(), input_specs)
+def test_the_rules_are_ordered(spec: NetworkSpec, input_: InputSpec) -> None:
+    plan = plan_of(spec, input_)
+    inplace, layerwise, eager = (
+        memory_use(rule, plan).peak for rule in (INPLACE_DEPTHWISE, LAYERWISE, EAGER)
+    )
+    assert inplace <= layerwise <= eager
+
+
+@given(network_specs(), input_specs)
+def test_the_peak_is_a_step_of_the_timeline(spec: NetworkSpec, input_: InputSpec) -> None:
+    plan = plan_of(spec, input_)
+    for rule in MEMORY_RULES:
+        use = memory_use(rule, plan)
+        live = [elements for _layer, elements in use.steps]
+        assert use.peak == max(live)
+        assert use.culprit in [layer for layer, _elements in use.steps]
+        if rule.grows:
+            assert live == sorted(live)
+        else:
+            assert (use.culprit, use.peak) in use.steps
+
+
+def test_a_shortcut_keeps_the_input_of_a_depthwise_convolution() -> None:
+    spec = BlockSpec(in_channels=8, out_channels=8, expand=1, kernel=3)
+    uses = [memory_use(rule, plan_of(spec)) for rule in (LAYERWISE, INPLACE_DEPTHWISE)]
+    assert uses[0].peak == uses[1].peak == 3 * 8 * 224 * 224
+    assert [elements for layer, elements in uses[1].steps if layer.role is Role.DEPTHWISE] == [
+        2 * 8 * 224 * 224
+    ]
+
+
+def test_weights_by_dtype() -> None:
+    plan = plan_of(NetworkSpec())
+    assert [weight_bytes(plan, dtype) for dtype in ("float32", "bfloat16", "int8")] == [
+        14_019_488,
+        7_009_744,
+        3_504_872,
+    ]
+
+
+def test_what_torchsummary_counts_for_nothing() -> None:
+    size = pass_size(plan_of(NetworkSpec()).layers)
+    row = next(row for row in rows("network_totals") if "pass size" in row["quantity"])
+    assert f"{size.total_mb:.2f}" == row["value"]
+    assert f"which {size.blocks_again_mb:.2f} is" in row["source"]
+    assert f"and {size.in_place_mb:.2f} the" in row["source"]
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(UserError, match="did you mean 'eager'"):
+        rule_named("eagr")
+    with pytest.raises(UserError, match="did you mean 'int8'"):
+        dtype_named("int4")

@@ -21,15 +21,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import BaseModel
 
-from mbv2cli.report.counts_json import CountsDocument
-from mbv2cli.report.summary_document import SummaryDocument
 from mbv2cli.spec.base import Spec
 from tests.process import ENVIRONMENT, python
+from tests.test_schema import DOCUMENTS
 
-DOCUMENTS: Final[dict[str, type[BaseModel]]] = {
-    "summary": SummaryDocument,
-    "counts": CountsDocument,
-}
 README: Final = Path(__file__).parent.parent / "README.md"
 
 
@@ -71,13 +66,17 @@ def transcript(fence: str, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def field_rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Yield a row of the field table for each field, those of parts after their whole."""
+def field_rows(
+    model: type[BaseModel], shown: set[type[BaseModel]], prefix: str = ""
+) -> Iterator[str]:
+    """Yield a row for each field, those of a part after its whole and only the first time."""
     for name, field in model.model_fields.items():
         yield f"| `{prefix}{name}` | {field.description} |"
         for part in _parts(field.annotation):
-            many = get_origin(field.annotation) is tuple
-            yield from field_rows(part, f"{prefix}{name}{'[]' if many else ''}.")
+            if part not in shown:
+                shown.add(part)
+                many = get_origin(field.annotation) is tuple
+                yield from field_rows(part, shown, f"{prefix}{name}{'[]' if many else ''}.")
 
 
 def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -94,7 +93,7 @@ def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def field_table(document: type[BaseModel]) -> str:
     """Return the table of JSON fields."""
-    return "\n".join(["| field | meaning |", "| --- | --- |", *field_rows(document)]) + "\n"
+    return "\n".join(["| field | meaning |", "| --- | --- |", *field_rows(document, set())]) + "\n"
 
 
 @pytest.mark.parametrize("fence", fences("console"), ids=lambda fence: fence.splitlines()[0])

@@ -162,7 +162,7 @@ PTFLOPS: Final = Convention(
     (
         _BIAS,
         _NORM_TWICE,
-        Addition("activations (ReLU, GELU twice)", _ptflops_activations),
+        Addition("activations (ReLU, GELU x2)", _ptflops_activations),
         _POOLING,
     ),
 )

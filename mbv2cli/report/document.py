@@ -17,7 +17,9 @@ SCHEMA_VERSION: Final = 1
 class Part(BaseModel):
     """A document or a part of one: frozen, made of records by their attributes."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(
+        frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class Document(Part):

@@ -185,10 +185,12 @@ class SummaryDocument(RequestDocument):
     )
     layers: tuple[LayerRow, ...] = Field(description="Every layer in forward order.")
     blocks: tuple[GroupRow, ...] = Field(
-        description="Stem, inverted residual blocks, head and classifier; fields as below."
+        description="Stem, inverted residual blocks, head and classifier."
     )
-    stages: tuple[GroupRow, ...] = Field(description="Stages; fields as below.")
-    kinds: tuple[GroupRow, ...] = Field(description="Kinds of operation.")
+    stages: tuple[GroupRow, ...] = Field(description="Stages, with the fields of `blocks`.")
+    kinds: tuple[GroupRow, ...] = Field(
+        description="Kinds of operation, with the fields of `blocks`."
+    )
 
     @classmethod
     def of(cls, report: SummaryReport) -> SummaryDocument:

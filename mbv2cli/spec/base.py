@@ -20,7 +20,12 @@ from mbv2cli.spec.mistakes import explain
 class FrozenModel(BaseModel):
     """Immutable, comparable, hashable; a key that is not a field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class Spec(FrozenModel):

@@ -1,0 +1,101 @@
+"""Every command's JSON against the schema that the package carries.
+
+``python -m tests.test_schema`` writes the schema.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+import pytest
+from pydantic.json_schema import models_json_schema
+
+from mbv2cli.report.cliffs_json import CliffsDocument
+from mbv2cli.report.counts_json import CountsDocument
+from mbv2cli.report.document import SCHEMA_VERSION, Document
+from mbv2cli.report.memory_json import MemoryDocument
+from mbv2cli.report.presets_json import PresetsDocument
+from mbv2cli.report.summary_document import SummaryDocument
+from tests.process import mbv2
+
+DOCUMENTS: Final[dict[str, type[Document]]] = {
+    "summary": SummaryDocument,
+    "counts": CountsDocument,
+    "memory": MemoryDocument,
+    "cliffs": CliffsDocument,
+    "presets": PresetsDocument,
+}
+SCHEMA: Final = Path(str(files("mbv2cli"))) / "schema.json"
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema of all documents, made of their fields."""
+    _, definitions = models_json_schema(
+        [(document, "serialization") for document in DOCUMENTS.values()],
+        by_alias=True,
+        ref_template="#/$defs/{model}",
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"What mbv2 prints with --format json, schema_version {SCHEMA_VERSION}",
+        "oneOf": [{"$ref": f"#/$defs/{document.__name__}"} for document in DOCUMENTS.values()],
+        **definitions,
+    }
+
+
+def text() -> str:
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def test_the_schema_in_the_package_is_that_of_the_fields() -> None:
+    assert SCHEMA.read_text("utf-8") == text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("summary",),
+        ("summary", "network", "--convention", "fvcore", "--dtype", "bfloat16"),
+        ("summary", "deeplab_os16", "--no-forward", "--batch", "2", "--size", "65x97"),
+        ("counts",),
+        ("counts", "mobilenetv2_110d"),
+        ("memory",),
+        ("memory", "network:act=gelu,dropout=0"),
+        ("cliffs", "network"),
+        ("presets",),
+    ],
+    ids=" ".join,
+)
+def test_json_is_valid(arguments: tuple[str, ...]) -> None:
+    document = json.loads(mbv2(*arguments, "--format", "json").stdout)
+    jsonschema.validate(document, json.loads(SCHEMA.read_text("utf-8")))
+    definition = {"$ref": f"#/$defs/{DOCUMENTS[arguments[0]].__name__}", **schema()}
+    del definition["oneOf"]
+    jsonschema.validate(document, definition)
+    assert document["command"] == arguments[0]
+    assert document["schema_version"] == SCHEMA_VERSION
+
+
+def test_every_command_with_json_has_a_document() -> None:
+    from mbv2cli.cli.app import app
+
+    assert {command.name for command in app.registered_commands} == set(DOCUMENTS)
+
+
+@pytest.mark.parametrize("field", ["macs", "totals", "schema_version"])
+def test_the_schema_notices_what_is_missing(field: str) -> None:
+    document = json.loads(mbv2("summary", "--no-forward", "--format", "json").stdout)
+    if field == "macs":
+        del document["layers"][0]["macs"]
+    else:
+        del document[field]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, schema())
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(text(), "utf-8")

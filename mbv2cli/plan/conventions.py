@@ -34,7 +34,7 @@ class Added(NamedTuple):
 class Convention:
     """A way of counting: ``factor`` × (``base`` + additions), summed over the layers.
 
-    ``key`` is the name without spaces, for the command line.
+    ``key`` is the name without spaces, for the command line; ``quirk`` what else to know.
     """
 
     key: str
@@ -44,6 +44,7 @@ class Convention:
     reported_by: str
     additions: tuple[Addition, ...] = ()
     factor: int = 1
+    quirk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +150,16 @@ TORCHINFO: Final = Convention(
     _macs,
     "torchinfo 1.8.0",
     (_BIAS, Addition("BatchNorm parameters", _norm_params_per_sample)),
+    quirk="BatchNorm counts once a sample, whatever the size of its feature map",
 )
 FVCORE: Final = Convention(
-    "fvcore", "+BN 2/element +pool", "flops", _macs, "fvcore 0.1.5, timm", (_NORM_TWICE, _POOLING)
+    "fvcore",
+    "+BN 2/element +pool",
+    "flops",
+    _macs,
+    "fvcore 0.1.5, timm",
+    (_NORM_TWICE, _POOLING),
+    quirk="what it calls flops are MACs; shortcuts and activations count nothing",
 )
 PTFLOPS: Final = Convention(
     "ptflops",
@@ -165,6 +173,7 @@ PTFLOPS: Final = Convention(
         Addition("activations (ReLU, GELU x2)", _ptflops_activations),
         _POOLING,
     ),
+    quirk="what is a hooked module and a replaced function counts twice; Hardswish never",
 )
 THOP: Final = Convention(
     "thop",
@@ -173,6 +182,7 @@ THOP: Final = Convention(
     _macs,
     "thop 0.1.1",
     (Addition("4 a BatchNorm element", lambda layer: 4 * _norm_elements(layer)),),
+    quirk="functional operations, pooling among them, count nothing",
 )
 
 MAC_CONVENTIONS: Final = (

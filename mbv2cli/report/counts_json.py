@@ -27,6 +27,7 @@ class CountPart(Part):
     total: int = Field(description="The count, additions included, of the whole batch.")
     unit: str = Field(description="What the tools call it.")
     reported_by: str = Field(description="Who reports this number.")
+    quirk: str = Field(description="What else to know of it; empty: nothing.")
     added: tuple[AddedPart, ...] = Field(description="What it has on top of the first one.")
 
 
@@ -53,6 +54,7 @@ def _parts(counts: Iterable[Count]) -> tuple[CountPart, ...]:
             total=count.total,
             unit=count.convention.unit,
             reported_by=count.convention.reported_by,
+            quirk=count.convention.quirk,
             added=tuple(map(AddedPart.model_validate, count.added)),
         )
         for count in counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ class _Line(NamedTuple):
 
 
 def render(report: CountsReport) -> str:
-    """Return both tables, aligned, as plain text of at most 80 columns."""
+    """Return both tables, aligned, and the quirks, as plain text of at most 80 columns."""
     lines = [*_lines("MACs as", report.macs), _Line("", ""), *_lines("Params as", report.params)]
     what = max(len(line.what) for line in lines)
     number = max(len(line.number) for line in lines)
@@ -27,7 +28,17 @@ def render(report: CountsReport) -> str:
         f"{line.what:<{what}} {line.number:>{number}} {line.unit:<{unit}} {line.reported_by}"
         for line in lines
     )
-    return "".join(f"{row.rstrip()}\n" for row in (heading(report.request), "", *rows))
+    quirks = [
+        f"{count.convention.name}: {count.convention.quirk}."
+        for count in report.macs
+        if count.convention.quirk
+    ]
+    text = (heading(report.request), "", *rows, "", *map(_wrapped, quirks))
+    return "".join(f"{row.rstrip()}\n" for row in text)
+
+
+def _wrapped(sentence: str) -> str:
+    return textwrap.fill(sentence, 80, subsequent_indent="  ")
 
 
 def _lines(title: str, counts: Iterable[Count]) -> Iterator[_Line]:

@@ -21,7 +21,7 @@ inputs = st.builds(
 specs = st.one_of(block_specs(), network_specs())
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(spec=specs, input_=inputs)
 def test_eager_is_what_lives(spec: BlockSpec | NetworkSpec, input_: InputSpec) -> None:
     plan = plan_of(spec, input_)
@@ -29,7 +29,7 @@ def test_eager_is_what_lives(spec: BlockSpec | NetworkSpec, input_: InputSpec) -
     assert predicted == eager_peak(model_of(spec), torch.rand(plan.input_shape))
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(spec=specs, input_=inputs)
 def test_training_is_what_autograd_saves(spec: BlockSpec | NetworkSpec, input_: InputSpec) -> None:
     plan = plan_of(spec, input_)

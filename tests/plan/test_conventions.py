@@ -26,21 +26,6 @@ def test_published_counts(convention: Convention, row: dict[str, str]) -> None:
     assert count(convention, plan_of(NetworkSpec()).layers).total == int(row["value"])
 
 
-@pytest.mark.parametrize(
-    ("position", "quantity", "classes"),
-    [
-        (0, "parameters", 1000),
-        (1, "parameters incl. BatchNorm running statistics", 1000),
-        (1, "parameters without classifier incl. running statistics", 0),
-        (3, "parameters after folding BatchNorm", 1000),
-    ],
-)
-def test_published_params(position: int, quantity: str, classes: int) -> None:
-    published = next(row for row in rows("network_totals") if row["quantity"] == quantity)
-    layers = plan_of(NetworkSpec(classes=classes)).layers
-    assert count(PARAM_CONVENTIONS[position], layers).total == int(published["value"])
-
-
 @pytest.mark.parametrize("row", rows("tfslim"), ids=lambda row: row["width_mult"])
 def test_params_of_tf_slim(row: dict[str, str]) -> None:
     layers = plan_of(NetworkSpec(width_mult=float(row["width_mult"]))).layers

@@ -17,26 +17,9 @@ from mbv2cli.plan.memory import (
     rule_named,
 )
 from mbv2cli.plan.torchsummary_sizes import pass_size
-from mbv2cli.plan.weights import flash_bytes, weight_bytes
+from mbv2cli.plan.weights import weight_bytes
 from tests.reference_tables import rows
 from tests.strategies import input_specs, network_specs
-
-KIB = 1024
-PEAKS = [row for row in rows("network_totals") if row["quantity"].startswith("peak activation")]
-
-
-@pytest.mark.parametrize("row", PEAKS, ids=lambda row: f"{row['quantity']} {row['width_mult']}")
-def test_published_peaks(row: dict[str, str]) -> None:
-    rule = INPLACE_DEPTHWISE if "in place" in row["quantity"] else LAYERWISE
-    spec = NetworkSpec(width_mult=float(row["width_mult"]))
-    side = int(row["resolution"])
-    use = memory_use(rule, plan_of(spec, InputSpec(size=(side, side))))
-    assert use.peak_bytes("int8") == int(row["value"]) * KIB
-
-
-def test_published_flash() -> None:
-    row = next(row for row in rows("network_totals") if "flash" in row["quantity"])
-    assert round(flash_bytes(plan_of(NetworkSpec())) / KIB, 2) == float(row["value"])
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
         *(*MBV2, "summary", "network", "--no-forward", "--format", "json"),
     ),
     "mbv2 counts network": (*MBV2, "counts", "network"),
+    "mbv2 memory network": (*MBV2, "memory", "network"),
     **{f"{name} script (network)": (sys.executable, "-c", code) for name, code in PEERS.items()},
 }
 

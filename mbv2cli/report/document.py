@@ -18,7 +18,10 @@ class Part(BaseModel):
     """A document or a part of one: frozen, made of records by their attributes."""
 
     model_config = ConfigDict(
-        frozen=True, from_attributes=True, json_schema_serialization_defaults_required=True
+        frozen=True,
+        defer_build=True,
+        from_attributes=True,
+        json_schema_serialization_defaults_required=True,
     )
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from mbv2cli.nn.records import ForwardRun
 from mbv2cli.plan import Plan, plan_of
 from mbv2cli.plan.conventions import CONV_LINEAR, Convention, Count, count
 from mbv2cli.plan.figures import LayerFigures, layer_figures
 from mbv2cli.plan.memory import EAGER, MEMORY_RULES, MemoryUse, memory_use
 from mbv2cli.plan.torchsummary_sizes import TorchsummarySizes, torchsummary_sizes
 from mbv2cli.plan.weights import state_bytes
-from mbv2cli.report.agreement import confirm
 from mbv2cli.spec.reader import Request
 from mbv2cli.spec.run import RunSpec
+
+if TYPE_CHECKING:
+    from mbv2cli.nn.records import ForwardRun
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def confirmed(report: SummaryReport) -> SummaryReport:
     are not the plan's.
     """
     from mbv2cli.nn.forward import forward
+    from mbv2cli.report.agreement import confirm
 
     result = forward(report.plan.spec, report.plan.input_shape, report.run)
     confirm(report.plan, report.sizes, result)

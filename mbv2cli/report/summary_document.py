@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasPath, Field
 
-from mbv2cli.nn.records import ForwardRun
 from mbv2cli.plan import Kind, Role, Shape
 from mbv2cli.plan.figures import By, grouped
 from mbv2cli.plan.memory import MemoryUse
@@ -14,6 +13,9 @@ from mbv2cli.plan.weights import flash_bytes, weight_bytes
 from mbv2cli.report.document import Part, RequestDocument, request_fields
 from mbv2cli.report.summary import SummaryReport
 from mbv2cli.spec import RunSpec
+
+if TYPE_CHECKING:
+    from mbv2cli.nn.records import ForwardRun
 
 Megabytes = Annotated[float, AfterValidator(lambda exact: round(exact, 2))]
 Rounded = Annotated[float, AfterValidator(lambda exact: round(exact, 3))]

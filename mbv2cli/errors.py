@@ -13,6 +13,14 @@ class UserError(Exception):
     """
 
 
+class MistakesError(UserError):
+    """Several mistakes, told together."""
+
+    def __init__(self, mistakes: Iterable[str]) -> None:
+        self.mistakes = tuple(dict.fromkeys(mistakes))
+        super().__init__(" ".join(self.mistakes))
+
+
 class DisagreementError(Exception):
     """Plan and forward pass differ: a bug in mbv2, never the user's fault."""
 

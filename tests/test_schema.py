@@ -15,6 +15,7 @@ import pytest
 from pydantic.json_schema import models_json_schema
 
 from mbv2cli.cli.app import COMMANDS
+from mbv2cli.report.check_json import CheckDocument
 from mbv2cli.report.cliffs_json import CliffsDocument
 from mbv2cli.report.counts_json import CountsDocument
 from mbv2cli.report.document import SCHEMA_VERSION, Document
@@ -29,6 +30,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     "memory": MemoryDocument,
     "cliffs": CliffsDocument,
     "presets": PresetsDocument,
+    "check": CheckDocument,
 }
 SCHEMA: Final = Path(str(files("mbv2cli"))) / "schema.json"
 
@@ -68,6 +70,7 @@ def test_the_schema_in_the_package_is_that_of_the_fields() -> None:
         ("memory", "network:act=gelu,dropout=0"),
         ("cliffs", "network"),
         ("presets",),
+        ("check", "network", "--expect", "1x*", "--max-peak", "3MiB", "--no-forward"),
     ],
     ids=" ".join,
 )

@@ -9,6 +9,7 @@ class ExitCode(IntEnum):
     """The exit codes of every command."""
 
     DONE = 0
+    CHECK_FAILED = 1
     WRONG_USAGE = 2
     BUG = 3
     INTERRUPTED = 130

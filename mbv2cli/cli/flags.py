@@ -12,19 +12,24 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic.fields import FieldInfo
 
+from mbv2cli.checks.expectations import Expectations
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.spec.base import Spec
 from mbv2cli.spec.keys import choices, keys
 from mbv2cli.spec.settings import Setting
 
-FILE_ONLY: Final = frozenset({"stages"})
+FILE_ONLY: Final = frozenset({"stages", "features"})
 """Keys that no single word on the command line can hold."""
+
+RENAMED: Final = {"output": "--expect"}
+"""Flags that are not named as their key: `--output` is where a report goes."""
 
 _NOUN: Final[dict[type[Spec], str]] = {
     BlockSpec: "block",
     NetworkSpec: "network",
     InputSpec: "input",
     RunSpec: "run",
+    Expectations: "limits",
 }
 
 
@@ -37,11 +42,12 @@ class _Flag:
 
     @property
     def name(self) -> str:
-        return f"--{self.key.replace('_', '-')}"
+        return RENAMED.get(self.key, f"--{self.key.replace('_', '-')}")
 
     @property
     def parameter(self) -> str:
-        return f"{self.key}_" if iskeyword(self.key) else self.key
+        name = self.name.removeprefix("--").replace("-", "_")
+        return f"{name}_" if iskeyword(name) else name
 
     @property
     def field(self) -> FieldInfo:
@@ -62,10 +68,11 @@ class _Flag:
     def help(self) -> str:
         words = choices(self.field)
         allowed = f" One of {', '.join(words)}." if words else ""
-        return f"{self.field.description}{allowed} [dim]\\[default: {self.default}][/dim]"
+        default = f" [dim]\\[default: {self.default}][/dim]" if self.default != "None" else ""
+        return f"{self.field.description}{allowed}{default}"
 
 
-def with_flags(**groups: tuple[type[Spec], ...]) -> Callable[[Callable[..., None]], Any]:
+def with_flags(**groups: tuple[type[Spec], ...]) -> Callable[[Callable[..., Any]], Any]:
     """Give a command, in place of each parameter named, the flags of these specs.
 
     The command receives the flags that were given as a list of `Setting`, still unread: the
@@ -73,11 +80,11 @@ def with_flags(**groups: tuple[type[Spec], ...]) -> Callable[[Callable[..., None
     """
     flags = {parameter: list(_flags(owners)) for parameter, owners in groups.items()}
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
-        def wrapped(**values: Any) -> None:
+        def wrapped(**values: Any) -> Any:
             settings = {group: list(_given(own, values)) for group, own in flags.items()}
-            command(**values, **settings)
+            return command(**values, **settings)
 
         wrapped.__signature__ = _signature(command, flags)  # type: ignore[attr-defined]  # what Typer reads
         return wrapped
@@ -100,7 +107,7 @@ def _given(flags: Iterable[_Flag], values: dict[str, Any]) -> Iterator[Setting]:
             yield Setting(flag.key, value, flag.name)
 
 
-def _signature(command: Callable[..., None], flags: dict[str, list[_Flag]]) -> inspect.Signature:
+def _signature(command: Callable[..., Any], flags: dict[str, list[_Flag]]) -> inspect.Signature:
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
         if parameter.name in flags:

@@ -29,6 +29,16 @@ Output: TypeAlias = Annotated[
     ),
 ]
 
+Quiet: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "-q",
+        "--quiet",
+        help="Print nothing but errors; --output is still written.",
+        rich_help_panel="Output",
+    ),
+]
+
 
 def format_option(*names: str) -> Any:
     """Return ``--format`` with these formats to choose from."""

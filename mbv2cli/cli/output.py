@@ -46,6 +46,15 @@ def write_file(text: str, file: Path) -> None:
         raise UserError(f"cannot write {file}: {error.strerror}") from None
 
 
+def append_file(text: str, file: Path) -> None:
+    """Add ``text`` to the end of ``file``. Raises `UserError`."""
+    try:
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror}") from None
+
+
 def _replace(target: Path, text: str) -> None:
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
     try:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 @contextmanager
@@ -17,3 +20,14 @@ def progress(words: str) -> Iterator[None]:
 
     with Console(stderr=True).status(f"{words} …"):
         yield
+
+
+def counted_progress(items: Sequence[Item], words: str) -> Iterator[Item]:
+    """Yield ``items``; on a terminal show on standard error how many are done."""
+    if len(items) == 1 or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, f"{words} …", console=Console(stderr=True), transient=True)

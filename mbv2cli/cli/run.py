@@ -11,7 +11,7 @@ import typer
 
 from mbv2cli.cli.app import app_for
 from mbv2cli.cli.exit_codes import ExitCode
-from mbv2cli.errors import DisagreementError, UserError
+from mbv2cli.errors import DisagreementError, MistakesError, UserError
 
 
 def run() -> int:
@@ -28,13 +28,16 @@ def run() -> int:
     try:
         return _run_app()
     except Exception as error:  # noqa: BLE001  (no traceback ever reaches a user)
-        code, sentence = _told(error)
-        print(f"mbv2: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
+        code, *sentences = _told(error)
+        for sentence in sentences:
+            print(f"mbv2: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
         return code
 
 
-def _told(error: Exception) -> tuple[ExitCode, str]:
+def _told(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
     match error:
+        case MistakesError():
+            return ExitCode.WRONG_USAGE, *error.mistakes
         case UserError():
             return ExitCode.WRONG_USAGE, str(error)
         case typer.TyperException():

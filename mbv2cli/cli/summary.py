@@ -9,8 +9,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from mbv2cli.checks.memory_guard import refuse_beyond_memory
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import Output, Target, format_option
+from mbv2cli.cli.options import Output, Quiet, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.cli.torch_start import start_torch
@@ -18,7 +19,7 @@ from mbv2cli.errors import UserError
 from mbv2cli.plan.conventions import CONV_LINEAR, MAC_CONVENTIONS, mac_convention
 from mbv2cli.report import summary_values
 from mbv2cli.report.formats import format_named
-from mbv2cli.report.summary import SummaryReport, confirmed, planned, refuse_beyond_memory
+from mbv2cli.report.summary import SummaryReport, confirmed, planned
 from mbv2cli.report.summary_format import SummaryFormat
 from mbv2cli.report.summary_view import LAYER, WAYS, View, view_of
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
@@ -112,15 +113,7 @@ def summary(
             rich_help_panel="Output",
         ),
     ] = None,
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "-q",
-            "--quiet",
-            help="Print nothing but errors; --output is still written.",
-            rich_help_panel="Output",
-        ),
-    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     face = format_named(format_name, SummaryFormat)
     view = view_of(by, columns)
@@ -171,7 +164,7 @@ def _runner(*, forward: bool, force: bool) -> Run:
 
 def _run_if_it_fits(report: SummaryReport) -> SummaryReport:
     start_torch()
-    refuse_beyond_memory(report)
+    refuse_beyond_memory(report.plan, report.run)
     return confirmed(report)
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from mbv2cli.plan import Plan, plan_of
 from mbv2cli.plan.conventions import CONV_LINEAR, Convention, Count, count
 from mbv2cli.plan.figures import LayerFigures, layer_figures
-from mbv2cli.plan.memory import EAGER, MEMORY_RULES, MemoryUse, memory_use
+from mbv2cli.plan.memory import MEMORY_RULES, MemoryUse, memory_use
 from mbv2cli.plan.torchsummary_sizes import TorchsummarySizes, torchsummary_sizes
-from mbv2cli.plan.weights import state_bytes
 from mbv2cli.spec.reader import Request
 from mbv2cli.spec.run import RunSpec
 
@@ -64,18 +63,6 @@ def confirmed(report: SummaryReport) -> SummaryReport:
     Raises `UserError` where the forward pass cannot run here, `DisagreementError` where its numbers
     are not the plan's.
     """
-    from mbv2cli.nn.forward import forward
-    from mbv2cli.report.agreement import confirm
+    from mbv2cli.checks.agreement import confirmed_forward
 
-    result = forward(report.plan.spec, report.plan.input_shape, report.run)
-    confirm(report.plan, report.sizes, result)
-    return replace(report, forward=result)
-
-
-def refuse_beyond_memory(report: SummaryReport) -> None:
-    """Raise `UserError` if the forward pass of ``report`` would not fit. Loads torch."""
-    from mbv2cli.nn import memory_guard
-
-    dtype = report.run.dtype
-    needed = state_bytes(report.plan, dtype) + memory_use(EAGER, report.plan).peak_bytes(dtype)
-    memory_guard.refuse_beyond_memory(report.run, report.plan.input_shape, needed)
+    return replace(report, forward=confirmed_forward(report.plan, report.run))

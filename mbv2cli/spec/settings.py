@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mbv2cli.errors import UserError
 
@@ -36,13 +37,17 @@ def inline_settings(target: str, text: str) -> list[Setting]:
 
 def file_settings(path: Path) -> list[Setting]:
     """Read the top-level keys of a TOML file."""
+    return [Setting(key, value, f"{path}: {key}") for key, value in read_toml(path).items()]
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file. Raises `UserError` if it cannot be read, or is none."""
     try:
         with path.open("rb") as file:
-            content = tomllib.load(file)
+            return tomllib.load(file)
     except UnicodeDecodeError:
         raise UserError(f"{path} is not valid TOML: it is not UTF-8 text") from None
     except (ValueError, RecursionError) as error:  # tomllib's own, and what it lets through
         raise UserError(f"{path} is not valid TOML: {error}") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    return [Setting(key, value, f"{path}: {key}") for key, value in content.items()]

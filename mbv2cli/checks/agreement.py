@@ -9,7 +9,8 @@ from typing import NamedTuple
 from mbv2cli.errors import DisagreementError
 from mbv2cli.nn.records import ForwardRun, ModuleCall, TorchsummaryRow
 from mbv2cli.plan import Layer, Plan
-from mbv2cli.plan.torchsummary_sizes import TorchsummarySizes
+from mbv2cli.plan.torchsummary_sizes import TorchsummarySizes, torchsummary_sizes
+from mbv2cli.spec import RunSpec
 
 
 class _Claim(NamedTuple):
@@ -18,6 +19,18 @@ class _Claim(NamedTuple):
     what: str
     planned: object
     seen: object
+
+
+def confirmed_forward(plan: Plan, run: RunSpec) -> ForwardRun:
+    """Run the forward pass of ``plan``; return it if it agrees. Loads torch.
+
+    Raises `UserError` where it cannot run here, `DisagreementError` where it differs.
+    """
+    from mbv2cli.nn.forward import forward
+
+    result = forward(plan.spec, plan.input_shape, run)
+    confirm(plan, torchsummary_sizes(plan.layers, plan.input_shape), result)
+    return result
 
 
 def confirm(plan: Plan, sizes: TorchsummarySizes, forward: ForwardRun) -> None:

@@ -1,0 +1,1 @@
+"""What must hold: that plan and forward pass agree, that a model stays within its limits."""

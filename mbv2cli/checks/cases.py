@@ -1,0 +1,59 @@
+"""A case: a model, what is expected of it, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mbv2cli.checks.expectations import Expectations
+from mbv2cli.checks.limits import Verdict, verdicts
+from mbv2cli.checks.memory_guard import refuse_beyond_memory
+from mbv2cli.plan import Plan, plan_of
+from mbv2cli.spec import RunSpec
+from mbv2cli.spec.reader import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A named model and its limits; ``line`` is where the configuration file has it."""
+
+    name: str
+    request: Request
+    run: RunSpec
+    expected: Expectations
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """What a case came to. ``forward_ran`` tells whether a forward pass confirmed the plan."""
+
+    case: Case
+    plan: Plan
+    verdicts: tuple[Verdict, ...]
+    forward_ran: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether every expectation does."""
+        return all(verdict.holds for verdict in self.verdicts)
+
+
+def planned_result(case: Case) -> CaseResult:
+    """Check ``case`` by the plan alone. Loads no torch."""
+    plan = plan_of(case.request.spec, case.request.input)
+    found = verdicts(case.expected, plan, case.run.dtype)
+    return CaseResult(case, plan, found, forward_ran=False)
+
+
+def confirmed_result(case: Case) -> CaseResult:
+    """Check ``case`` with a forward pass that agrees with the plan. Loads torch.
+
+    Raises `UserError` where the forward pass cannot run here, `DisagreementError` where its
+    numbers are not the plan's.
+    """
+    from mbv2cli.checks.agreement import confirmed_forward
+
+    result = planned_result(case)
+    refuse_beyond_memory(result.plan, case.run)
+    confirmed_forward(result.plan, case.run)
+    return CaseResult(case, result.plan, result.verdicts, forward_ran=True)

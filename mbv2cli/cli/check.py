@@ -1,0 +1,187 @@
+"""`mbv2 check`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbv2cli.checks.cases import Case, CaseResult, confirmed_result, planned_result
+from mbv2cli.checks.config import Config, find_config, read_config
+from mbv2cli.checks.expectations import Expectations
+from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.options import Output, Quiet, format_option
+from mbv2cli.cli.output import append_file, write
+from mbv2cli.cli.progress import counted_progress
+from mbv2cli.cli.torch_start import start_torch
+from mbv2cli.errors import UserError
+from mbv2cli.report.check_format import CheckFormat
+from mbv2cli.report.formats import format_named
+from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.spec.reader import read_request, read_spec
+from mbv2cli.spec.settings import Setting
+
+AUTO = "auto"
+
+HELP = """Check limits: exit code 0 if all hold, 1 if one does not.
+
+With limits as flags, check one target; without, the cases of mbv2.toml, or of \\[tool.mbv2] in \
+pyproject.toml, here or above. A forward pass confirms every number, unless --no-forward: \
+exact too, and without torch.
+
+[bold]Examples[/bold]
+
+  mbv2 check --in 3 --out 64 --expand 6 --expect 1x64x224x224 --max-params 2k
+
+  mbv2 check network:width_mult=0.35 --dtype int8 --max-peak 735KiB --no-forward
+
+  mbv2 check
+
+  mbv2 check 'edge*' --format junit --output report.xml
+"""
+
+
+@with_flags(
+    target_settings=(BlockSpec, NetworkSpec, InputSpec),
+    run_settings=(RunSpec,),
+    limit_settings=(Expectations,),
+)
+def check(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TARGET | CASE-GLOB…]",
+            help="With limits as flags the target; without, the cases to check (default: all).",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    limit_settings: list[Setting],
+    target_settings: list[Setting],
+    run_settings: list[Setting],
+    forward: Annotated[
+        bool | None,
+        typer.Option(
+            "--forward/--no-forward",
+            help="Confirm by a forward pass (default, unless the file says forward = false).",
+            rich_help_panel="Run",
+            show_default=False,
+        ),
+    ] = None,
+    config_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="Read the cases of FILE.",
+            rich_help_panel="Run",
+        ),
+    ] = None,
+    exit_zero: Annotated[
+        bool,
+        typer.Option(
+            "--exit-zero", help="Exit 0 even if a limit is broken.", rich_help_panel="Output"
+        ),
+    ] = False,
+    format_name: Annotated[str, format_option(AUTO, *CheckFormat)] = AUTO,
+    output: Output = None,
+    quiet: Quiet = False,
+) -> ExitCode:
+    face = _format(format_name)
+    if limit_settings:
+        case = _case_of_flags(words or [], target_settings, run_settings, limit_settings)
+        config, cases = None, [case]
+    else:
+        _refuse_settings([*target_settings, *run_settings])
+        config = read_config(config_file or find_config(Path.cwd()))
+        cases = _chosen(config, words or [])
+    if forward is None:
+        forward = config is None or config.forward
+    results = _results(cases, _confirming if forward else _planning)
+    if not quiet or output:
+        _report(face, results, config, output)
+    holds = all(result.holds for result in results)
+    return ExitCode.DONE if holds or exit_zero else ExitCode.CHECK_FAILED
+
+
+def _format(name: str) -> CheckFormat:
+    if name == AUTO:
+        on_github = os.environ.get("GITHUB_ACTIONS") == "true"
+        return CheckFormat.GITHUB if on_github else CheckFormat.TABLE
+    return format_named(name, CheckFormat)
+
+
+def _case_of_flags(
+    words: Sequence[str],
+    target_settings: Sequence[Setting],
+    run_settings: Sequence[Setting],
+    limit_settings: Sequence[Setting],
+) -> Case:
+    target, *more = words or ["block"]
+    if more:
+        raise UserError(f"limits given as flags check one target, not {len(words)}; give one")
+    return Case(
+        name=target,
+        request=read_request(target, target_settings),
+        run=read_spec(RunSpec, run_settings),
+        expected=read_spec(Expectations, limit_settings),
+    )
+
+
+def _refuse_settings(settings: Sequence[Setting]) -> None:
+    """Refuse flags of a model without a limit, which would go silently unused."""
+    if settings:
+        raise UserError(
+            f"{settings[0].place} needs a limit beside it, such as --max-params 2M; "
+            "the cases of a file have their own settings"
+        )
+
+
+def _chosen(config: Config, globs: Sequence[str]) -> list[Case]:
+    for glob in globs:
+        if not any(_matches(case, glob) for case in config.cases):
+            names = ", ".join(dict.fromkeys(case.name.partition("[")[0] for case in config.cases))
+            raise UserError(f"no case in {config.path} matches '{glob}' (the cases are {names})")
+    return [
+        case for case in config.cases if not globs or any(_matches(case, glob) for glob in globs)
+    ]
+
+
+def _matches(case: Case, glob: str) -> bool:
+    return glob == case.name or fnmatchcase(case.name.partition("[")[0], glob)
+
+
+def _planning(case: Case) -> CaseResult:
+    return planned_result(case)
+
+
+def _confirming(case: Case) -> CaseResult:
+    start_torch()
+    return confirmed_result(case)
+
+
+def _results(cases: Iterable[Case], run: Callable[[Case], CaseResult]) -> list[CaseResult]:
+    return [run(case) for case in counted_progress(list(cases), "Checking")]
+
+
+def _report(
+    face: CheckFormat,
+    results: Sequence[CaseResult],
+    config: Config | None,
+    output: Path | None,
+) -> None:
+    file = _path_in_workspace(config.path) if config else None
+    write(face.render(results, file), output)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if face is CheckFormat.GITHUB and summary:
+        append_file(CheckFormat.MARKDOWN.render(results, file), Path(summary))
+
+
+def _path_in_workspace(path: Path) -> Path:
+    root = os.environ.get("GITHUB_WORKSPACE") or Path.cwd()
+    return Path(os.path.relpath(path, root))

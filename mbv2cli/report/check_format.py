@@ -1,0 +1,46 @@
+"""The formats of check results, and who writes each: only that one is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import assert_never
+
+from mbv2cli.checks.cases import CaseResult
+
+
+class CheckFormat(StrEnum):
+    """A format and its renderer."""
+
+    TABLE = "table"
+    JSON = "json"
+    GITHUB = "github"
+    JUNIT = "junit"
+    MARKDOWN = "markdown"
+
+    def render(self, results: Sequence[CaseResult], file: Path | None) -> str:
+        """Return ``results`` in this format; ``file`` is where the cases were read."""
+        match self:
+            case CheckFormat.TABLE:
+                from mbv2cli.report import check_table
+
+                return check_table.render(results)
+            case CheckFormat.JSON:
+                from mbv2cli.report import check_json
+
+                return check_json.render(results)
+            case CheckFormat.GITHUB:
+                from mbv2cli.report import check_github
+
+                return check_github.render(results, file)
+            case CheckFormat.JUNIT:
+                from mbv2cli.report import check_junit
+
+                return check_junit.render(results, file)
+            case CheckFormat.MARKDOWN:
+                from mbv2cli.report import check_markdown
+
+                return check_markdown.render(results)
+            case _:
+                assert_never(self)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tests.cli.test_process import modules_of_command
+from tests.process import mbv2
+
+CONFIG = """
+[case.stem]
+expand = 6
+output = "1x64x224x224"
+max_params = "2k"
+max_macs = "60M"
+
+[case.edge]
+target = "network"
+dtype = "int8"
+width_mult = [0.35, 0.5]
+size = [96, "160x224"]
+max_peak = "300KiB"
+max_flash = "2MiB"
+max_layers = 158
+min_receptive_field = 400
+features = {16 = "1x*x*x*"}
+"""
+LINE = ("--in", "3", "--out", "64", "--expand", "6", "--expect", "1x64x224x224")
+BLOCK = (*LINE, "--max-params", "2k", "--max-macs", "400M", "--max-peak", "25MiB")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mbv2.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def test_limits_as_flags(snapshot: SnapshotAssertion) -> None:
+    assert mbv2("check", *BLOCK) == snapshot
+    assert mbv2("check", "network", "--max-params", "3M", "--no-forward") == snapshot
+
+
+@pytest.mark.parametrize("face", ["table", "json", "github", "junit", "markdown"])
+def test_formats(folder: Path, face: str, snapshot: SnapshotAssertion) -> None:
+    result = mbv2("check", "--no-forward", "--format", face, cwd=folder)
+    assert (result.code, result.stderr) == (1, "")
+    assert result.stdout == snapshot
+
+
+def test_exit_codes(folder: Path) -> None:
+    assert mbv2("check", "stem", cwd=folder).code == 1
+    assert mbv2("check", "stem", "--exit-zero", cwd=folder).code == 0
+    assert mbv2("check", "edge[width_mult=0.35,size=96]", "--no-forward", cwd=folder).code == 0
+    assert mbv2("check", "-q", *BLOCK, "--no-forward") == (0, "", "")
+    assert mbv2("check", "nothing", cwd=folder).code == 2
+
+
+def test_a_broken_configuration_runs_nothing(folder: Path) -> None:
+    (folder / "mbv2.toml").write_text(f"{CONFIG}\n[case.bad]\nexpand = 0\nmax_params = 'x'\n")
+    result = mbv2("check", cwd=folder)
+    assert (result.code, result.stdout) == (2, "")
+    assert [line.startswith("mbv2: ") for line in result.stderr.splitlines()] == [True, True]
+    assert "mbv2.toml: case.bad.expand" in result.stderr
+    assert "mbv2.toml: case.bad.max_params" in result.stderr
+
+
+def test_on_github_it_annotates_the_line_and_writes_the_summary(folder: Path) -> None:
+    summary = folder / "summary.md"
+    summary.write_text("before\n")
+    (folder / "deep").mkdir()
+    result = mbv2(
+        *("check", "stem", "--no-forward"),
+        cwd=folder / "deep",
+        GITHUB_ACTIONS="true",
+        GITHUB_WORKSPACE=str(folder),
+        GITHUB_STEP_SUMMARY=str(summary),
+    )
+    assert result.code == 1
+    assert result.stdout.startswith("::error file=mbv2.toml,line=2,title=mbv2%3A stem::stem: macs")
+    assert summary.read_text("utf-8").startswith("before\n**mbv2 check: 1 case: 1 failed")
+
+
+def test_junit_is_xml_with_a_failure_for_each_broken_case(folder: Path) -> None:
+    text = mbv2("check", "--no-forward", "--format", "junit", cwd=folder).stdout
+    suite = ET.fromstring(text).find("testsuite")  # noqa: S314  (our own output)
+    assert suite is not None
+    failed = [case.get("name") for case in suite if case.find("failure") is not None]
+    assert failed == ["stem", *(f"edge[width_mult={w},size=160x224]" for w in ("0.35", "0.5"))]
+    assert suite.get("failures") == "3"
+
+
+def test_json_tells_the_headroom(folder: Path) -> None:
+    document = json.loads(mbv2("check", "--no-forward", "--format", "json", cwd=folder).stdout)
+    verdict = document["cases"][0]["verdicts"][2]
+    assert verdict == {
+        "what": "macs",
+        "holds": False,
+        "actual": 68_640_768,
+        "limit": 60_000_000,
+        "headroom": -8_640_768,
+    }
+    assert not document["holds"]
+
+
+def test_the_torch_free_mode_loads_no_torch() -> None:
+    loaded = modules_of_command("check", "--max-params", "2k", "--no-forward")
+    assert not loaded & {"torch", "torchsummary", "numpy", "psutil"}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--max-params many", "--max-params must be a count such as"),
+        ("--max-peak 3x", "--max-peak must be bytes such as"),
+        ("--expect 1x", "--expect must be a shape such as"),
+        ("--max-peak 3 --peak-rule eagr", "did you mean 'eager'?"),
+        ("--size 3", "--size needs a limit beside it"),
+        ("a b --max-macs 3", "check one target, not 2"),
+        ("", "there is no mbv2.toml"),
+        ("--format yaml --max-macs 3", "--format must be one of table"),
+        ("--config none.toml", "cannot read none.toml"),
+    ],
+)
+def test_mistakes(line: str, words: str, tmp_path: Path) -> None:
+    result = mbv2("check", *line.split(), cwd=tmp_path)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.startswith("mbv2: ")
+    assert words in result.stderr

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from mbv2cli.checks.cases import Case
 from mbv2cli.checks.expectations import Expectations
+from mbv2cli.checks.tolerance import Allowance, read_tolerance
 from mbv2cli.errors import MistakesError, UserError, nearest
 from mbv2cli.spec import RunSpec
 from mbv2cli.spec.keys import keys
@@ -21,7 +22,9 @@ FILE: Final = "mbv2.toml"
 SHARED_FILE: Final = "pyproject.toml"
 WHOLE: Final = frozenset({"stages", "features"})
 """Keys whose value is a list or table itself, and no choice of values."""
-_KEYS: Final = ("case", "forward")
+LOCK: Final = "mbv2.lock"
+
+_KEYS: Final = ("case", "forward", "tolerance")
 
 Read = TypeVar("Read")
 
@@ -33,6 +36,12 @@ class Config:
     path: Path
     cases: tuple[Case, ...]
     forward: bool
+    tolerance: Mapping[str, Allowance]
+
+    @property
+    def lock(self) -> Path:
+        """Where the lock of these cases is: beside the file."""
+        return self.path.with_name(LOCK)
 
 
 def find_config(folder: Path) -> Path:
@@ -66,6 +75,12 @@ def read_config(path: Path) -> Config:
     forward, tables = content.get("forward", True), content.get("case", {})
     if not isinstance(forward, bool):
         mistakes.append(f"{path}: forward must be true or false, not {forward!r}")
+    tolerance: Mapping[str, Allowance] = {}
+    if "tolerance" in content:
+        try:
+            tolerance = read_tolerance(content["tolerance"], f"{path}: tolerance")
+        except UserError as error:
+            mistakes.append(str(error))
     if not isinstance(tables, dict) or not tables:
         mistakes.append(f"{path}: there is no case; write one, such as [case.edge]")
         tables = {}
@@ -80,7 +95,7 @@ def read_config(path: Path) -> Config:
             mistakes.append(str(error))
     if mistakes:
         raise MistakesError(mistakes)
-    return Config(path, tuple(cases), forward)
+    return Config(path, tuple(cases), forward, tolerance)
 
 
 def _cases(path: Path, name: str, table: object, line: int | None) -> Iterator[Case]:

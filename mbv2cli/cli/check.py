@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from mbv2cli.checks.cases import Case, CaseResult, confirmed_result, planned_result
 from mbv2cli.checks.config import Config, find_config, read_config
+from mbv2cli.checks.drift import Outcome
 from mbv2cli.checks.expectations import Expectations
+from mbv2cli.checks.lock import LockedCase, read_lock, refuse_other_cases
+from mbv2cli.checks.run import outcomes
 from mbv2cli.cli.exit_codes import ExitCode
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import Output, Quiet, format_option
+from mbv2cli.cli.options import ConfigFile, Output, Quiet, format_option
 from mbv2cli.cli.output import append_file, write
 from mbv2cli.cli.progress import counted_progress
 from mbv2cli.cli.torch_start import start_torch
@@ -26,7 +29,8 @@ from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.spec.reader import read_request, read_spec
 from mbv2cli.spec.settings import Setting
 
-AUTO = "auto"
+AUTO: Final = "auto"
+NO_LOCK: Final[Mapping[str, LockedCase]] = {}
 
 HELP = """Check limits: exit code 0 if all hold, 1 if one does not.
 
@@ -73,15 +77,7 @@ def check(
             show_default=False,
         ),
     ] = None,
-    config_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            help="Read the cases of FILE.",
-            rich_help_panel="Run",
-        ),
-    ] = None,
+    config_file: ConfigFile = None,
     exit_zero: Annotated[
         bool,
         typer.Option(
@@ -95,17 +91,20 @@ def check(
     face = _format(format_name)
     if limit_settings:
         case = _case_of_flags(words or [], target_settings, run_settings, limit_settings)
-        config, cases = None, [case]
+        config, cases, locked = None, [case], NO_LOCK
     else:
         _refuse_settings([*target_settings, *run_settings])
         config = read_config(config_file or find_config(Path.cwd()))
         cases = _chosen(config, words or [])
+        locked = _locked(config)
     if forward is None:
         forward = config is None or config.forward
-    results = _results(cases, _confirming if forward else _planning)
+    run = _confirming if forward else planned_result
+    watched = counted_progress(cases, "Checking")
+    found = list(outcomes(watched, run, locked, config.tolerance if config else {}))
     if not quiet or output:
-        _report(face, results, config, output)
-    holds = all(result.holds for result in results)
+        _report(face, found, config, output)
+    holds = all(outcome.holds for outcome in found)
     return ExitCode.DONE if holds or exit_zero else ExitCode.CHECK_FAILED
 
 
@@ -156,8 +155,13 @@ def _matches(case: Case, glob: str) -> bool:
     return glob == case.name or fnmatchcase(case.name.partition("[")[0], glob)
 
 
-def _planning(case: Case) -> CaseResult:
-    return planned_result(case)
+def _locked(config: Config) -> Mapping[str, LockedCase]:
+    """Return the locked cases, if there is a lock: then exactly those of the file."""
+    if not config.lock.exists():
+        return NO_LOCK
+    locked = read_lock(config.lock)
+    refuse_other_cases(locked, (case.name for case in config.cases), config.lock)
+    return locked
 
 
 def _confirming(case: Case) -> CaseResult:
@@ -165,21 +169,17 @@ def _confirming(case: Case) -> CaseResult:
     return confirmed_result(case)
 
 
-def _results(cases: Iterable[Case], run: Callable[[Case], CaseResult]) -> list[CaseResult]:
-    return [run(case) for case in counted_progress(list(cases), "Checking")]
-
-
 def _report(
     face: CheckFormat,
-    results: Sequence[CaseResult],
+    found: Sequence[Outcome],
     config: Config | None,
     output: Path | None,
 ) -> None:
     file = _path_in_workspace(config.path) if config else None
-    write(face.render(results, file), output)
+    write(face.render(found, file), output)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if face is CheckFormat.GITHUB and summary:
-        append_file(CheckFormat.MARKDOWN.render(results, file), Path(summary))
+        append_file(CheckFormat.MARKDOWN.render(found, file), Path(summary))
 
 
 def _path_in_workspace(path: Path) -> Path:

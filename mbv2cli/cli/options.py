@@ -39,6 +39,11 @@ Quiet: TypeAlias = Annotated[
     ),
 ]
 
+ConfigFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Read the cases of FILE.", rich_help_panel="Run"),
+]
+
 
 def format_option(*names: str) -> Any:
     """Return ``--format`` with these formats to choose from."""

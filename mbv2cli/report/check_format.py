@@ -1,4 +1,4 @@
-"""The formats of check results, and who writes each: only that one is loaded."""
+"""The formats of outcomes, and who writes each: only that one is loaded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
 
-from mbv2cli.checks.cases import CaseResult
+from mbv2cli.checks.drift import Outcome
 
 
 class CheckFormat(StrEnum):
@@ -19,28 +19,28 @@ class CheckFormat(StrEnum):
     JUNIT = "junit"
     MARKDOWN = "markdown"
 
-    def render(self, results: Sequence[CaseResult], file: Path | None) -> str:
-        """Return ``results`` in this format; ``file`` is where the cases were read."""
+    def render(self, outcomes: Sequence[Outcome], file: Path | None) -> str:
+        """Return ``outcomes`` in this format; ``file`` is where the cases were read."""
         match self:
             case CheckFormat.TABLE:
                 from mbv2cli.report import check_table
 
-                return check_table.render(results)
+                return check_table.render(outcomes)
             case CheckFormat.JSON:
                 from mbv2cli.report import check_json
 
-                return check_json.render(results)
+                return check_json.render(outcomes)
             case CheckFormat.GITHUB:
                 from mbv2cli.report import check_github
 
-                return check_github.render(results, file)
+                return check_github.render(outcomes, file)
             case CheckFormat.JUNIT:
                 from mbv2cli.report import check_junit
 
-                return check_junit.render(results, file)
+                return check_junit.render(outcomes, file)
             case CheckFormat.MARKDOWN:
                 from mbv2cli.report import check_markdown
 
-                return check_markdown.render(results)
+                return check_markdown.render(outcomes)
             case _:
                 assert_never(self)

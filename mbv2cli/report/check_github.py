@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from mbv2cli.checks.cases import CaseResult
-from mbv2cli.report.check_text import broken_text, closing_line
+from mbv2cli.checks.drift import Outcome
+from mbv2cli.report.check_text import closing_line, failures
 
 
-def render(results: Sequence[CaseResult], file: Path | None) -> str:
-    """Return an error for each broken expectation, and a closing line."""
-    lines = [line for result in results for line in _annotations(result, file)]
-    return "".join(f"{line}\n" for line in (*lines, closing_line(results)))
+def render(outcomes: Sequence[Outcome], file: Path | None) -> str:
+    """Return an error for each case that fails, and a closing line."""
+    lines = [_annotation(outcome, file) for outcome in outcomes if not outcome.holds]
+    return "".join(f"{line}\n" for line in (*lines, closing_line(outcomes)))
 
 
-def _annotations(result: CaseResult, file: Path | None) -> Iterator[str]:
-    place = {"file": str(file) if file else None, "line": result.case.line}
-    properties = {**place, "title": f"mbv2: {result.case.name}"}
+def _annotation(outcome: Outcome, file: Path | None) -> str:
+    case = outcome.result.case
+    properties = {
+        "file": None if file is None else str(file),
+        "line": case.line,
+        "title": f"mbv2: {case.name}",
+    }
     words = ",".join(
         f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None
     )
-    for verdict in result.verdicts:
-        if not verdict.holds:
-            yield f"::error {words}::{_data(f'{result.case.name}: {broken_text(verdict)}')}"
+    return f"::error {words}::" + _data("\n".join(failures(outcome)))
 
 
 def _data(text: str) -> str:

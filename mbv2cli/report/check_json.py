@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from mbv2cli.checks.cases import CaseResult
+from mbv2cli.checks.drift import Change, Drift, Outcome, ShapeChange
 from mbv2cli.checks.limits import ShapeVerdict, Verdict
-from mbv2cli.report.check_text import limit_text
+from mbv2cli.report.check_text import first_layer_text, limit_text
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.shape_text import compact
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
@@ -25,6 +25,24 @@ class VerdictPart(Part):
     headroom: int | None = Field(description="What is left, negative if broken; null for shapes.")
 
 
+class ChangePart(Part):
+    """A locked figure, then and now."""
+
+    what: str = Field(description="Which figure.")
+    before: int | str = Field(description="As it is locked.")
+    after: int | str = Field(description="As it is.")
+    changed: bool = Field(description="Whether they differ.")
+    holds: bool = Field(description="Whether it is unchanged or within its tolerance.")
+
+
+class DriftPart(Part):
+    """How a case differs from the lock."""
+
+    holds: bool = Field(description="Whether all that differs is within its tolerance.")
+    changes: tuple[ChangePart, ...] = Field(description="Every locked figure.")
+    first_layer: str = Field(description="The first layer that differs, as it was and is.")
+
+
 class CaseResultPart(Part):
     """A case and what came of it."""
 
@@ -37,6 +55,9 @@ class CaseResultPart(Part):
     dtype: str = Field(description="Element type of bytes.")
     forward_ran: bool = Field(description="Whether a forward pass confirmed the plan.")
     verdicts: tuple[VerdictPart, ...] = Field(description="Every expectation.")
+    drift: DriftPart | None = Field(
+        description="How it differs from the lock; null: not at all, or there is no lock."
+    )
 
 
 class CheckDocument(Document):
@@ -47,16 +68,17 @@ class CheckDocument(Document):
     cases: tuple[CaseResultPart, ...] = Field(description="Every case, in order.")
 
 
-def render(results: Sequence[CaseResult]) -> str:
+def render(outcomes: Sequence[Outcome]) -> str:
     """Return the document, indented."""
-    holds = all(result.holds for result in results)
-    return CheckDocument(holds=holds, cases=tuple(map(_case, results))).text
+    holds = all(outcome.holds for outcome in outcomes)
+    return CheckDocument(holds=holds, cases=tuple(map(_case, outcomes))).text
 
 
-def _case(result: CaseResult) -> CaseResultPart:
+def _case(outcome: Outcome) -> CaseResultPart:
+    result = outcome.result
     return CaseResultPart(
         name=result.case.name,
-        holds=result.holds,
+        holds=outcome.holds,
         line=result.case.line,
         target=result.case.request.target,
         spec=result.case.request.spec,
@@ -64,7 +86,29 @@ def _case(result: CaseResult) -> CaseResultPart:
         dtype=result.case.run.dtype,
         forward_ran=result.forward_ran,
         verdicts=tuple(map(_verdict, result.verdicts)),
+        drift=_drift(outcome.drift) if outcome.drift else None,
     )
+
+
+def _drift(drift: Drift) -> DriftPart:
+    return DriftPart(
+        holds=drift.holds,
+        changes=tuple(map(_change, drift.changes)),
+        first_layer=first_layer_text(drift),
+    )
+
+
+def _change(change: Change) -> ChangePart:
+    if isinstance(change, ShapeChange):
+        before, after = compact(change.before), compact(change.after)
+        return ChangePart(
+            what=change.what,
+            before=before,
+            after=after,
+            changed=change.changed,
+            holds=change.holds,
+        )
+    return ChangePart.model_validate(change)
 
 
 def _verdict(verdict: Verdict) -> VerdictPart:

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mbv2cli.checks.cases import CaseResult
-from mbv2cli.report.check_text import actual_text, closing_line, headroom_text, limit_text
+from mbv2cli.checks.drift import Outcome
+from mbv2cli.report.check_text import (
+    actual_text,
+    change_text,
+    closing_line,
+    first_layer_text,
+    growth_text,
+    headroom_text,
+    limit_text,
+)
 
 
-def render(results: Sequence[CaseResult]) -> str:
-    """Return the closing line and a table of all expectations."""
-    return "".join(f"{line}\n" for line in _lines(results))
+def render(outcomes: Sequence[Outcome]) -> str:
+    """Return the closing line and a table of all expectations and drifts."""
+    return "".join(f"{line}\n" for line in _lines(outcomes))
 
 
-def _lines(results: Sequence[CaseResult]) -> Iterator[str]:
-    yield f"**mbv2 check: {closing_line(results)}**"
+def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    yield f"**mbv2 check: {closing_line(outcomes)}**"
     yield ""
-    yield "| | case | figure | actual | limit | headroom |"
+    yield "| | case | figure | actual | limit | |"
     yield "| --- | --- | --- | ---: | ---: | ---: |"
-    for result in results:
-        for verdict in result.verdicts:
+    for outcome in outcomes:
+        name = outcome.result.case.name
+        for verdict in outcome.result.verdicts:
             yield (
-                f"| {'ok' if verdict.holds else '**FAIL**'} | `{result.case.name}` "
-                f"| {verdict.what} | {actual_text(verdict)} | `{limit_text(verdict)}` "
-                f"| {headroom_text(verdict)} |"
+                f"| {_mark(holds=verdict.holds)} | `{name}` | {verdict.what} "
+                f"| {actual_text(verdict)} | `{limit_text(verdict)}` | {headroom_text(verdict)} |"
             )
+        if outcome.drift:
+            for change in outcome.drift.changes:
+                yield (
+                    f"| {_mark(holds=change.holds)} | `{name}` | {change.what} "
+                    f"| {change_text(change)} | locked | {growth_text(change)} |"
+                )
+            yield f"| | `{name}` | {first_layer_text(outcome.drift)} | | | |"
+
+
+def _mark(*, holds: bool) -> str:
+    return "ok" if holds else "**FAIL**"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from mbv2cli.checks.cases import CaseResult
+from mbv2cli.checks.drift import Change, Drift, Outcome, ShapeChange
 from mbv2cli.checks.expectations import pattern_text
 from mbv2cli.checks.limits import ShapeVerdict, Unit, Verdict
+from mbv2cli.plan import Layer
 from mbv2cli.report.bytes_text import binary
 from mbv2cli.report.shape_text import compact
 
@@ -37,13 +38,58 @@ def broken_text(verdict: Verdict) -> str:
     return f"{verdict.what} is {actual_text(verdict)}, expected {limit_text(verdict)}"
 
 
-def closing_line(results: Sequence[CaseResult]) -> str:
+def closing_line(outcomes: Sequence[Outcome]) -> str:
     """Return how many cases there were and how many of them failed."""
-    failed = sum(not result.holds for result in results)
-    cases = f"{len(results):,} case{'s' if len(results) != 1 else ''}"
+    failed = sum(not outcome.holds for outcome in outcomes)
+    cases = f"{len(outcomes):,} case{'s' if len(outcomes) != 1 else ''}"
     verdict = f"{failed:,} failed" if failed else "all passed"
-    ran = all(result.forward_ran for result in results)
+    ran = all(outcome.result.forward_ran for outcome in outcomes)
     return f"{cases}: {verdict} ({'plan and forward pass agree' if ran else 'by the plan alone'})"
+
+
+def change_text(change: Change) -> str:
+    """Return what a locked figure was and is: ``1,568 -> 1,104``, or ``1,568, unchanged``."""
+    if isinstance(change, ShapeChange):
+        before, after = compact(change.before), compact(change.after)
+    else:
+        before, after = _amount(change.before, change.unit), _amount(change.after, change.unit)
+    return f"{before} -> {after}" if change.changed else f"{after}, unchanged"
+
+
+def growth_text(change: Change) -> str:
+    """Return by how many percent a figure changed; nothing for a shape."""
+    if isinstance(change, ShapeChange) or not (change.changed and change.before):
+        return ""
+    return f"{(change.after - change.before) / change.before:+.1%}"
+
+
+def first_layer_text(drift: Drift) -> str:
+    """Return the first layer that differs, as it was and as it is."""
+    if drift.first_layer is None:
+        return "no layer differs: the lock was edited, or mbv2 counts differently now"
+    before, after = (_layer_text(layer) for layer in drift.first_layer)
+    return f"first layer that differs ({', '.join(drift.stages)}): {before} -> {after}"
+
+
+def failures(outcome: Outcome) -> Iterator[str]:
+    """Yield each broken expectation and each drift that is not let pass, as a sentence."""
+    for verdict in outcome.result.verdicts:
+        if not verdict.holds:
+            yield broken_text(verdict)
+    if outcome.drift and not outcome.drift.holds:
+        for change in outcome.drift.changes:
+            if not change.holds:
+                yield f"locked {change.what}: {change_text(change)} {growth_text(change)}".rstrip()
+        yield first_layer_text(outcome.drift)
+
+
+def _layer_text(layer: Layer | None) -> str:
+    if layer is None:
+        return "none"
+    return (
+        f"{layer.name or layer.type} {layer.path} {compact(layer.output_shape)} "
+        f"({layer.params:,} params)"
+    )
 
 
 def _amount(amount: int, unit: Unit) -> str:

@@ -1,0 +1,147 @@
+"""The lock: what every case came to when it was last accepted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, PlainSerializer, ValidationError
+
+from mbv2cli.checks.cases import CaseResult
+from mbv2cli.errors import UserError
+from mbv2cli.plan import Plan, Shape, plan_of
+from mbv2cli.plan.figures import By, grouped, layer_figures
+from mbv2cli.plan.geometry import geometries
+from mbv2cli.plan.memory import memory_use, rule_named
+from mbv2cli.plan.weights import flash_bytes
+from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli.spec.base import FrozenModel
+from mbv2cli.spec.settings import read_toml
+
+VERSION: Final = 1
+_HEADER: Final = (
+    "# What each case came to. Written by `mbv2 lock`; read the diff before you commit it.\n"
+)
+
+
+def _read_shape(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(int(size) for size in value.split("x"))
+    return value
+
+
+LockedShape = Annotated[
+    Shape,
+    BeforeValidator(_read_shape),
+    PlainSerializer(lambda shape: "x".join(map(str, shape)), return_type=str),
+]
+"""A shape, one line of the lock: ``1x64x224x224``."""
+
+
+class LockedCase(FrozenModel):
+    """A case as it was accepted.
+
+    ``spec`` holds the fields that are not the default, so that the layers of then can be planned
+    again; ``layers`` is a digest of them. Stages tell their parameters, MACs and peak
+    (layerwise) in a line each, for who reads the diff.
+    """
+
+    kind: Literal["block", "network"]
+    spec: dict[str, Any]
+    input: LockedShape
+    output: LockedShape
+    params: int
+    macs: int
+    peak_rule: str
+    peak_dtype: str
+    peak: int
+    flash: int
+    receptive_field: int
+    layers: str
+    stages: dict[str, str]
+
+    @classmethod
+    def of(cls, result: CaseResult) -> Self:
+        """Return what is to be locked of ``result``."""
+        plan, case = result.plan, result.case
+        rule = rule_named(case.expected.peak_rule)
+        stages = grouped(layer_figures(plan, case.run.dtype), By.STAGE)
+        seen = [one.receptive_field for one in geometries(plan.layers) if one]
+        return cls(
+            kind="block" if isinstance(plan.spec, BlockSpec) else "network",
+            spec=plan.spec.model_dump(by_alias=True, exclude_defaults=True, mode="json"),
+            input=plan.input_shape,
+            output=plan.output_shape,
+            params=plan.totals.params,
+            macs=plan.totals.macs,
+            peak_rule=rule.name,
+            peak_dtype=case.run.dtype,
+            peak=memory_use(rule, plan).peak_bytes(case.run.dtype),
+            flash=flash_bytes(plan),
+            receptive_field=seen[-1],
+            layers=digest(plan),
+            stages={
+                stage.name: f"{stage.params} params, {stage.macs} MACs, "
+                f"{stage.layerwise_bytes} bytes"
+                for stage in stages
+            },
+        )
+
+    def plan(self) -> Plan:
+        """Plan again what was locked. Raises `UserError` if that is no model any more."""
+        model = BlockSpec if self.kind == "block" else NetworkSpec
+        spec = model.model_validate(self.spec)
+        batch, _channels, *size = self.input
+        return plan_of(spec, InputSpec.model_validate({"size": size, "batch": batch}))
+
+
+def digest(plan: Plan) -> str:
+    """Return what identifies the layers of ``plan``: a digest of every field of each."""
+    lines = "\n".join(repr(tuple(map(str, layer))) for layer in plan.layers)
+    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()[:32]}"
+
+
+def lock_text(results: Iterable[CaseResult]) -> str:
+    """Return the lock: TOML, cases sorted by name, nothing in it that changes by itself."""
+    import tomli_w
+
+    cases = {result.case.name: LockedCase.of(result).model_dump(mode="json") for result in results}
+    content = {"version": VERSION, "case": {name: cases[name] for name in sorted(cases)}}
+    return _HEADER + tomli_w.dumps(content)
+
+
+def read_lock(path: Path) -> Mapping[str, LockedCase]:
+    """Return the locked cases by name. Raises `UserError` saying what to run."""
+    try:
+        content = read_toml(path)
+    except UserError as error:
+        raise UserError(f"the lock is corrupt: {error}; {_REMEDY}") from None
+    version = content.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise UserError(
+            f"{path} is of version {version}, written by a newer mbv2 (this one reads {VERSION}); "
+            "update mbv2, or run mbv2 lock to write it anew"
+        )
+    cases = content.get("case")
+    if version != VERSION or not isinstance(cases, dict):
+        raise UserError(f"the lock is corrupt: {path} has no version or no cases; {_REMEDY}")
+    try:
+        return {name: LockedCase.model_validate(case) for name, case in cases.items()}
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"])) or "a case"
+        raise UserError(f"the lock is corrupt: {path}: {place} is wrong; {_REMEDY}") from None
+
+
+_REMEDY: Final = "restore it, or run mbv2 lock to write it anew"
+
+
+def refuse_other_cases(locked: Iterable[str], configured: Iterable[str], path: Path) -> None:
+    """Raise `UserError` where the lock does not have exactly the configured cases."""
+    have, want = set(locked), set(configured)
+    for names, words in ((want - have, "lacks"), (have - want, "has, and no longer needs,")):
+        if names:
+            first, more = sorted(names)[0], len(names) - 1
+            others = f" and {more} more" if more else ""
+            raise UserError(f"{path} {words} the case '{first}'{others}; run mbv2 lock")

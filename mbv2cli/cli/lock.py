@@ -1,0 +1,31 @@
+"""`mbv2 lock`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mbv2cli.checks.cases import planned_result
+from mbv2cli.checks.config import find_config, read_config
+from mbv2cli.checks.lock import lock_text
+from mbv2cli.cli.options import ConfigFile, Quiet
+from mbv2cli.cli.output import write_file, write_stdout
+from mbv2cli.cli.progress import counted_progress
+
+HELP = """Accept what every case comes to now: write mbv2.lock beside the configuration.
+
+From then on mbv2 check fails where a figure drifts from it, unless within the tolerance of the \
+file. Read the diff of the lock before you commit it. By the plan, without torch.
+
+[bold]Example[/bold]
+
+  mbv2 lock && git diff mbv2.lock
+"""
+
+
+def lock(*, config_file: ConfigFile = None, quiet: Quiet = False) -> None:
+    config = read_config(config_file or find_config(Path.cwd()))
+    results = [planned_result(case) for case in counted_progress(config.cases, "Locking")]
+    write_file(lock_text(results), config.lock)
+    if not quiet:
+        count = len(results)
+        write_stdout(f"wrote {config.lock.name}: {count:,} case{'s' if count != 1 else ''}\n")

@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 from mbv2cli.cli.app import COMMANDS
 from mbv2cli.report.check_json import CheckDocument
 from mbv2cli.report.cliffs_json import CliffsDocument
+from mbv2cli.report.compare_json import CompareDocument
 from mbv2cli.report.counts_json import CountsDocument
 from mbv2cli.report.document import SCHEMA_VERSION, Document
 from mbv2cli.report.memory_json import MemoryDocument
@@ -31,7 +32,9 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     "cliffs": CliffsDocument,
     "presets": PresetsDocument,
     "check": CheckDocument,
+    "compare": CompareDocument,
 }
+WITHOUT_JSON: Final = {"lock"}
 SCHEMA: Final = Path(str(files("mbv2cli"))) / "schema.json"
 
 
@@ -71,6 +74,8 @@ def test_the_schema_in_the_package_is_that_of_the_fields() -> None:
         ("cliffs", "network"),
         ("presets",),
         ("check", "network", "--expect", "1x*", "--max-peak", "3MiB", "--no-forward"),
+        ("compare", "network", "network:width_mult=0.75"),
+        ("compare", "block", "mobilenetv2_110d"),
     ],
     ids=" ".join,
 )
@@ -85,7 +90,7 @@ def test_json_is_valid(arguments: tuple[str, ...]) -> None:
 
 
 def test_every_command_with_json_has_a_document() -> None:
-    assert set(COMMANDS) == set(DOCUMENTS)
+    assert set(COMMANDS) == set(DOCUMENTS) | WITHOUT_JSON
 
 
 @pytest.mark.parametrize("field", ["macs", "totals", "schema_version"])

@@ -41,7 +41,12 @@ class Config:
     @property
     def lock(self) -> Path:
         """Where the lock of these cases is: beside the file."""
-        return self.path.with_name(LOCK)
+        return lock_beside(self.path)
+
+
+def lock_beside(config: Path) -> Path:
+    """Return where the lock of a configuration file is."""
+    return config.with_name(LOCK)
 
 
 def find_config(folder: Path) -> Path:

@@ -58,6 +58,28 @@ def test_exit_codes(folder: Path) -> None:
     assert mbv2("check", "nothing", cwd=folder).code == 2
 
 
+def test_a_drift_from_the_lock_fails_and_is_accepted_by_locking(
+    folder: Path, snapshot: SnapshotAssertion
+) -> None:
+    config = folder / "mbv2.toml"
+    config.write_text("[case.stem]\nexpand = 6\n")
+    assert mbv2("lock", cwd=folder) == (0, "wrote mbv2.lock: 1 case\n", "")
+    assert mbv2("check", "--no-forward", cwd=folder).code == 0
+    config.write_text("[case.stem]\nexpand = 4\n")
+    for face in ("table", "json", "github", "junit", "markdown"):
+        result = mbv2("check", "--no-forward", "--format", face, cwd=folder)
+        assert (result.code, result.stderr) == (1, "")
+        assert result.stdout == snapshot(name=face)
+    config.write_text('tolerance = "5%"\n[case.stem]\nexpand = 4\n')
+    assert mbv2("check", "--no-forward", cwd=folder).code == 0
+    config.write_text("[case.stem]\nexpand = 4\n[case.new]\n")
+    refused = mbv2("check", cwd=folder)
+    assert (refused.code, refused.stdout) == (2, "")
+    assert "lacks the case 'new'; run mbv2 lock" in refused.stderr
+    assert mbv2("lock", cwd=folder).code == 0
+    assert mbv2("check", "--no-forward", cwd=folder).code == 0
+
+
 def test_a_broken_configuration_runs_nothing(folder: Path) -> None:
     (folder / "mbv2.toml").write_text(f"{CONFIG}\n[case.bad]\nexpand = 0\nmax_params = 'x'\n")
     result = mbv2("check", cwd=folder)

@@ -1,0 +1,95 @@
+"""`mbv2 compare`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbv2cli.checks.comparison import Comparison
+from mbv2cli.checks.comparison import compare as compared
+from mbv2cli.checks.config import find_config, lock_beside
+from mbv2cli.checks.lock import read_lock
+from mbv2cli.checks.sides import lock_at, locked_side, side
+from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli.options import Output, format_option
+from mbv2cli.cli.output import write
+from mbv2cli.errors import UserError
+from mbv2cli.report.formats import format_named
+
+HELP = """Put two models side by side: totals, then the layers that differ.
+
+A and B are targets, TOML files or JSON reports of mbv2 summary. With --lock REVISION, compare a \
+case of mbv2.lock as git has it there with the lock as it is now. Without torch.
+
+[bold]Examples[/bold]
+
+  mbv2 compare network network:width_mult=0.75
+
+  mbv2 compare mobilenetv2_100 mobilenetv2_110d --format markdown
+
+  mbv2 compare --lock main edge
+"""
+
+
+class CompareFormat(StrEnum):
+    """The formats of a comparison."""
+
+    TABLE = "table"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def compare(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="A B", help="Two models; with --lock one case.", show_default=False),
+    ],
+    *,
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            "--lock",
+            metavar="REVISION",
+            help="Compare a case of the lock with that of a git revision.",
+            rich_help_panel="Run",
+        ),
+    ] = None,
+    exit_code: Annotated[
+        bool,
+        typer.Option("--exit-code", help="Exit 1 if they differ.", rich_help_panel="Output"),
+    ] = False,
+    format_name: Annotated[str, format_option(*CompareFormat)] = CompareFormat.TABLE.value,
+    output: Output = None,
+) -> ExitCode:
+    match format_named(format_name, CompareFormat):
+        case CompareFormat.TABLE:
+            from mbv2cli.report.compare_text import render
+        case CompareFormat.JSON:
+            from mbv2cli.report.compare_json import render
+        case CompareFormat.MARKDOWN:
+            from mbv2cli.report.compare_markdown import render
+    comparison = _of_sides(words) if revision is None else _of_lock(words, revision)
+    write(render(comparison), output)
+    return ExitCode.CHECK_FAILED if exit_code and comparison.differs else ExitCode.DONE
+
+
+def _of_sides(words: list[str]) -> Comparison:
+    if len(words) != 2:  # noqa: PLR2004  (A and B)
+        raise UserError(f"compare takes two models, A and B, not {len(words)}")
+    first, second = words
+    return compared(first, side(first), second, side(second))
+
+
+def _of_lock(words: list[str], revision: str) -> Comparison:
+    if len(words) != 1:
+        raise UserError(f"compare --lock takes the name of one case, not {len(words)}")
+    name, path = words[0], lock_beside(find_config(Path.cwd()))
+    return compared(
+        f"{name} at {revision}",
+        locked_side(lock_at(path, revision), name, f"the lock at {revision}"),
+        f"{name} as locked now",
+        locked_side(read_lock(path), name, str(path)),
+    )

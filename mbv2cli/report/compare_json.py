@@ -1,0 +1,82 @@
+"""A comparison as JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mbv2cli.checks.comparison import Comparison
+from mbv2cli.plan import Plan, Shape
+from mbv2cli.report.document import Document, Part
+from mbv2cli.spec import BlockSpec, NetworkSpec
+
+
+class SidePart(Part):
+    """One side."""
+
+    name: str = Field(description="As it was given.")
+    spec: BlockSpec | NetworkSpec = Field(description="Every field of it.")
+    input_shape: Shape = Field(description="Batch, channels, height, width.")
+    output_shape: Shape = Field(description="Shape of what comes out.")
+
+
+class DifferencePart(Part):
+    """A figure of both sides."""
+
+    what: str = Field(description="Which figure; peaks are those of float32.")
+    unit: str = Field(description="`count` or `bytes`.")
+    before: int = Field(description="That of A.")
+    after: int = Field(description="That of B.")
+    change: int = Field(description="What B has more.")
+
+
+class ComparedLayerPart(Part):
+    """A layer as one side has it."""
+
+    name: str | None = Field(description="torchsummary's name; none for a functional operation.")
+    path: str = Field(description="Module path.")
+    type: str = Field(description="Class of the module, or function.")
+    output_shape: Shape = Field(description="What it puts out.")
+    params: int = Field(description="Parameters.")
+    macs: int = Field(description="MACs of convolutions and linear layers.")
+
+
+class LayerPairPart(Part):
+    """A layer that differs."""
+
+    before: ComparedLayerPart | None = Field(description="That of A; null: only B has it.")
+    after: ComparedLayerPart | None = Field(description="That of B; null: only A has it.")
+
+
+class CompareDocument(Document):
+    """What `mbv2 compare --format json` prints."""
+
+    command: Literal["compare"] = Field("compare", description="`compare`.")
+    differs: bool = Field(description="Whether any layer does.")
+    a: SidePart = Field(description="The first side.")
+    b: SidePart = Field(description="The second side.")
+    totals: tuple[DifferencePart, ...] = Field(description="Figures of both.")
+    layers: tuple[LayerPairPart, ...] = Field(description="The layers that differ, aligned.")
+
+
+def render(comparison: Comparison) -> str:
+    """Return the document, indented."""
+    return CompareDocument(
+        differs=comparison.differs,
+        a=_side(comparison.before_name, comparison.before),
+        b=_side(comparison.after_name, comparison.after),
+        totals=tuple(map(DifferencePart.model_validate, comparison.totals)),
+        layers=tuple(
+            LayerPairPart.model_validate(pair) for pair in comparison.layers if pair.differs
+        ),
+    ).text
+
+
+def _side(name: str, plan: Plan) -> SidePart:
+    return SidePart(
+        name=name,
+        spec=plan.spec,
+        input_shape=plan.input_shape,
+        output_shape=plan.output_shape,
+    )

@@ -8,21 +8,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from mbv2cli.checks.lock import LockedCase, read_lock
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.plan import Plan, plan_of
-from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.spec.base import FrozenModel
-from mbv2cli.spec.reader import read_request
-
-
-class _Report(FrozenModel):
-    """As much of a JSON report as tells what was inspected."""
-
-    spec: BlockSpec | NetworkSpec
-    input: InputSpec
+from mbv2cli.spec import InputSpec
+from mbv2cli.spec.reader import KINDS, read_request
 
 
 def side(words: str) -> Plan:
@@ -36,14 +26,14 @@ def side(words: str) -> Plan:
 def _of_report(path: Path) -> Plan:
     try:
         content = json.loads(path.read_text("utf-8"))
-        report = _Report.model_validate({key: content[key] for key in ("spec", "input")})
+        spec = KINDS[content["kind"]].model_validate(content["spec"])
+        return plan_of(spec, InputSpec.model_validate(content["input"]))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, RecursionError, ValidationError, UserError):
+    except (ValueError, KeyError, TypeError, RecursionError, UserError):
         raise UserError(
             f"{path} is no report of mbv2; write one by mbv2 summary --format json --output {path}"
         ) from None
-    return plan_of(report.spec, report.input)
 
 
 def lock_at(path: Path, revision: str) -> Mapping[str, LockedCase]:

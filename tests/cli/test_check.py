@@ -101,7 +101,7 @@ def test_on_github_it_annotates_the_line_and_writes_the_summary(folder: Path) ->
         GITHUB_STEP_SUMMARY=str(summary),
     )
     assert result.code == 1
-    assert result.stdout.startswith("::error file=mbv2.toml,line=2,title=mbv2%3A stem::stem: macs")
+    assert result.stdout.startswith("::error file=mbv2.toml,line=2,title=mbv2%3A stem::macs is")
     assert summary.read_text("utf-8").startswith("before\n**mbv2 check: 1 case: 1 failed")
 
 

@@ -105,6 +105,11 @@ def test_python_block_prints_what_the_text_block_shows() -> None:
     assert python("-c", fences("python")[0]) == (0, fences("text")[0], "")
 
 
+@pytest.mark.parametrize("code", fences("python")[1:])
+def test_other_python_blocks_run_silently(code: str) -> None:
+    assert python("-c", code) == (0, "", "")
+
+
 def test_recipes_run(tmp_path: Path) -> None:
     if shutil.which("jq") is None:
         pytest.skip("no jq here")

@@ -54,6 +54,15 @@ def confirmed_result(case: Case) -> CaseResult:
     from mbv2cli.checks.agreement import confirmed_forward
 
     result = planned_result(case)
-    refuse_beyond_memory(result.plan, case.run)
-    confirmed_forward(result.plan, case.run)
+    run = _runnable(case.run)
+    refuse_beyond_memory(result.plan, run)
+    confirmed_forward(result.plan, run)
     return CaseResult(case, result.plan, result.verdicts, forward_ran=True)
+
+
+def _runnable(run: RunSpec) -> RunSpec:
+    """Return ``run`` in float32 if it is in int8, which only a deployment has.
+
+    What a forward pass confirms, every layer's shapes, parameters and MACs, is the same.
+    """
+    return run.model_copy(update={"dtype": "float32"}) if run.dtype == "int8" else run

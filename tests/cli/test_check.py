@@ -127,6 +127,13 @@ def test_json_tells_the_headroom(folder: Path) -> None:
     assert not document["holds"]
 
 
+def test_an_int8_case_is_confirmed_in_float32() -> None:
+    result = mbv2("check", "--dtype", "int8", "--max-peak", "4MiB")
+    assert (result.code, result.stderr) == (0, "")
+    assert "peak (layerwise, int8)" in result.stdout
+    assert "plan and forward pass agree" in result.stdout
+
+
 def test_the_torch_free_mode_loads_no_torch() -> None:
     loaded = modules_of_command("check", "--max-params", "2k", "--no-forward")
     assert not loaded & {"torch", "torchsummary", "numpy", "psutil"}

@@ -8,8 +8,10 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+import tempfile
 import timeit
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 ROUNDS: Final = 9
@@ -72,6 +74,18 @@ PEERS: Final[Mapping[str, str]] = {
     + "print(thop.profile(model, (torch.rand(1, 3, 224, 224),)))",
 }
 
+ONE_CASE = """forward = false
+[case.edge]
+target = "network"
+output = "1x1000"
+max_params = "9M"
+max_peak = "30MiB"
+"""
+THOUSAND_CASES = f"""{ONE_CASE}
+width_mult = {[round(0.3 + 0.02 * step, 2) for step in range(50)]}
+size = {[96 + 8 * step for step in range(20)]}
+"""
+
 MBV2: Final = (sys.executable, "-m", "mbv2cli")
 PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
     TORCH: (sys.executable, "-c", "import torch"),
@@ -91,7 +105,11 @@ PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
 
 def main() -> None:
     """Measure and print."""
-    processes = medians({name: once(process(words)) for name, words in PROCESSES.items()}, ROUNDS)
+    with tempfile.TemporaryDirectory() as folder:
+        commands = {**PROCESSES, **checks(Path(folder))}
+        processes = medians(
+            {name: once(process(words)) for name, words in commands.items()}, ROUNDS
+        )
     fastest_peer = min(processes[f"{name} script (network)"] for name in PEERS)
     print("| whole process | median | ÷ import torch | ÷ bare Typer + rich | fastest peer ÷ it |")
     print("| --- | ---: | ---: | ---: | ---: |")
@@ -105,6 +123,16 @@ def main() -> None:
     print("\n| in a running process | median | ÷ mbv2's plan |\n| --- | ---: | ---: |")
     for name, seconds in calls.items():
         print(f"| {name} | {seconds * 1000:,.2f} ms | {seconds / plan:,.0f} |")
+
+
+def checks(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Return the commands that check one case and a thousand."""
+    commands: dict[str, tuple[str, ...]] = {}
+    for name, text in (("1 case", ONE_CASE), ("1,000 cases", THOUSAND_CASES)):
+        config = folder / f"{len(text)}.toml"
+        config.write_text(text)
+        commands[f"mbv2 check ({name}, no forward)"] = (*MBV2, "check", "--config", str(config))
+    return commands
 
 
 def process(words: tuple[str, ...]) -> Callable[[], object]:

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from mbv2cli.checks.expectations import Expectations, ShapePattern, fits
 from mbv2cli.plan import Plan, Shape
-from mbv2cli.plan.geometry import geometries
-from mbv2cli.plan.memory import memory_use, rule_named
-from mbv2cli.plan.weights import flash_bytes
+from mbv2cli.plan.memory import ELEMENT_BYTES, memory_use, rule_named
+from mbv2cli.plan.parts import ModelFigures, model_figures
 
 
 class Unit(StrEnum):
@@ -59,42 +58,41 @@ Verdict = ShapeVerdict | AmountVerdict
 
 def verdicts(expected: Expectations, plan: Plan, dtype: str) -> tuple[Verdict, ...]:
     """Return a verdict for each expectation."""
-    return (*_shape_verdicts(expected, plan), *_amount_verdicts(expected, plan, dtype))
+    figures = model_figures(plan.spec, plan.input_shape)
+    rule = rule_named(expected.peak_rule)
+    peak = figures.peaks[rule.name] if rule.of_layer else memory_use(rule, plan).peak
+    amounts = (
+        ("params", expected.max_params, figures.params, Unit.COUNT),
+        ("macs", expected.max_macs, figures.macs, Unit.COUNT),
+        (
+            f"peak ({rule.name}, {dtype})",
+            expected.max_peak,
+            peak * ELEMENT_BYTES[dtype],
+            Unit.BYTES,
+        ),
+        ("flash", expected.max_flash, figures.flash_bytes, Unit.BYTES),
+        ("layers", expected.max_layers, figures.layers, Unit.COUNT),
+    )
+    return (
+        *_shape_verdicts(expected, figures),
+        *(
+            AmountVerdict(what, limit, actual, unit)
+            for what, limit, actual, unit in amounts
+            if limit is not None
+        ),
+        *_receptive_field_verdict(expected.min_receptive_field, figures),
+    )
 
 
-def _shape_verdicts(expected: Expectations, plan: Plan) -> Iterator[ShapeVerdict]:
+def _shape_verdicts(expected: Expectations, figures: ModelFigures) -> Iterator[ShapeVerdict]:
     if expected.output is not None:
-        yield ShapeVerdict("output", expected.output, plan.output_shape)
-    maps = feature_maps(plan)
+        yield ShapeVerdict("output", expected.output, figures.output_shape)
     for stride, pattern in expected.features.items():
         if pattern is not None:
-            yield ShapeVerdict(f"features at stride {stride}", pattern, maps.get(stride))
+            actual = figures.feature_maps.get(stride)
+            yield ShapeVerdict(f"features at stride {stride}", pattern, actual)
 
 
-def _amount_verdicts(expected: Expectations, plan: Plan, dtype: str) -> Iterator[AmountVerdict]:
-    if expected.max_params is not None:
-        yield AmountVerdict("params", expected.max_params, plan.totals.params)
-    if expected.max_macs is not None:
-        yield AmountVerdict("macs", expected.max_macs, plan.totals.macs)
-    if expected.max_peak is not None:
-        use = memory_use(rule_named(expected.peak_rule), plan)
-        what = f"peak ({expected.peak_rule}, {dtype})"
-        yield AmountVerdict(what, expected.max_peak, use.peak_bytes(dtype), Unit.BYTES)
-    if expected.max_flash is not None:
-        yield AmountVerdict("flash", expected.max_flash, flash_bytes(plan), Unit.BYTES)
-    if expected.max_layers is not None:
-        layers = sum(not layer.is_functional for layer in plan.layers)
-        yield AmountVerdict("layers", expected.max_layers, layers)
-    if expected.min_receptive_field is not None:
-        seen = [one.receptive_field for one in geometries(plan.layers) if one]
-        yield AmountVerdict(
-            "receptive_field", expected.min_receptive_field, seen[-1], is_minimum=True
-        )
-
-
-def feature_maps(plan: Plan) -> dict[int, Shape]:
-    """Return what the last block at each stride puts out, as detectors tap it."""
-    seen = zip(plan.layers, geometries(plan.layers), strict=True)
-    outputs = [(one.jump, layer) for layer, one in seen if one]
-    blocks = [(jump, layer) for jump, layer in outputs if layer.is_container]
-    return {jump: layer.output_shape for jump, layer in blocks or outputs[-1:]}
+def _receptive_field_verdict(least: int | None, figures: ModelFigures) -> Iterator[AmountVerdict]:
+    if least is not None:
+        yield AmountVerdict("receptive_field", least, figures.receptive_field, is_minimum=True)

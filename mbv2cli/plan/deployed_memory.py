@@ -6,34 +6,29 @@ from math import prod
 from typing import Final
 
 from mbv2cli.plan.layers import Layer, Role
-from mbv2cli.plan.plan import Plan, Timeline
 
 FUSED: Final = frozenset({Role.NORM, Role.ACTIVATION, Role.DROPOUT, Role.FLATTEN, Role.BLOCK})
 """Layers that are no operation of their own once deployed."""
 
 
-def layerwise(plan: Plan) -> Timeline:
-    """Return input and output of each operation, and a shortcut that waits beside them.
+def layerwise(layer: Layer) -> int | None:
+    """Return an operation's input and output, and a shortcut that waits beside them.
 
     What mcunet's ``count_peak_activation_size`` counts.
     """
-    return tuple(None if layer.role in FUSED else _in_and_out(layer) for layer in plan.layers)
+    return None if layer.role in FUSED else _in_and_out(layer)
 
 
-def inplace_depthwise(plan: Plan) -> Timeline:
+def inplace_depthwise(layer: Layer) -> int | None:
     """Return the same with depthwise convolutions overwriting their input.
 
     They can at any stride, for "same" padding never makes the output larger; not where a
     shortcut needs the input (MCUNetV2's figures, TinyEngine's kernels; the buffer of a channel
     that those add is not counted).
     """
-    return tuple(None if layer.role in FUSED else _in_place(layer) for layer in plan.layers)
-
-
-def _in_place(layer: Layer) -> int:
-    if layer.role is not Role.DEPTHWISE or layer.keeps_input:
-        return _in_and_out(layer)
-    return prod(layer.input_shape) + _shortcut(layer)
+    if layer.role is Role.DEPTHWISE and not layer.keeps_input:
+        return prod(layer.input_shape) + _shortcut(layer)
+    return layerwise(layer)
 
 
 def _in_and_out(layer: Layer) -> int:

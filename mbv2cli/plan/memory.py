@@ -21,13 +21,24 @@ ELEMENT_BYTES: Final = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2,
 
 @dataclass(frozen=True, slots=True)
 class MemoryRule:
-    """A named way to tell which tensors are alive at a moment."""
+    """A named way to tell which tensors are alive at a moment.
+
+    ``of_layer`` is there where a layer alone tells: then a model's peak is its parts' highest.
+    """
 
     name: str
     counts: str
     source: str
     timeline: Callable[[Plan], Timeline]
     grows: bool = False
+    of_layer: Callable[[Layer], int | None] | None = None
+
+
+def _local(name: str, counts: str, source: str, rule: Callable[[Layer], int | None]) -> MemoryRule:
+    def timeline(plan: Plan) -> Timeline:
+        return tuple(map(rule, plan.layers))
+
+    return MemoryRule(name, counts, source, timeline, of_layer=rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +55,13 @@ class MemoryUse:
         return self.peak * ELEMENT_BYTES[dtype]
 
 
-LAYERWISE: Final = MemoryRule(
+LAYERWISE: Final = _local(
     "layerwise",
     "an operation's input and output, and a shortcut that waits beside it",
     "mcunet's count_peak_activation_size",
     deployed_memory.layerwise,
 )
-INPLACE_DEPTHWISE: Final = MemoryRule(
+INPLACE_DEPTHWISE: Final = _local(
     "inplace-depthwise",
     "the same, but depthwise convolutions overwrite their input",
     "MCUNetV2's figures, TinyEngine's kernels",

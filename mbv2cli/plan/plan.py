@@ -9,7 +9,7 @@ from math import prod
 from typing import Final, TypeAlias
 
 from mbv2cli.plan.layers import Layer, Shape
-from mbv2cli.plan.walk import block_layers, network_layers
+from mbv2cli.plan.walk import network_layers, part_layers
 from mbv2cli.spec.block import BlockSpec
 from mbv2cli.spec.input import InputSpec
 from mbv2cli.spec.network import NetworkSpec
@@ -45,7 +45,13 @@ class Plan:
 
     spec: ModelSpec
     input_shape: Shape
-    layers: tuple[Layer, ...]
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer, containers and functional operations among them."""
+        if isinstance(self.spec, BlockSpec):
+            return part_layers(self.spec, self.input_shape)
+        return network_layers(self.spec, self.input_shape)
 
     @property
     def output_shape(self) -> Shape:
@@ -60,22 +66,17 @@ class Plan:
     @cached_property
     def totals(self) -> Totals:
         """Sums over the layers."""
-        return _totals(self.layers)
+        return totals_of(self.layers)
 
 
 def plan_of(spec: ModelSpec, input: InputSpec = DEFAULT_INPUT) -> Plan:
     """Return the plan of ``spec`` on ``input``, by default one input of 224×224."""
     input_shape = (input.batch, spec.in_channels, *input.size)
-    return Plan(spec, input_shape, _layers(spec, input_shape))
+    return Plan(spec, input_shape)
 
 
-def _layers(spec: ModelSpec, input_shape: Shape) -> tuple[Layer, ...]:
-    if isinstance(spec, BlockSpec):
-        return block_layers(spec, input_shape)
-    return network_layers(spec, input_shape)
-
-
-def _totals(layers: Iterable[Layer]) -> Totals:
+def totals_of(layers: Iterable[Layer]) -> Totals:
+    """Return the sums over ``layers``."""
     params = trainable_params = buffers = macs = activations = 0
     for layer in layers:
         params += layer.params

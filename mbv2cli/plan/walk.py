@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
+from typing import TypeAlias
 
 from mbv2cli.plan import arithmetic
 from mbv2cli.plan.layers import Layer, Role, Shape
@@ -161,44 +163,89 @@ class _Walk:
         self._waiting = self._shortcut
 
 
-def block_layers(spec: BlockSpec, input_shape: Shape) -> tuple[Layer, ...]:
-    """Return the layers of a block that is the root: no row stands for the block itself."""
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """The first convolution of a network, with BatchNorm and activation."""
+
+    out_channels: int
+    act: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last 1×1 convolution of a network, with BatchNorm and activation."""
+
+    out_channels: int
+    act: str
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Global pooling, dropout and the linear layer."""
+
+    classes: int
+
+
+Part: TypeAlias = Stem | BlockSpec | Head | Classifier
+
+
+def parts(spec: BlockSpec | NetworkSpec) -> tuple[Part, ...]:
+    """Return what a model is made of, in forward order."""
+    if isinstance(spec, BlockSpec):
+        return (spec,)
+    stem, head = Stem(spec.stem_channels, spec.act), Head(spec.head_channels, spec.act)
+    return (stem, *spec.blocks, head, *([Classifier(spec.classes)] if spec.classes else []))
+
+
+def part_layers(part: Part, input_shape: Shape) -> tuple[Layer, ...]:
+    """Return the layers of a part that is the root: no row stands for a block itself."""
     walk = _Walk(input_shape)
     walk.enter("block", "block")
-    _walk_block(walk, spec, "")
+    _walk_part(walk, part, "")
     return tuple(walk.layers)
 
 
 def network_layers(spec: NetworkSpec, input_shape: Shape) -> tuple[Layer, ...]:
     """Return the layers of a network: stem, blocks, head, then pooling and classifier if any."""
     walk = _Walk(input_shape)
-    walk.enter("stem", "features.0")
-    _walk_conv_norm_act(
-        walk,
-        "features.0",
-        Role.STEM,
-        spec.stem_channels,
-        spec.act,
-        kernel=STEM_KERNEL,
-        stride=STEM_STRIDE,
-    )
-    stages = chain.from_iterable(
-        [f"s{number}"] * repeats for number, repeats in enumerate(spec.repeats, start=1)
-    )
-    for index, (stage, block) in enumerate(zip(stages, spec.blocks, strict=True), start=1):
-        path, block_input = f"features.{index}", walk.shape
+    repeats = enumerate(spec.repeats, start=1)
+    stages = chain.from_iterable([f"s{number}"] * count for number, count in repeats)
+    for index, part in enumerate(parts(spec)):
+        match part:
+            case Stem() | Head():
+                stage, path = type(part).__name__.lower(), f"features.{index}"
+            case BlockSpec():
+                stage, path = next(stages), f"features.{index}"
+            case Classifier():
+                stage = path = "classifier"
+        block_input = walk.shape
         walk.enter(stage, path)
-        _walk_block(walk, block, path)
-        walk.container(path, block_input)
-    head = f"features.{len(spec.blocks) + 1}"
-    walk.enter("head", head)
-    _walk_conv_norm_act(walk, head, Role.HEAD, spec.head_channels, spec.act)
-    if spec.classes:
-        walk.enter("classifier", "classifier")
-        walk.pool()
-        walk.dropout("classifier.0")
-        walk.linear("classifier.1", spec.classes)
+        _walk_part(walk, part, path)
+        if isinstance(part, BlockSpec):
+            walk.container(path, block_input)
     return tuple(walk.layers)
+
+
+def _walk_part(walk: _Walk, part: Part, path: str) -> None:
+    match part:
+        case BlockSpec():
+            _walk_block(walk, part, path)
+        case Stem():
+            _walk_conv_norm_act(
+                walk,
+                path,
+                Role.STEM,
+                part.out_channels,
+                part.act,
+                kernel=STEM_KERNEL,
+                stride=STEM_STRIDE,
+            )
+        case Head():
+            _walk_conv_norm_act(walk, path, Role.HEAD, part.out_channels, part.act)
+        case Classifier():
+            walk.pool()
+            walk.dropout(f"{path}.0")
+            walk.linear(f"{path}.1", part.classes)
 
 
 def _walk_block(walk: _Walk, spec: BlockSpec, path: str) -> None:

@@ -23,10 +23,11 @@ def state_bytes(plan: Plan, dtype: str) -> int:
 
 def flash_bytes(plan: Plan) -> int:
     """Return the bytes of int8 weights and int32 biases, BatchNorm folded into convolutions."""
-    return sum(map(_flash_bytes, plan.layers))
+    return sum(map(layer_flash_bytes, plan.layers))
 
 
-def _flash_bytes(layer: Layer) -> int:
+def layer_flash_bytes(layer: Layer) -> int:
+    """Return the same of one layer."""
     if layer.role is Role.NORM:  # its shift stays, as the convolution's bias
         return layer.params // 2 * INT32_BYTES
     bias = layer.output_shape[1] if layer.role is Role.CLASSIFIER else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil
 from typing import Annotated, Any, Final, Self
 
@@ -182,19 +182,39 @@ class NetworkSpec(Spec):
                 first = repeat == 0
                 dilation = geometry.first_dilation if first else geometry.dilation
                 try:
-                    blocks.append(
-                        BlockSpec(
-                            in_channels=channels,
-                            out_channels=out,
-                            stride=geometry.stride if first else 1,
-                            expand=stage.expand,
-                            kernel=stage.kernel,
-                            dilation=stage.dilation * dilation,
-                            act=self.act,
-                        )
+                    block = _block(
+                        stage,
+                        self.act,
+                        in_channels=channels,
+                        out_channels=out,
+                        stride=geometry.stride if first else 1,
+                        dilation=stage.dilation * dilation,
                     )
                 except UserError as error:
                     place = f"block {repeat} of stages[{number}] at width_mult {self.width_mult}"
                     raise UserError(f"{place}: {error}") from None
+                blocks.append(block)
                 channels = out
         return tuple(blocks)
+
+
+@lru_cache(maxsize=4096)
+def _block(
+    stage: Stage,
+    act: Activation,
+    *,
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    dilation: int,
+) -> BlockSpec:
+    """Return the block of these fields: the many that are alike are validated once."""
+    return BlockSpec(
+        in_channels=in_channels,
+        out_channels=out_channels,
+        stride=stride,
+        expand=stage.expand,
+        kernel=stage.kernel,
+        dilation=dilation,
+        act=act,
+    )

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from mbv2cli import InputSpec, NetworkSpec, plan_of
 from mbv2cli.checks.expectations import Expectations
-from mbv2cli.checks.limits import AmountVerdict, feature_maps, verdicts
+from mbv2cli.checks.limits import AmountVerdict, verdicts
+from mbv2cli.plan.parts import model_figures
 from tests.strategies import input_specs, network_specs
 
 AMOUNTS = ["max_params", "max_macs", "max_peak", "max_flash", "max_layers", "min_receptive_field"]
@@ -40,7 +41,7 @@ def test_the_peak_follows_its_rule(rule: str, peak: int) -> None:
 
 
 def test_feature_maps_are_those_that_detectors_tap() -> None:
-    assert feature_maps(plan_of(NetworkSpec())) == {
+    assert model_figures(NetworkSpec(), (1, 3, 224, 224)).feature_maps == {
         2: (1, 16, 112, 112),
         4: (1, 24, 56, 56),
         8: (1, 32, 28, 28),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mbv2cli.checks.expectations import Expectations
 from mbv2cli.checks.limits import Verdict, verdicts
 from mbv2cli.checks.memory_guard import refuse_beyond_memory
 from mbv2cli.plan import Plan, plan_of
+from mbv2cli.plan.parts import ModelFigures, model_figures
 from mbv2cli.spec import RunSpec
 from mbv2cli.spec.reader import Request
 
@@ -29,6 +30,7 @@ class CaseResult:
 
     case: Case
     plan: Plan
+    figures: ModelFigures
     verdicts: tuple[Verdict, ...]
     forward_ran: bool
 
@@ -41,8 +43,9 @@ class CaseResult:
 def planned_result(case: Case) -> CaseResult:
     """Check ``case`` by the plan alone. Loads no torch."""
     plan = plan_of(case.request.spec, case.request.input)
-    found = verdicts(case.expected, plan, case.run.dtype)
-    return CaseResult(case, plan, found, forward_ran=False)
+    figures = model_figures(plan.spec, plan.input_shape)
+    found = verdicts(case.expected, plan, figures, case.run.dtype)
+    return CaseResult(case, plan, figures, found, forward_ran=False)
 
 
 def confirmed_result(case: Case) -> CaseResult:
@@ -57,7 +60,7 @@ def confirmed_result(case: Case) -> CaseResult:
     run = _runnable(case.run)
     refuse_beyond_memory(result.plan, run)
     confirmed_forward(result.plan, run)
-    return CaseResult(case, result.plan, result.verdicts, forward_ran=True)
+    return replace(result, forward_ran=True)
 
 
 def _runnable(run: RunSpec) -> RunSpec:

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
+from mbv2cli.checks.case_lines import case_lines
 from mbv2cli.checks.cases import Case
 from mbv2cli.checks.expectations import Expectations
 from mbv2cli.checks.tolerance import Allowance, read_tolerance
 from mbv2cli.errors import MistakesError, UserError, nearest
-from mbv2cli.spec import RunSpec
+from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.spec.keys import keys
 from mbv2cli.spec.reader import read_request, read_spec, target_names
-from mbv2cli.spec.settings import Setting, read_toml
+from mbv2cli.spec.settings import Setting, parse_toml, read_text, read_toml
 
 FILE: Final = "mbv2.toml"
 SHARED_FILE: Final = "pyproject.toml"
+_TABLES: Final = {SHARED_FILE: ("tool", "mbv2")}
+"""The table of ours in a file that is not only ours."""
 WHOLE: Final = frozenset({"stages", "features"})
 """Keys whose value is a list or table itself, and no choice of values."""
 LOCK: Final = "mbv2.lock"
 
 _KEYS: Final = ("case", "forward", "tolerance")
 
-Read = TypeVar("Read")
+_CASE_KEYS: Final = frozenset(
+    ["target"]
+    + [
+        key
+        for model in (BlockSpec, NetworkSpec, InputSpec, RunSpec, Expectations)
+        for key in keys(model)
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,38 +80,64 @@ def find_config(folder: Path) -> Path:
 
 def read_config(path: Path) -> Config:
     """Read ``path``. Raises `MistakesError`, all mistakes in it together."""
-    content: Any = read_toml(path)
-    if path.name == SHARED_FILE:
-        content = content.get("tool", {}).get("mbv2", {})
+    text = read_text(path)
+    table = _TABLES.get(path.name, ())
+    content = _table(path, parse_toml(text, path), table)
     mistakes = [
         f"{path}: {key} is not a key (the keys are {', '.join(_KEYS)}){nearest(key, _KEYS)}"
         for key in content
         if key not in _KEYS
     ]
-    forward, tables = content.get("forward", True), content.get("case", {})
+    forward = content.get("forward", True)
     if not isinstance(forward, bool):
         mistakes.append(f"{path}: forward must be true or false, not {forward!r}")
-    tolerance: Mapping[str, Allowance] = {}
-    if "tolerance" in content:
-        try:
-            tolerance = read_tolerance(content["tolerance"], f"{path}: tolerance")
-        except UserError as error:
-            mistakes.append(str(error))
-    if not isinstance(tables, dict) or not tables:
-        mistakes.append(f"{path}: there is no case; write one, such as [case.edge]")
-        tables = {}
-    lines = _lines(path)
+    with _collected(mistakes):
+        tolerance = read_tolerance(content.get("tolerance", {}), f"{path}: tolerance")
     cases: list[Case] = []
-    for name, table in tables.items():
-        try:
-            cases += _cases(path, name, table, lines.get(name))
-        except MistakesError as errors:
-            mistakes += errors.mistakes
-        except UserError as error:
-            mistakes.append(str(error))
+    lines = case_lines(text, (*table, "case"))
+    with _collected(mistakes):
+        for name, values in _case_tables(path, content).items():
+            with _collected(mistakes):
+                cases += _cases(path, name, values, lines.get(name))
+        _refuse_same_names(path, cases)
     if mistakes:
         raise MistakesError(mistakes)
     return Config(path, tuple(cases), forward, tolerance)
+
+
+@contextmanager
+def _collected(mistakes: list[str]) -> Iterator[None]:
+    """Let a mistake join the others, and reading go on."""
+    try:
+        yield
+    except MistakesError as errors:
+        mistakes += errors.mistakes
+    except UserError as error:
+        mistakes.append(str(error))
+
+
+def _table(path: Path, content: Any, keys: Sequence[str]) -> dict[str, Any]:
+    for key in keys:
+        content = content.get(key, {})
+        if not isinstance(content, dict):
+            raise UserError(f"{path}: {key} must be a table, such as [{'.'.join(keys)}]")
+    return dict(content)
+
+
+def _case_tables(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    tables = content.get("case")
+    if not isinstance(tables, dict) or not tables:
+        raise UserError(f"{path}: there is no case; write one, such as [case.edge]")
+    return tables
+
+
+def _refuse_same_names(path: Path, cases: Iterable[Case]) -> None:
+    names = Counter(case.name for case in cases)
+    for name, count in names.items():
+        if count > 1:
+            raise UserError(
+                f"{path}: {count} cases are named '{name}'; list a value once, name a case once"
+            )
 
 
 def _cases(path: Path, name: str, table: object, line: int | None) -> Iterator[Case]:
@@ -110,18 +147,28 @@ def _cases(path: Path, name: str, table: object, line: int | None) -> Iterator[C
         key: value if isinstance(value, list) and key not in WHOLE else [value]
         for key, value in table.items()
     }
-    for key, values in choices.items():
-        if not values:
-            raise UserError(f"{path}: case.{name}.{key} is an empty list; give a value")
+    _refuse_unusable(path, name, choices)
     varied = [key for key, values in choices.items() if len(values) > 1]
     mistakes: list[str] = []
     for combination in itertools.product(*choices.values()):
         chosen = dict(zip(choices, combination, strict=True))
         suffix = ",".join(f"{key}={chosen[key]}" for key in varied)
-        try:
+        with _collected(mistakes):
             yield _case(path, name, f"{name}[{suffix}]" if suffix else name, chosen, line)
-        except MistakesError as errors:
-            mistakes += errors.mistakes
+    if mistakes:
+        raise MistakesError(mistakes)
+
+
+def _refuse_unusable(path: Path, name: str, choices: Mapping[str, list[Any]]) -> None:
+    mistakes: list[str] = []
+    if not name.strip() or not name.isprintable():
+        mistakes.append(f"{path}: a case is named {name!r}; give it a name that can be printed")
+    for key, values in choices.items():
+        place = f"{path}: case.{name}.{key}"
+        if key not in _CASE_KEYS:
+            mistakes.append(f"{place} is not a key of a case{nearest(key, _CASE_KEYS)}")
+        elif not values:
+            mistakes.append(f"{place} is an empty list; give a value")
     if mistakes:
         raise MistakesError(mistakes)
 
@@ -138,18 +185,14 @@ def _case(
     model = [setting for setting in settings if setting.key not in own]
     mistakes: list[str] = []
 
-    def read(reader: Callable[[], Read]) -> Read | None:
-        try:
-            return reader()
-        except UserError as error:
-            mistakes.append(str(error))
-            return None
-
     target = _Target(path, name, values.get("target", "block"))
-    request = read(lambda: read_request(target.words(), model))
-    run = read(lambda: read_spec(RunSpec, settings))
-    expected = read(lambda: read_spec(Expectations, settings))
-    if request is None or run is None or expected is None:
+    with _collected(mistakes):
+        request = read_request(target.words(), model)
+    with _collected(mistakes):
+        run = read_spec(RunSpec, settings)
+    with _collected(mistakes):
+        expected = read_spec(Expectations, settings)
+    if mistakes:
         raise MistakesError(mistakes)
     return Case(full_name, request, run, expected, line)
 
@@ -175,17 +218,3 @@ class _Target:
                 "(mbv2 presets lists them)"
             )
         return self.value
-
-
-_HEADER: Final = re.compile(
-    r"""^\s*\[\s*(?:tool\s*\.\s*mbv2\s*\.\s*)?case\s*\.\s*(?:"([^"]+)"|'([^']+)'|([\w-]+))\s*\]"""
-)
-
-
-def _lines(path: Path) -> dict[str, int]:
-    """Return the line of each case's header, which the TOML parser does not tell."""
-    lines: dict[str, int] = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
-        if found := _HEADER.match(line):
-            lines.setdefault(next(filter(None, found.groups())), number)
-    return lines

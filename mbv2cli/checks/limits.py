@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from mbv2cli.checks.expectations import Expectations, ShapePattern, fits
 from mbv2cli.plan import Plan, Shape
-from mbv2cli.plan.memory import ELEMENT_BYTES, memory_use, rule_named
-from mbv2cli.plan.parts import ModelFigures, model_figures
+from mbv2cli.plan.memory import ELEMENT_BYTES, rule_named
+from mbv2cli.plan.parts import ModelFigures, peak_elements
 
 
 class Unit(StrEnum):
@@ -56,11 +56,12 @@ class AmountVerdict(NamedTuple):
 Verdict = ShapeVerdict | AmountVerdict
 
 
-def verdicts(expected: Expectations, plan: Plan, dtype: str) -> tuple[Verdict, ...]:
-    """Return a verdict for each expectation."""
-    figures = model_figures(plan.spec, plan.input_shape)
+def verdicts(
+    expected: Expectations, plan: Plan, figures: ModelFigures, dtype: str
+) -> tuple[Verdict, ...]:
+    """Return a verdict for each expectation of ``plan``, whose figures these are."""
     rule = rule_named(expected.peak_rule)
-    peak = figures.peaks[rule.name] if rule.of_layer else memory_use(rule, plan).peak
+    peak = peak_elements(rule, plan, figures)
     amounts = (
         ("params", expected.max_params, figures.params, Unit.COUNT),
         ("macs", expected.max_macs, figures.macs, Unit.COUNT),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -12,10 +13,9 @@ from pydantic import BeforeValidator, PlainSerializer, ValidationError
 from mbv2cli.checks.cases import CaseResult
 from mbv2cli.errors import UserError
 from mbv2cli.plan import Plan, Shape, plan_of
-from mbv2cli.plan.figures import By, grouped, layer_figures
-from mbv2cli.plan.geometry import geometries
-from mbv2cli.plan.memory import memory_use, rule_named
-from mbv2cli.plan.weights import flash_bytes
+from mbv2cli.plan.memory import ELEMENT_BYTES, LAYERWISE, rule_named
+from mbv2cli.plan.parts import peak_elements
+from mbv2cli.plan.walk import Part, part_layers, parts
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.spec.base import FrozenModel
 from mbv2cli.spec.settings import read_toml
@@ -65,27 +65,25 @@ class LockedCase(FrozenModel):
     @classmethod
     def of(cls, result: CaseResult) -> Self:
         """Return what is to be locked of ``result``."""
-        plan, case = result.plan, result.case
-        rule = rule_named(case.expected.peak_rule)
-        stages = grouped(layer_figures(plan, case.run.dtype), By.STAGE)
-        seen = [one.receptive_field for one in geometries(plan.layers) if one]
+        plan, case, figures = result.plan, result.case, result.figures
+        rule, size = rule_named(case.expected.peak_rule), ELEMENT_BYTES[case.run.dtype]
         return cls(
             kind="block" if isinstance(plan.spec, BlockSpec) else "network",
             spec=plan.spec.model_dump(by_alias=True, exclude_defaults=True, mode="json"),
             input=plan.input_shape,
-            output=plan.output_shape,
-            params=plan.totals.params,
-            macs=plan.totals.macs,
+            output=figures.output_shape,
+            params=figures.params,
+            macs=figures.macs,
             peak_rule=rule.name,
             peak_dtype=case.run.dtype,
-            peak=memory_use(rule, plan).peak_bytes(case.run.dtype),
-            flash=flash_bytes(plan),
-            receptive_field=seen[-1],
+            peak=peak_elements(rule, plan, figures) * size,
+            flash=figures.flash_bytes,
+            receptive_field=figures.receptive_field,
             layers=digest(plan),
             stages={
                 stage.name: f"{stage.params} params, {stage.macs} MACs, "
-                f"{stage.layerwise_bytes} bytes"
-                for stage in stages
+                f"{stage.peaks[LAYERWISE.name] * size} bytes"
+                for stage in figures.stages
             },
         )
 
@@ -99,8 +97,22 @@ class LockedCase(FrozenModel):
 
 def digest(plan: Plan) -> str:
     """Return what identifies the layers of ``plan``: a digest of every field of each."""
-    lines = "\n".join(repr(tuple(map(str, layer))) for layer in plan.layers)
-    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()[:32]}"
+    digests: list[str] = []
+    shape = plan.input_shape
+    for _stage, _path, part in parts(plan.spec):
+        part_digest, shape = _part_digest(part, shape)
+        digests.append(part_digest)
+    return f"sha256:{_sha256(digests)[:32]}"
+
+
+@lru_cache(maxsize=2**16)
+def _part_digest(part: Part, input_shape: Shape) -> tuple[str, Shape]:
+    layers = part_layers(part, input_shape)
+    return _sha256(repr(tuple(map(str, layer))) for layer in layers), layers[-1].output_shape
+
+
+def _sha256(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def lock_text(results: Iterable[CaseResult]) -> str:

@@ -6,15 +6,16 @@ are looked at. The figures are those of the parts' own layers, summed and joined
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Final, NamedTuple
 
 from mbv2cli.plan.geometry import Geometry, geometries
 from mbv2cli.plan.layers import Shape
-from mbv2cli.plan.memory import MEMORY_RULES
-from mbv2cli.plan.plan import ModelSpec, totals_of
+from mbv2cli.plan.memory import MEMORY_RULES, MemoryRule, memory_use
+from mbv2cli.plan.plan import ModelSpec, Plan, totals_of
 from mbv2cli.plan.walk import Part, part_layers, parts
 from mbv2cli.plan.weights import layer_flash_bytes
 from mbv2cli.spec.block import BlockSpec
@@ -22,6 +23,15 @@ from mbv2cli.spec.network import NetworkSpec
 
 _LOCAL: Final = {rule.name: rule.of_layer for rule in MEMORY_RULES if rule.of_layer}
 """The rules whose peak is the highest of the parts."""
+
+
+class StageFigures(NamedTuple):
+    """The sums over a stage, and its peaks as `ModelFigures` has them."""
+
+    name: str
+    params: int
+    macs: int
+    peaks: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ class ModelFigures:
     layers: int
     receptive_field: int
     peaks: Mapping[str, int]
+    stages: tuple[StageFigures, ...]
     feature_maps: Mapping[int, Shape]
 
 
@@ -56,27 +67,47 @@ class _PartFigures(NamedTuple):
 
 def model_figures(spec: ModelSpec, input_shape: Shape) -> ModelFigures:
     """Return the figures of ``spec`` on an input of ``input_shape``."""
-    params = macs = flash = layers = 0
-    field, jump = 1, 1
-    shape = input_shape
-    peaks = [0] * len(_LOCAL)
+    shape, field, jump = input_shape, 1, 1
+    stages: dict[str, list[_PartFigures]] = {}
     maps: dict[int, Shape] = {}
-    for part in parts(spec):
+    for stage, _path, part in parts(spec):
         found = _part_figures(part, shape)
         shape = found.output_shape
-        params += found.params
-        macs += found.macs
-        flash += found.flash_bytes
-        layers += found.layers
-        peaks = [max(pair) for pair in zip(peaks, found.peaks, strict=True)]
+        stages.setdefault(stage, []).append(found)
         if found.geometry:
             field += (found.geometry.receptive_field - 1) * jump
             jump *= found.geometry.jump
         if isinstance(part, BlockSpec):
             maps[jump] = shape
-            layers += isinstance(spec, NetworkSpec)  # the block's own row
+    every = list(chain.from_iterable(stages.values()))
+    containers = len(spec.blocks) if isinstance(spec, NetworkSpec) else 0
     return ModelFigures(
-        shape, params, macs, flash, layers, field, dict(zip(_LOCAL, peaks, strict=True)), maps
+        output_shape=shape,
+        params=sum(one.params for one in every),
+        macs=sum(one.macs for one in every),
+        flash_bytes=sum(one.flash_bytes for one in every),
+        layers=sum(one.layers for one in every) + containers,
+        receptive_field=field,
+        peaks=_peaks(every),
+        stages=tuple(_stage(name, members) for name, members in stages.items()),
+        feature_maps=maps,
+    )
+
+
+def peak_elements(rule: MemoryRule, plan: Plan, figures: ModelFigures) -> int:
+    """Return the peak of ``plan``, whose figures these are: of all layers where it must be."""
+    return figures.peaks[rule.name] if rule.of_layer else memory_use(rule, plan).peak
+
+
+def _stage(name: str, members: Sequence[_PartFigures]) -> StageFigures:
+    return StageFigures(
+        name, sum(one.params for one in members), sum(one.macs for one in members), _peaks(members)
+    )
+
+
+def _peaks(members: Iterable[_PartFigures]) -> dict[str, int]:
+    return dict(
+        zip(_LOCAL, map(max, zip(*(one.peaks for one in members), strict=True)), strict=True)
     )
 
 

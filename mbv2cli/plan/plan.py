@@ -9,7 +9,7 @@ from math import prod
 from typing import Final, TypeAlias
 
 from mbv2cli.plan.layers import Layer, Shape
-from mbv2cli.plan.walk import network_layers, part_layers
+from mbv2cli.plan.walk import model_layers
 from mbv2cli.spec.block import BlockSpec
 from mbv2cli.spec.input import InputSpec
 from mbv2cli.spec.network import NetworkSpec
@@ -49,9 +49,7 @@ class Plan:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """Every layer, containers and functional operations among them."""
-        if isinstance(self.spec, BlockSpec):
-            return part_layers(self.spec, self.input_shape)
-        return network_layers(self.spec, self.input_shape)
+        return model_layers(self.spec, self.input_shape)
 
     @property
     def output_shape(self) -> Shape:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from mbv2cli.plan import arithmetic
 from mbv2cli.plan.layers import Layer, Role, Shape
@@ -189,40 +190,55 @@ class Classifier:
 Part: TypeAlias = Stem | BlockSpec | Head | Classifier
 
 
-def parts(spec: BlockSpec | NetworkSpec) -> tuple[Part, ...]:
+class PlacedPart(NamedTuple):
+    """A part of a model: its stage, its path (empty for a block that is the model), itself."""
+
+    stage: str
+    path: str
+    part: Part
+
+
+def parts(spec: BlockSpec | NetworkSpec) -> tuple[PlacedPart, ...]:
     """Return what a model is made of, in forward order."""
     if isinstance(spec, BlockSpec):
-        return (spec,)
-    stem, head = Stem(spec.stem_channels, spec.act), Head(spec.head_channels, spec.act)
-    return (stem, *spec.blocks, head, *([Classifier(spec.classes)] if spec.classes else []))
+        return (_alone(spec),)
+    repeats = enumerate(spec.repeats, start=1)
+    stages = chain.from_iterable([f"s{number}"] * count for number, count in repeats)
+    features: tuple[tuple[str, Part], ...] = (
+        ("stem", Stem(spec.stem_channels, spec.act)),
+        *zip(stages, spec.blocks, strict=True),
+        ("head", Head(spec.head_channels, spec.act)),
+    )
+    placed = (
+        PlacedPart(stage, f"features.{index}", part) for index, (stage, part) in enumerate(features)
+    )
+    if not spec.classes:
+        return tuple(placed)
+    return (*placed, PlacedPart("classifier", "classifier", Classifier(spec.classes)))
 
 
 def part_layers(part: Part, input_shape: Shape) -> tuple[Layer, ...]:
-    """Return the layers of a part that is the root: no row stands for a block itself."""
-    walk = _Walk(input_shape)
-    walk.enter("block", "block")
-    _walk_part(walk, part, "")
-    return tuple(walk.layers)
+    """Return the layers of a part by itself: no row stands for a block."""
+    return _layers([_alone(part)], input_shape)
 
 
-def network_layers(spec: NetworkSpec, input_shape: Shape) -> tuple[Layer, ...]:
-    """Return the layers of a network: stem, blocks, head, then pooling and classifier if any."""
+def model_layers(spec: BlockSpec | NetworkSpec, input_shape: Shape) -> tuple[Layer, ...]:
+    """Return the layers of a block, or of a network: stem, blocks, head and classifier."""
+    return _layers(parts(spec), input_shape)
+
+
+def _alone(part: Part) -> PlacedPart:
+    return PlacedPart("block", "", part)
+
+
+def _layers(placed: Iterable[PlacedPart], input_shape: Shape) -> tuple[Layer, ...]:
     walk = _Walk(input_shape)
-    repeats = enumerate(spec.repeats, start=1)
-    stages = chain.from_iterable([f"s{number}"] * count for number, count in repeats)
-    for index, part in enumerate(parts(spec)):
-        match part:
-            case Stem() | Head():
-                stage, path = type(part).__name__.lower(), f"features.{index}"
-            case BlockSpec():
-                stage, path = next(stages), f"features.{index}"
-            case Classifier():
-                stage = path = "classifier"
-        block_input = walk.shape
-        walk.enter(stage, path)
+    for stage, path, part in placed:
+        part_input = walk.shape
+        walk.enter(stage, path or "block")
         _walk_part(walk, part, path)
-        if isinstance(part, BlockSpec):
-            walk.container(path, block_input)
+        if path and isinstance(part, BlockSpec):
+            walk.container(path, part_input)
     return tuple(walk.layers)
 
 

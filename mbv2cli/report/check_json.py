@@ -9,8 +9,9 @@ from pydantic import Field
 
 from mbv2cli.checks.drift import Change, Drift, Outcome, ShapeChange
 from mbv2cli.checks.limits import ShapeVerdict, Verdict
-from mbv2cli.report.check_text import first_layer_text, limit_text
+from mbv2cli.report.check_text import limit_text
 from mbv2cli.report.document import Document, Part
+from mbv2cli.report.layer_pair import LayerPairPart
 from mbv2cli.report.shape_text import compact
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
 
@@ -40,7 +41,10 @@ class DriftPart(Part):
 
     holds: bool = Field(description="Whether all that differs is within its tolerance.")
     changes: tuple[ChangePart, ...] = Field(description="Every locked figure.")
-    first_layer: str = Field(description="The first layer that differs, as it was and is.")
+    stages: tuple[str, ...] = Field(description="The stages whose figures differ.")
+    first_layer: LayerPairPart | None = Field(
+        description="The first layer that differs; null: none does, mbv2 counts differently."
+    )
 
 
 class CaseResultPart(Part):
@@ -94,7 +98,8 @@ def _drift(drift: Drift) -> DriftPart:
     return DriftPart(
         holds=drift.holds,
         changes=tuple(map(_change, drift.changes)),
-        first_layer=first_layer_text(drift),
+        stages=drift.stages,
+        first_layer=LayerPairPart.model_validate(drift.first_layer) if drift.first_layer else None,
     )
 
 

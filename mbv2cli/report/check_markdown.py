@@ -9,7 +9,7 @@ from mbv2cli.report.check_text import (
     actual_text,
     change_text,
     closing_line,
-    first_layer_text,
+    first_layer_lines,
     growth_text,
     headroom_text,
     limit_text,
@@ -27,7 +27,7 @@ def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield "| | case | figure | actual | limit | |"
     yield "| --- | --- | --- | ---: | ---: | ---: |"
     for outcome in outcomes:
-        name = outcome.result.case.name
+        name = outcome.result.case.name.replace("|", r"\|")
         for verdict in outcome.result.verdicts:
             yield (
                 f"| {_mark(holds=verdict.holds)} | `{name}` | {verdict.what} "
@@ -39,7 +39,7 @@ def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
                     f"| {_mark(holds=change.holds)} | `{name}` | {change.what} "
                     f"| {change_text(change)} | locked | {growth_text(change)} |"
                 )
-            yield f"| | `{name}` | {first_layer_text(outcome.drift)} | | | |"
+            yield f"| | `{name}` | {'<br>'.join(first_layer_lines(outcome.drift))} | | | |"
 
 
 def _mark(*, holds: bool) -> str:

@@ -10,7 +10,7 @@ from mbv2cli.report.check_text import (
     actual_text,
     change_text,
     closing_line,
-    first_layer_text,
+    first_layer_lines,
     growth_text,
     headroom_text,
     limit_text,
@@ -36,7 +36,8 @@ def render(outcomes: Sequence[Outcome]) -> str:
         lines.append(f"{_mark(holds=outcome.holds) or 'ok':<4} {outcome.result.case.name}")
         lines += [_line(row, widths) for row in _rows(outcome)]
         if outcome.drift:
-            lines.append(f"       {first_layer_text(outcome.drift)}")
+            head, *fields = first_layer_lines(outcome.drift)
+            lines += [f"       {head}", *(f"         {field}" for field in fields)]
     return "".join(f"{line}\n" for line in (*lines, "", closing_line(outcomes)))
 
 

@@ -63,33 +63,55 @@ def growth_text(change: Change) -> str:
     return f"{(change.after - change.before) / change.before:+.1%}"
 
 
-def first_layer_text(drift: Drift) -> str:
-    """Return the first layer that differs, as it was and as it is."""
+def first_layer_lines(drift: Drift) -> tuple[str, ...]:
+    """Return the first layer that differs, then a line for each of its fields that do."""
     if drift.first_layer is None:
-        return "no layer differs: the lock was edited, or mbv2 counts differently now"
-    before, after = (_layer_text(layer) for layer in drift.first_layer)
-    return f"first layer that differs ({', '.join(drift.stages)}): {before} -> {after}"
+        return ("no layer differs: the lock was edited, or mbv2 counts differently now",)
+    before, after = drift.first_layer
+    head = f"first layer that differs (in {', '.join(drift.stages)}):"
+    if before and after and _named(before) == _named(after):
+        return (f"{head} {_named(after)}", *_field_lines(before, after))
+    return (f"{head} {_whole_text(before)} -> {_whole_text(after)}",)
 
 
 def failures(outcome: Outcome) -> Iterator[str]:
-    """Yield each broken expectation and each drift that is not let pass, as a sentence."""
+    """Yield each broken expectation and each drift that is not let pass, as a sentence.
+
+    With a drift, the output shape is told though unchanged: it is what matters next to a cost.
+    """
     for verdict in outcome.result.verdicts:
         if not verdict.holds:
             yield broken_text(verdict)
     if outcome.drift and not outcome.drift.holds:
         for change in outcome.drift.changes:
-            if not change.holds:
+            if not change.holds or isinstance(change, ShapeChange):
                 yield f"locked {change.what}: {change_text(change)} {growth_text(change)}".rstrip()
-        yield first_layer_text(outcome.drift)
+        head, *fields = first_layer_lines(outcome.drift)
+        yield ": ".join(filter(None, (head, ", ".join(fields))))
 
 
-def _layer_text(layer: Layer | None) -> str:
+def _named(layer: Layer) -> str:
+    return f"{layer.name or layer.type} {layer.path}".rstrip()
+
+
+def _field_lines(before: Layer, after: Layer) -> Iterator[str]:
+    for field, old, new in zip(Layer._fields, before, after, strict=True):
+        if old != new and field != "trainable_params":  # changes as params does
+            yield f"{field} {_value_text(old)} -> {_value_text(new)}"
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, tuple):
+        return compact(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "none" if value is None else str(value)
+
+
+def _whole_text(layer: Layer | None) -> str:
     if layer is None:
         return "none"
-    return (
-        f"{layer.name or layer.type} {layer.path} {compact(layer.output_shape)} "
-        f"({layer.params:,} params)"
-    )
+    return f"{_named(layer)} {compact(layer.output_shape)} ({layer.params:,} params)"
 
 
 def _amount(amount: int, unit: Unit) -> str:

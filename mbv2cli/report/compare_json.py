@@ -9,6 +9,7 @@ from pydantic import Field
 from mbv2cli.checks.comparison import Comparison
 from mbv2cli.plan import Plan, Shape
 from mbv2cli.report.document import Document, Part
+from mbv2cli.report.layer_pair import LayerPairPart
 from mbv2cli.spec import BlockSpec, NetworkSpec
 
 
@@ -29,24 +30,6 @@ class DifferencePart(Part):
     before: int = Field(description="That of A.")
     after: int = Field(description="That of B.")
     change: int = Field(description="What B has more.")
-
-
-class ComparedLayerPart(Part):
-    """A layer as one side has it."""
-
-    name: str | None = Field(description="torchsummary's name; none for a functional operation.")
-    path: str = Field(description="Module path.")
-    type: str = Field(description="Class of the module, or function.")
-    output_shape: Shape = Field(description="What it puts out.")
-    params: int = Field(description="Parameters.")
-    macs: int = Field(description="MACs of convolutions and linear layers.")
-
-
-class LayerPairPart(Part):
-    """A layer that differs."""
-
-    before: ComparedLayerPart | None = Field(description="That of A; null: only B has it.")
-    after: ComparedLayerPart | None = Field(description="That of B; null: only A has it.")
 
 
 class CompareDocument(Document):

@@ -42,12 +42,22 @@ def file_settings(path: Path) -> list[Setting]:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file. Raises `UserError` if it cannot be read, or is none."""
+    return parse_toml(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """Read a file of UTF-8 text. Raises `UserError` if it cannot be read, or is none."""
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return path.read_bytes().decode("utf-8")  # line ends as they are: TOML allows no lone CR
     except UnicodeDecodeError:
         raise UserError(f"{path} is not valid TOML: it is not UTF-8 text") from None
-    except (ValueError, RecursionError) as error:  # tomllib's own, and what it lets through
-        raise UserError(f"{path} is not valid TOML: {error}") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """Parse what ``path`` holds. Raises `UserError` if it is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # tomllib's own, and what it lets through
+        raise UserError(f"{path} is not valid TOML: {error}") from None

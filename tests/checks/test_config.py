@@ -84,6 +84,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "forwrd = true\n[case.good]\nexpand = 2\n[case.a]\nexpand = 0\nmax_params = 'many'\n"
         "dtype = 'int9'\n[case.b]\ntarget = 'nework'\n[case.c]\nwidth_mult = 1\n"
         "[case.d]\nmax_prams = 3\n[case.e]\nsize = []\n[case.f]\ntarget = 3\n"
+        "[case.g]\nsize = [96, 160, '96']\n[case.\"a\\tb\"]\n"
     )
     with pytest.raises(MistakesError) as error:
         read_config(path)
@@ -97,9 +98,11 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
             "case.a.max_params must be",
             "case.b.target names no target: 'nework'; did you mean 'network'?",
             "case.c.width_mult belongs to a network",
-            "case.d.max_prams is not a key",
+            "case.d.max_prams is not a key of a case; did you mean 'max_params'?",
             "case.e.size is an empty list",
             "case.f.target must be a target",
+            "a case is named 'a\\tb'",
+            "2 cases are named 'g[size=96]'",
         ],
         told,
         strict=True,

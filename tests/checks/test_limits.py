@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from mbv2cli import InputSpec, NetworkSpec, plan_of
 from mbv2cli.checks.expectations import Expectations
-from mbv2cli.checks.limits import AmountVerdict, verdicts
+from mbv2cli.checks.limits import AmountVerdict, Verdict, verdicts
+from mbv2cli.plan import Plan
 from mbv2cli.plan.parts import model_figures
 from tests.strategies import input_specs, network_specs
 
@@ -16,9 +17,14 @@ AMOUNTS = ["max_params", "max_macs", "max_peak", "max_flash", "max_layers", "min
 
 
 def verdict_on(spec: NetworkSpec, input_: InputSpec, **expected: Any) -> AmountVerdict:
-    (verdict,) = verdicts(Expectations.model_validate(expected), plan_of(spec, input_), "float32")
+    (verdict,) = verdicts_on(plan_of(spec, input_), expected)
     assert isinstance(verdict, AmountVerdict)
     return verdict
+
+
+def verdicts_on(plan: Plan, expected: dict[str, Any]) -> tuple[Verdict, ...]:
+    figures = model_figures(plan.spec, plan.input_shape)
+    return verdicts(Expectations.model_validate(expected), plan, figures, "float32")
 
 
 @given(network_specs(), input_specs, st.sampled_from(AMOUNTS))
@@ -51,6 +57,6 @@ def test_feature_maps_are_those_that_detectors_tap() -> None:
 
 
 def test_a_stride_that_is_not_there_does_not_hold() -> None:
-    expected = Expectations.model_validate({"features": {"64": "1x320x7x7", "32": "*x320x7x*"}})
-    found = verdicts(expected, plan_of(NetworkSpec()), "float32")
+    expected = {"features": {"64": "1x320x7x7", "32": "*x320x7x*"}}
+    found = verdicts_on(plan_of(NetworkSpec()), expected)
     assert [verdict.holds for verdict in found] == [False, True]

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from junitparser import JUnitXml
 from syrupy.assertion import SnapshotAssertion
 
-from tests.cli.test_process import modules_of_command
-from tests.process import mbv2
+from tests.cli.test_process import main_with, modules_of_command
+from tests.process import ENVIRONMENT, mbv2, python
 
 CONFIG = """
 [case.stem]
@@ -56,6 +60,47 @@ def test_exit_codes(folder: Path) -> None:
     assert mbv2("check", "edge[width_mult=0.35,size=96]", "--no-forward", cwd=folder).code == 0
     assert mbv2("check", "-q", *BLOCK, "--no-forward") == (0, "", "")
     assert mbv2("check", "nothing", cwd=folder).code == 2
+
+
+def test_a_forward_pass_that_disagrees_exits_3_and_reports_nothing(folder: Path) -> None:
+    result = main_with(
+        "from mbv2cli.plan import arithmetic\n"
+        "right = arithmetic.norm_params\n"
+        "arithmetic.norm_params = lambda channels: right(channels) + 1",
+        *("check", "stem", "--config", str(folder / "mbv2.toml")),
+    )
+    assert (result.code, result.stdout) == (3, "")
+    assert "plan and forward pass disagree on the parameters of BatchNorm2d-2" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "lock"])
+def test_ctrl_c_exits_130(folder: Path, command: str) -> None:
+    config = folder / "slow.toml"
+    os.mkfifo(config)
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "mbv2cli", command, "--config", str(config)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+        ) as process,
+        config.open("w"),
+    ):  # opens once mbv2 reads the configuration
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == (b"", b"")
+    assert process.returncode == 130
+    assert not (folder / "mbv2.lock").exists()
+
+
+def test_thirty_forward_passes_import_torch_once(tmp_path: Path) -> None:
+    sizes = list(range(32, 62))
+    (tmp_path / "mbv2.toml").write_text(f"[case.edge]\nsize = {sizes}\n")
+    result = python(
+        *("-X", "importtime", "-m", "mbv2cli", "check", "--config", str(tmp_path / "mbv2.toml"))
+    )
+    assert result.stdout.endswith("30 cases: all passed (plan and forward pass agree)\n")
+    imports = [line.rpartition("|")[2].strip() for line in result.stderr.splitlines()]
+    assert imports.count("torch") == 1
 
 
 def test_a_drift_from_the_lock_fails_and_is_accepted_by_locking(

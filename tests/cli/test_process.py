@@ -80,10 +80,10 @@ def test_a_closed_stream_is_no_error(closed: str) -> None:
     assert subprocess.run(["sh", "-c", line], capture_output=True, check=True).stderr == b""  # noqa: S607
 
 
-def main_with(patch: str, **environment: str) -> Result:
-    """Run ``mbv2 summary`` in a process in which ``patch`` has been run first."""
+def main_with(patch: str, *arguments: str, **environment: str) -> Result:
+    """Run mbv2, ``mbv2 summary`` by default, where ``patch`` has been run first."""
     code = (
-        f"import sys; sys.argv = ['mbv2', 'summary']\n{patch}\n"
+        f"import sys; sys.argv = ['mbv2', *{arguments or ('summary',)!r}]\n{patch}\n"
         "from mbv2cli.__main__ import main\nmain()"
     )
     return python("-c", code, cwd=None, **environment)

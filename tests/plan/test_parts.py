@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, plan_of
+from mbv2cli.plan.figures import By, grouped, layer_figures
 from mbv2cli.plan.geometry import geometries
 from mbv2cli.plan.memory import MEMORY_RULES, memory_use
 from mbv2cli.plan.parts import model_figures
@@ -26,6 +27,11 @@ def test_the_figures_of_the_parts_are_those_of_the_layers(
     assert figures.peaks == {
         rule.name: memory_use(rule, plan).peak for rule in MEMORY_RULES if rule.of_layer
     }
+    stages = grouped(layer_figures(plan, "int8"), By.STAGE)
+    assert [(one.name, one.params, one.macs, *one.peaks.values()) for one in figures.stages] == [
+        (one.name, one.params, one.macs, one.layerwise_bytes, one.inplace_depthwise_bytes)
+        for one in stages
+    ]
     if isinstance(spec, NetworkSpec):
         rows = zip(plan.layers, geometries(plan.layers), strict=True)
         maps = {one.jump: layer.output_shape for layer, one in rows if one and layer.is_container}

@@ -14,7 +14,7 @@ from mbv2cli.checks.cases import CaseResult
 from mbv2cli.errors import UserError
 from mbv2cli.plan import Plan, Shape, plan_of
 from mbv2cli.plan.memory import ELEMENT_BYTES, LAYERWISE, rule_named
-from mbv2cli.plan.parts import peak_elements
+from mbv2cli.plan.parts import peak_elements, stage_figures
 from mbv2cli.plan.walk import Part, part_layers, parts
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.spec.base import FrozenModel
@@ -83,7 +83,7 @@ class LockedCase(FrozenModel):
             stages={
                 stage.name: f"{stage.params} params, {stage.macs} MACs, "
                 f"{stage.peaks[LAYERWISE.name] * size} bytes"
-                for stage in figures.stages
+                for stage in stage_figures(plan.spec, plan.input_shape)
             },
         )
 

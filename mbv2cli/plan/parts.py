@@ -6,17 +6,16 @@ are looked at. The figures are those of the parts' own layers, summed and joined
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from typing import Final, NamedTuple
 
 from mbv2cli.plan.geometry import Geometry, geometries
 from mbv2cli.plan.layers import Shape
 from mbv2cli.plan.memory import MEMORY_RULES, MemoryRule, memory_use
 from mbv2cli.plan.plan import ModelSpec, Plan, totals_of
-from mbv2cli.plan.walk import Part, part_layers, parts
+from mbv2cli.plan.walk import Part, PlacedPart, part_layers, parts
 from mbv2cli.plan.weights import layer_flash_bytes
 from mbv2cli.spec.block import BlockSpec
 from mbv2cli.spec.network import NetworkSpec
@@ -49,7 +48,6 @@ class ModelFigures:
     layers: int
     receptive_field: int
     peaks: Mapping[str, int]
-    stages: tuple[StageFigures, ...]
     feature_maps: Mapping[int, Shape]
 
 
@@ -67,30 +65,43 @@ class _PartFigures(NamedTuple):
 
 def model_figures(spec: ModelSpec, input_shape: Shape) -> ModelFigures:
     """Return the figures of ``spec`` on an input of ``input_shape``."""
-    shape, field, jump = input_shape, 1, 1
-    stages: dict[str, list[_PartFigures]] = {}
+    placed = parts(spec)
+    found = _figures_of(placed, input_shape)
+    field, jump = 1, 1
     maps: dict[int, Shape] = {}
-    for stage, _path, part in parts(spec):
-        found = _part_figures(part, shape)
-        shape = found.output_shape
-        stages.setdefault(stage, []).append(found)
-        if found.geometry:
-            field += (found.geometry.receptive_field - 1) * jump
-            jump *= found.geometry.jump
+    for (_stage, _path, part), one in zip(placed, found, strict=True):
+        if one.geometry:
+            field += (one.geometry.receptive_field - 1) * jump
+            jump *= one.geometry.jump
         if isinstance(part, BlockSpec):
-            maps[jump] = shape
-    every = list(chain.from_iterable(stages.values()))
+            maps[jump] = one.output_shape
     containers = len(spec.blocks) if isinstance(spec, NetworkSpec) else 0
     return ModelFigures(
-        output_shape=shape,
-        params=sum(one.params for one in every),
-        macs=sum(one.macs for one in every),
-        flash_bytes=sum(one.flash_bytes for one in every),
-        layers=sum(one.layers for one in every) + containers,
+        output_shape=found[-1].output_shape,
+        params=sum(one.params for one in found),
+        macs=sum(one.macs for one in found),
+        flash_bytes=sum(one.flash_bytes for one in found),
+        layers=sum(one.layers for one in found) + containers,
         receptive_field=field,
-        peaks=_peaks(every),
-        stages=tuple(_stage(name, members) for name, members in stages.items()),
+        peaks=_peaks(found),
         feature_maps=maps,
+    )
+
+
+def stage_figures(spec: ModelSpec, input_shape: Shape) -> tuple[StageFigures, ...]:
+    """Return the figures of each stage of ``spec``, in forward order."""
+    placed = parts(spec)
+    stages: dict[str, list[_PartFigures]] = {}
+    for place, one in zip(placed, _figures_of(placed, input_shape), strict=True):
+        stages.setdefault(place.stage, []).append(one)
+    return tuple(
+        StageFigures(
+            name,
+            sum(one.params for one in members),
+            sum(one.macs for one in members),
+            _peaks(members),
+        )
+        for name, members in stages.items()
     )
 
 
@@ -99,10 +110,13 @@ def peak_elements(rule: MemoryRule, plan: Plan, figures: ModelFigures) -> int:
     return figures.peaks[rule.name] if rule.of_layer else memory_use(rule, plan).peak
 
 
-def _stage(name: str, members: Sequence[_PartFigures]) -> StageFigures:
-    return StageFigures(
-        name, sum(one.params for one in members), sum(one.macs for one in members), _peaks(members)
-    )
+def _figures_of(placed: Iterable[PlacedPart], input_shape: Shape) -> list[_PartFigures]:
+    found: list[_PartFigures] = []
+    shape = input_shape
+    for place in placed:
+        found.append(_part_figures(place.part, shape))
+        shape = found[-1].output_shape
+    return found
 
 
 def _peaks(members: Iterable[_PartFigures]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -11,6 +12,7 @@ from pydantic.fields import FieldInfo
 from mbv2cli.spec.fields import Allowed
 
 
+@cache
 def keys(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
     """Return the fields of ``model`` by the name they have in flags, files and JSON."""
     return {field.serialization_alias or name: field for name, field in model.model_fields.items()}

@@ -7,7 +7,7 @@ from mbv2cli import BlockSpec, InputSpec, NetworkSpec, plan_of
 from mbv2cli.plan.figures import By, grouped, layer_figures
 from mbv2cli.plan.geometry import geometries
 from mbv2cli.plan.memory import MEMORY_RULES, memory_use
-from mbv2cli.plan.parts import model_figures
+from mbv2cli.plan.parts import model_figures, stage_figures
 from mbv2cli.plan.weights import flash_bytes
 from tests.strategies import block_specs, input_specs, network_specs
 
@@ -27,8 +27,9 @@ def test_the_figures_of_the_parts_are_those_of_the_layers(
     assert figures.peaks == {
         rule.name: memory_use(rule, plan).peak for rule in MEMORY_RULES if rule.of_layer
     }
+    found = stage_figures(spec, plan.input_shape)
     stages = grouped(layer_figures(plan, "int8"), By.STAGE)
-    assert [(one.name, one.params, one.macs, *one.peaks.values()) for one in figures.stages] == [
+    assert [(one.name, one.params, one.macs, *one.peaks.values()) for one in found] == [
         (one.name, one.params, one.macs, one.layerwise_bytes, one.inplace_depthwise_bytes)
         for one in stages
     ]

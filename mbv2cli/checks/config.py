@@ -82,7 +82,7 @@ def read_config(path: Path) -> Config:
     """Read ``path``. Raises `MistakesError`, all mistakes in it together."""
     text = read_text(path)
     table = _TABLES.get(path.name, ())
-    content = _table(path, parse_toml(text, path), table)
+    content = _table(path, parse_toml(text, str(path)), table)
     mistakes = [
         f"{path}: {key} is not a key (the keys are {', '.join(_KEYS)}){nearest(key, _KEYS)}"
         for key in content

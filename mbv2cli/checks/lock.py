@@ -18,7 +18,7 @@ from mbv2cli.plan.parts import peak_elements, stage_figures
 from mbv2cli.plan.walk import Part, part_layers, parts
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.spec.base import FrozenModel
-from mbv2cli.spec.settings import read_toml
+from mbv2cli.spec.settings import parse_toml, read_text
 
 VERSION: Final = 1
 _HEADER: Final = (
@@ -127,23 +127,32 @@ def lock_text(results: Iterable[CaseResult]) -> str:
 def read_lock(path: Path) -> Mapping[str, LockedCase]:
     """Return the locked cases by name. Raises `UserError` saying what to run."""
     try:
-        content = read_toml(path)
+        text = read_text(path)
+    except UserError as error:
+        raise UserError(f"the lock is corrupt: {error}; {_REMEDY}") from None
+    return parse_lock(text, str(path))
+
+
+def parse_lock(text: str, place: str) -> Mapping[str, LockedCase]:
+    """Return the cases of a lock that is at ``place``. Raises `UserError` saying what to run."""
+    try:
+        content = parse_toml(text, place)
     except UserError as error:
         raise UserError(f"the lock is corrupt: {error}; {_REMEDY}") from None
     version = content.get("version")
     if isinstance(version, int) and version > VERSION:
         raise UserError(
-            f"{path} is of version {version}, written by a newer mbv2 (this one reads {VERSION}); "
+            f"{place} is of version {version}, written by a newer mbv2 (this one reads {VERSION}); "
             "update mbv2, or run mbv2 lock to write it anew"
         )
     cases = content.get("case")
     if version != VERSION or not isinstance(cases, dict):
-        raise UserError(f"the lock is corrupt: {path} has no version or no cases; {_REMEDY}")
+        raise UserError(f"the lock is corrupt: {place} has no version or no cases; {_REMEDY}")
     try:
         return {name: LockedCase.model_validate(case) for name, case in cases.items()}
     except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"])) or "a case"
-        raise UserError(f"the lock is corrupt: {path}: {place} is wrong; {_REMEDY}") from None
+        field = ".".join(map(str, error.errors()[0]["loc"])) or "a case"
+        raise UserError(f"the lock is corrupt: {place}: {field} is wrong; {_REMEDY}") from None
 
 
 _REMEDY: Final = "restore it, or run mbv2 lock to write it anew"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from mbv2cli.checks.lock import LockedCase, read_lock
+from mbv2cli.checks.lock import LockedCase, parse_lock
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.plan import Plan, plan_of
 from mbv2cli.spec import InputSpec
@@ -53,10 +52,7 @@ def lock_at(path: Path, revision: str) -> Mapping[str, LockedCase]:
     except subprocess.CalledProcessError as error:
         reason = error.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
         raise UserError(f"git has no {path.name} at '{revision}': {reason}") from None
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / f"{path.name}@{revision.replace('/', '_')}"
-        copy.write_bytes(shown.stdout)
-        return read_lock(copy)
+    return parse_lock(shown.stdout.decode("utf-8", "replace"), f"{path.name} at {revision}")
 
 
 def locked_side(cases: Mapping[str, LockedCase], name: str, where: str) -> Plan:

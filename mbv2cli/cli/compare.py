@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -44,9 +45,13 @@ class CompareFormat(StrEnum):
 
 def compare(
     words: Annotated[
-        list[str],
-        typer.Argument(metavar="A B", help="Two models; with --lock one case.", show_default=False),
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="A B",
+            help="Two models; with --lock a case, unless there is but one.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     revision: Annotated[
         str | None,
@@ -71,25 +76,41 @@ def compare(
             from mbv2cli.report.compare_json import render
         case CompareFormat.MARKDOWN:
             from mbv2cli.report.compare_markdown import render
-    comparison = _of_sides(words) if revision is None else _of_lock(words, revision)
+    names = words or []
+    comparison = _of_sides(names) if revision is None else _of_lock(names, revision)
     write(render(comparison), output)
     return ExitCode.CHECK_FAILED if exit_code and comparison.differs else ExitCode.DONE
 
 
-def _of_sides(words: list[str]) -> Comparison:
+def _of_sides(words: Sequence[str]) -> Comparison:
     if len(words) != 2:  # noqa: PLR2004  (A and B)
-        raise UserError(f"compare takes two models, A and B, not {len(words)}")
+        raise UserError(
+            f"compare takes two models, A and B, not {len(words)}; "
+            "try mbv2 compare network network:width_mult=0.75"
+        )
     first, second = words
     return compared(first, side(first), second, side(second))
 
 
-def _of_lock(words: list[str], revision: str) -> Comparison:
-    if len(words) != 1:
-        raise UserError(f"compare --lock takes the name of one case, not {len(words)}")
-    name, path = words[0], lock_beside(find_config(Path.cwd()))
+def _of_lock(words: Sequence[str], revision: str) -> Comparison:
+    path = lock_beside(find_config(Path.cwd()))
+    now = read_lock(path)
+    name = _case(words, list(now))
     return compared(
         f"{name} at {revision}",
         locked_side(lock_at(path, revision), name, f"the lock at {revision}"),
         f"{name} as locked now",
-        locked_side(read_lock(path), name, str(path)),
+        locked_side(now, name, str(path)),
     )
+
+
+def _case(words: Sequence[str], locked: Sequence[str]) -> str:
+    """Return the case that is named, or the only one that there is."""
+    if not words and len(locked) == 1:
+        return locked[0]
+    if len(words) != 1:
+        raise UserError(
+            f"compare --lock takes the name of one case, not {len(words)} "
+            f"(the cases are {', '.join(locked)})"
+        )
+    return words[0]

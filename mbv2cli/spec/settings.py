@@ -42,7 +42,7 @@ def file_settings(path: Path) -> list[Setting]:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file. Raises `UserError` if it cannot be read, or is none."""
-    return parse_toml(read_text(path), path)
+    return parse_toml(read_text(path), str(path))
 
 
 def read_text(path: Path) -> str:
@@ -55,9 +55,9 @@ def read_text(path: Path) -> str:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
 
 
-def parse_toml(text: str, path: Path) -> dict[str, Any]:
-    """Parse what ``path`` holds. Raises `UserError` if it is no TOML."""
+def parse_toml(text: str, place: str) -> dict[str, Any]:
+    """Parse the text that is at ``place``. Raises `UserError` if it is no TOML."""
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # tomllib's own, and what it lets through
-        raise UserError(f"{path} is not valid TOML: {error}") from None
+        raise UserError(f"{place} is not valid TOML: {error}") from None

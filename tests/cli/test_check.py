@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from junitparser import JUnitXml
+from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
 from tests.cli.test_process import main_with, modules_of_command
@@ -156,6 +157,14 @@ def test_junit_is_xml_with_a_failure_for_each_broken_case(folder: Path) -> None:
     failed = [case.name for case in suite if case.result]
     assert failed == ["stem", *(f"edge[width_mult={w},size=160x224]" for w in ("0.35", "0.5"))]
     assert (suite.tests, suite.failures, suite.errors) == (5, 3, 0)
+
+
+def test_markdown_is_one_table_whatever_cases_are_named(tmp_path: Path) -> None:
+    (tmp_path / "mbv2.toml").write_text('[case."a|b `c` *d*"]\nmax_params = 3\nmax_macs = "1G"\n')
+    result = mbv2("check", "--no-forward", "--format", "markdown", cwd=tmp_path)
+    tokens = MarkdownIt().enable("table").parse(result.stdout)
+    kinds = [token.type for token in tokens]
+    assert [kinds.count(kind) for kind in ("table_open", "tr_open", "td_open")] == [1, 3, 2 * 6]
 
 
 def test_json_tells_the_headroom(folder: Path) -> None:

@@ -57,10 +57,16 @@ def test_a_case_at_two_revisions_of_the_lock(tmp_path: Path) -> None:
     assert "stem at main" in result.stdout
     assert "1,568" in result.stdout
     assert "1,088" in result.stdout
+    assert mbv2("compare", "--lock", "main", cwd=tmp_path) == result
+    (tmp_path / "mbv2.lock").write_text("version = 1\n")
+    git("commit", "-am", "broken")
+    assert mbv2("lock", cwd=tmp_path).code == 0
     for line, words in (
+        (("--lock", "HEAD", "stem"), "the lock is corrupt: mbv2.lock at HEAD has no version or"),
+        (("--lock", "main", "a", "b"), "one case, not 2 (the cases are stem)"),
         (("--lock", "nowhere", "stem"), "git has no mbv2.lock at 'nowhere'"),
         (("--lock", "--output=x", "stem"), "git has no mbv2.lock at '--output=x'"),
-        (("--lock", "main", "stm"), "has no case 'stm'; did you mean 'stem'?"),
+        (("--lock", "HEAD~1", "stm"), "has no case 'stm'; did you mean 'stem'?"),
     ):
         refused = mbv2("compare", *line, cwd=tmp_path)
         assert (refused.code, refused.stdout) == (2, "")
@@ -71,6 +77,7 @@ def test_a_case_at_two_revisions_of_the_lock(tmp_path: Path) -> None:
     ("line", "words"),
     [
         ("network", "compare takes two models, A and B, not 1"),
+        ("", "compare takes two models, A and B, not 0"),
         ("network nework", "did you mean 'network'?"),
         ("a.json network", "cannot read a.json"),
         ("bad.json network", "bad.json is no report of mbv2"),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mbv2cli.nn.modules import MobileNetV2 as MobileNetV2
     from mbv2cli.plan import Plan as Plan
     from mbv2cli.plan import plan_of as plan_of
-    from mbv2cli.report.check_assertion import check as check
+    from mbv2cli.report.check.assertion import check as check
     from mbv2cli.spec import BlockSpec as BlockSpec
     from mbv2cli.spec import InputSpec as InputSpec
     from mbv2cli.spec import NetworkSpec as NetworkSpec
@@ -30,7 +30,7 @@ _ROOM_OF = {
     "Plan": "mbv2cli.plan",
     "Stage": "mbv2cli.spec",
     "UserError": "mbv2cli.errors",
-    "check": "mbv2cli.report.check_assertion",
+    "check": "mbv2cli.report.check.assertion",
     "plan_of": "mbv2cli.plan",
 }
 

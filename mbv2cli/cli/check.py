@@ -23,7 +23,7 @@ from mbv2cli.cli.output import append_file, write
 from mbv2cli.cli.progress import counted_progress
 from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.errors import UserError
-from mbv2cli.report.check_format import CheckFormat
+from mbv2cli.report.check.format import CheckFormat
 from mbv2cli.report.formats import format_named
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.spec.reader import read_request, read_spec

@@ -10,7 +10,7 @@ from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Output, PlainFormatName, Target
 from mbv2cli.cli.output import write
 from mbv2cli.plan.memory import ELEMENT_BYTES, LAYERWISE, MEMORY_RULES, dtype_named, rule_named
-from mbv2cli.report.cliffs import cliffs_of
+from mbv2cli.report.cliffs.report import cliffs_of
 from mbv2cli.report.formats import PlainFormat, format_named
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.spec.reader import read_request
@@ -59,8 +59,8 @@ def cliffs(
 ) -> None:
     match format_named(format_name, PlainFormat):
         case PlainFormat.TABLE:
-            from mbv2cli.report.cliffs_text import render
+            from mbv2cli.report.cliffs.as_text import render
         case PlainFormat.JSON:
-            from mbv2cli.report.cliffs_json import render
+            from mbv2cli.report.cliffs.as_json import render
     request = read_request(target, target_settings)
     write(render(cliffs_of(request, rule_named(rule), dtype_named(dtype))), output)

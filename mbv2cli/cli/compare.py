@@ -71,11 +71,11 @@ def compare(
 ) -> ExitCode:
     match format_named(format_name, CompareFormat):
         case CompareFormat.TABLE:
-            from mbv2cli.report.compare_text import render
+            from mbv2cli.report.compare.as_text import render
         case CompareFormat.JSON:
-            from mbv2cli.report.compare_json import render
+            from mbv2cli.report.compare.as_json import render
         case CompareFormat.MARKDOWN:
-            from mbv2cli.report.compare_markdown import render
+            from mbv2cli.report.compare.as_markdown import render
     names = words or []
     comparison = _of_sides(names) if revision is None else _of_lock(names, revision)
     write(render(comparison), output)

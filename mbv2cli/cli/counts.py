@@ -5,7 +5,7 @@ from __future__ import annotations
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Output, PlainFormatName, Target
 from mbv2cli.cli.output import write
-from mbv2cli.report.counts import counted
+from mbv2cli.report.counts.report import counted
 from mbv2cli.report.formats import PlainFormat, format_named
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.spec.reader import read_request
@@ -34,7 +34,7 @@ def counts(
 ) -> None:
     match format_named(format_name, PlainFormat):
         case PlainFormat.TABLE:
-            from mbv2cli.report.counts_text import render
+            from mbv2cli.report.counts.as_text import render
         case PlainFormat.JSON:
-            from mbv2cli.report.counts_json import render
+            from mbv2cli.report.counts.as_json import render
     write(render(counted(read_request(target, target_settings))), output)

@@ -6,7 +6,7 @@ from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Output, PlainFormatName, Target
 from mbv2cli.cli.output import write
 from mbv2cli.report.formats import PlainFormat, format_named
-from mbv2cli.report.memory import memory_of
+from mbv2cli.report.memory.report import memory_of
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.spec.reader import read_request
 from mbv2cli.spec.settings import Setting
@@ -35,7 +35,7 @@ def memory(
 ) -> None:
     match format_named(format_name, PlainFormat):
         case PlainFormat.TABLE:
-            from mbv2cli.report.memory_text import render
+            from mbv2cli.report.memory.as_text import render
         case PlainFormat.JSON:
-            from mbv2cli.report.memory_json import render
+            from mbv2cli.report.memory.as_json import render
     write(render(memory_of(read_request(target, target_settings))), output)

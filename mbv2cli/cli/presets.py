@@ -5,7 +5,7 @@ from __future__ import annotations
 from mbv2cli.cli.options import Output, PlainFormatName
 from mbv2cli.cli.output import write
 from mbv2cli.report.formats import PlainFormat, format_named
-from mbv2cli.report.presets import preset_figures
+from mbv2cli.report.presets.report import preset_figures
 
 HELP = """List the named networks: any of them is a TARGET.
 
@@ -27,7 +27,7 @@ def presets(
 ) -> None:
     match format_named(format_name, PlainFormat):
         case PlainFormat.TABLE:
-            from mbv2cli.report.presets_text import render
+            from mbv2cli.report.presets.as_text import render
         case PlainFormat.JSON:
-            from mbv2cli.report.presets_json import render
+            from mbv2cli.report.presets.as_json import render
     write(render(preset_figures()), output)

@@ -17,11 +17,11 @@ from mbv2cli.cli.progress import progress
 from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.errors import UserError
 from mbv2cli.plan.conventions import CONV_LINEAR, MAC_CONVENTIONS, mac_convention
-from mbv2cli.report import summary_values
 from mbv2cli.report.formats import format_named
-from mbv2cli.report.summary import SummaryReport, confirmed, planned
-from mbv2cli.report.summary_format import SummaryFormat
-from mbv2cli.report.summary_view import LAYER, WAYS, View, view_of
+from mbv2cli.report.summary import as_values
+from mbv2cli.report.summary.format import SummaryFormat
+from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
+from mbv2cli.report.summary.view import LAYER, WAYS, View, view_of
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.spec.reader import read_request, read_spec
 from mbv2cli.spec.settings import Setting
@@ -109,7 +109,7 @@ def summary(
         typer.Option(
             "--print",
             metavar="FIELD[,FIELD]",
-            help=f"Print bare values, one a line. Fields: {', '.join(summary_values.VALUES)}.",
+            help=f"Print bare values, one a line. Fields: {', '.join(as_values.VALUES)}.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -146,7 +146,7 @@ def _renderer(
         raise UserError(f"--print and --format {face} exclude each other; give one of them")
     if view != View():
         raise UserError("--print has no rows for --by and --columns; give one or the other")
-    return partial(summary_values.render, names=summary_values.value_names(values))
+    return partial(as_values.render, names=as_values.value_names(values))
 
 
 def _refuse_unused(face: SummaryFormat, view: View) -> None:
@@ -185,8 +185,8 @@ def _show_as_it_comes(report: SummaryReport, run: Run, view: View) -> None:
     """Show on the terminal what the plan says at once, and the rest when it has run."""
     from rich.console import Console
 
-    from mbv2cli.report import summary_table
+    from mbv2cli.report.summary import as_table
 
     terminal = Console(highlight=False)
-    terminal.print(summary_table.header(report))
-    terminal.print(summary_table.body(run(report), view))
+    terminal.print(as_table.header(report))
+    terminal.print(as_table.body(run(report), view))

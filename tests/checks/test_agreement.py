@@ -10,8 +10,8 @@ from hypothesis import given
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.errors import DisagreementError
 from mbv2cli.plan import arithmetic, torchsummary_sizes
-from mbv2cli.report import summary_torchsummary
-from mbv2cli.report.summary import SummaryReport, confirmed, planned
+from mbv2cli.report.summary import as_torchsummary
+from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
 from mbv2cli.spec import RunSpec
 from mbv2cli.spec.reader import ModelSpec, Request
 from tests.strategies import block_specs, input_specs, network_specs
@@ -53,7 +53,7 @@ def assert_agreement(report: SummaryReport) -> None:
         if not layer.is_functional
     ]
     assert forward.output_shape == report.plan.output_shape
-    assert forward.table.text == summary_torchsummary.render(report)
+    assert forward.table.text == as_torchsummary.render(report)
 
 
 @pytest.mark.parametrize("rule", RULES)

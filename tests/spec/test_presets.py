@@ -6,7 +6,7 @@ from mbv2cli import InputSpec, NetworkSpec, Plan, UserError, plan_of
 from mbv2cli.plan import Role
 from mbv2cli.plan.conventions import PARAM_CONVENTIONS, count
 from mbv2cli.plan.weights import state_bytes
-from mbv2cli.report.summary import confirmed, planned
+from mbv2cli.report.summary.report import confirmed, planned
 from mbv2cli.spec import RunSpec
 from mbv2cli.spec.network import PAPER_STAGES
 from mbv2cli.spec.presets import presets

@@ -1,0 +1,1 @@
+"""What `mbv2 check` tells, and its faces."""

@@ -1,0 +1,1 @@
+"""What `mbv2 cliffs` tells, and its faces."""

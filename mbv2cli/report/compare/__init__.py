@@ -1,0 +1,1 @@
+"""What `mbv2 compare` tells, and its faces."""

@@ -1,0 +1,1 @@
+"""What `mbv2 counts` tells, and its faces."""

@@ -1,0 +1,1 @@
+"""What `mbv2 memory` tells, and its faces."""

@@ -1,0 +1,1 @@
+"""What `mbv2 presets` tells, and its faces."""

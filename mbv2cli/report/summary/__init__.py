@@ -1,0 +1,1 @@
+"""What `mbv2 summary` tells, and its faces."""

@@ -1,0 +1,253 @@
+"""The summary as a document: every JSON field, with its meaning, defined once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, AliasPath, Field
+
+from mbv2cli.plan import Kind, Role, Shape
+from mbv2cli.plan.figures import By, grouped
+from mbv2cli.plan.memory import MemoryUse
+from mbv2cli.plan.weights import flash_bytes, weight_bytes
+from mbv2cli.report.document import Part, RequestDocument, request_fields
+from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.spec import RunSpec
+
+if TYPE_CHECKING:
+    from mbv2cli.nn.records import ForwardRun
+
+Megabytes = Annotated[float, AfterValidator(lambda exact: round(exact, 2))]
+Rounded = Annotated[float, AfterValidator(lambda exact: round(exact, 3))]
+Share = Annotated[float, AfterValidator(lambda exact: round(exact, 6))]
+
+
+def _of_layer(name: str, description: str) -> Any:
+    return Field(validation_alias=AliasPath("layer", name), description=description)
+
+
+class LayerRow(Part):
+    """One layer. JSON's ``layers``, the lines of CSV and `--columns` have these fields."""
+
+    name: str | None = _of_layer(
+        "name", "torchsummary's name, such as `Conv2d-1`; none for a functional operation."
+    )
+    path: str = _of_layer(
+        "path",
+        "Module path, such as `features.2.conv.0.0`; for a functional operation that of the "
+        "module that runs it (empty: the whole).",
+    )
+    type: str = _of_layer("type", "Class of the module, or function.")
+    role: Role = _of_layer("role", "What it is there for: one of " + ", ".join(Role) + ".")
+    kind: Kind | None = Field(
+        validation_alias=AliasPath("layer", "role", "kind"),
+        description="What it is like: one of " + ", ".join(Kind) + "; none for a whole block.",
+    )
+    stage: str = _of_layer(
+        "stage", "`stem`, `s1` … (rows of the paper's Table 2), `head`, `classifier`, or `block`."
+    )
+    block: str = _of_layer("block", "Path of the part it is in, such as `features.2`.")
+    functional: bool = _of_layer(
+        "is_functional", "Whether it is no module, so torchsummary has no row."
+    )
+    input_shape: Shape = _of_layer(
+        "input_shape", "Batch, channels, height, width; or batch, features."
+    )
+    output_shape: Shape = _of_layer("output_shape", "The same, of what it puts out.")
+    kernel: int | None = _of_layer("kernel", "Side of the kernel; none where there is none.")
+    stride: int | None = _of_layer("stride", "Stride; none where there is none.")
+    dilation: int | None = _of_layer("dilation", "Dilation; none where there is none.")
+    groups: int | None = _of_layer("groups", "Groups of channels; none where there are none.")
+    params: int = _of_layer("params", "Parameters.")
+    trainable_params: int = _of_layer("trainable_params", "Those that training changes.")
+    buffers: int = _of_layer("buffers", "Elements of BatchNorm's running statistics and counter.")
+    macs: int = Field(description="MACs of the whole batch, by the `convention`.")
+    moved_bytes: int = Field(
+        description="Input, output and weights of an operation, once each; 0 for what is part of "
+        "the convolution before it (BatchNorm, activation) or no work at all."
+    )
+    intensity: Rounded | None = Field(
+        description="MACs (convolutions + linear) per byte moved; none where nothing is moved."
+    )
+    layerwise_bytes: int | None = Field(
+        description="Alive meanwhile under the rule `layerwise`; none for no step of that rule."
+    )
+    inplace_depthwise_bytes: int | None = Field(description="The same under `inplace-depthwise`.")
+    eager_bytes: int | None = Field(description="The same under `eager`.")
+    training_bytes: int | None = Field(description="Saved by then under the rule `training`.")
+    receptive_field: int | None = Field(
+        description="Side of what an output element sees, in input pixels, padding included; "
+        "none from global pooling on: the whole input."
+    )
+    jump: int | None = Field(
+        description="Input pixels from one output element to the next: product of the strides."
+    )
+    output_stride: Rounded | None = Field(description="Input height ÷ output height.")
+
+
+class GroupRow(Part):
+    """Layers taken together. JSON's ``blocks``, ``stages`` and ``kinds`` have these fields."""
+
+    name: str = Field(description="Path of the block, name of the stage or of the kind.")
+    layers: int = Field(description="Layers and operations in it.")
+    output_shape: Shape | None = Field(description="What the last one puts out; none for kinds.")
+    params: int = Field(description="Parameters.")
+    params_share: Share = Field(description="Their share of all, from 0 to 1.")
+    macs: int = Field(description="MACs of the whole batch, by the `convention`.")
+    macs_share: Share = Field(description="Their share of all, from 0 to 1.")
+    moved_bytes: int = Field(description="Sum over its operations.")
+    intensity: Rounded | None = Field(
+        description="MACs (convolutions + linear) per byte moved; none where nothing is moved."
+    )
+    layerwise_bytes: int | None = Field(
+        description="Peak in it under the rule `layerwise`; none if that has no step in it."
+    )
+    inplace_depthwise_bytes: int | None = Field(description="The same under `inplace-depthwise`.")
+    eager_bytes: int | None = Field(description="The same under `eager`.")
+    training_bytes: int | None = Field(description="Saved at its end under the rule `training`.")
+    receptive_field: int | None = Field(
+        description="That of its last layer; none for kinds, and from global pooling on."
+    )
+    jump: int | None = Field(description="That of its last layer; none where there is none.")
+    output_stride: Rounded | None = Field(
+        description="That of its last layer; none where there is none."
+    )
+
+
+class PeakPart(Part):
+    """The peak of activation memory under a rule."""
+
+    rule: str = Field(description="Name of the rule.")
+    counts: str = Field(description="What it takes to be alive.")
+    peak_bytes: int = Field(description="Most that is alive at a moment, of the dtype.")
+    layer: str | None = Field(description="Name of the layer that causes it.")
+    path: str = Field(description="Path of that layer.")
+
+
+class TotalsPart(Part):
+    """Sums over the layers."""
+
+    params: int = Field(description="Parameters.")
+    trainable_params: int = Field(description="Those that training changes.")
+    non_trainable_params: int = Field(description="Those that it does not.")
+    buffers: int = Field(description="Elements of BatchNorm's running statistics and counters.")
+    macs: int = Field(description="MACs of the whole batch, by the `convention`.")
+    activations: int = Field(
+        description="Elements that convolutions and linear layers put out, of the whole batch."
+    )
+    receptive_field: int = Field(
+        description="Side of what an element of the last feature map sees, in input pixels."
+    )
+    weight_bytes: int = Field(description="Parameters, of the dtype.")
+    flash_bytes: int = Field(
+        description="int8 weights and int32 biases, BatchNorm folded into the convolutions."
+    )
+
+
+class TorchsummaryPart(Part):
+    """torchsummary's closing figures in MB of 2^20 bytes, to 0.01 as it prints them."""
+
+    input_mb: Megabytes = Field(description="Input size.")
+    forward_backward_mb: Megabytes = Field(
+        description="Forward/backward pass size: every row's output, twice."
+    )
+    params_mb: Megabytes = Field(description="Params size.")
+    total_mb: Megabytes = Field(description="Estimated Total Size.")
+
+
+class ForwardPart(Part):
+    """The forward pass that confirmed the numbers."""
+
+    device: str = Field(description="Device that ran it.")
+    dtype: str = Field(description="Element type of weights and input.")
+    output_shape: Shape = Field(description="Shape of what came out.")
+    agrees: bool = Field(
+        default=True,
+        description="Always true: where plan and forward pass differ, mbv2 exits 3 instead.",
+    )
+
+
+class SummaryDocument(RequestDocument):
+    """What `mbv2 summary --format json` prints."""
+
+    command: Literal["summary"] = Field("summary", description="`summary`.")
+    run: RunSpec = Field(description="`device`, `dtype` and `seed` as they were asked for.")
+    forward: ForwardPart | None = Field(
+        description="The forward pass; null with `--no-forward`: all numbers are the plan's."
+    )
+    input_shape: Shape = Field(description="Batch, channels, height, width.")
+    output_shape: Shape = Field(description="Shape of what comes out.")
+    convention: str = Field(description="What is counted as MACs: see `mbv2 counts`.")
+    totals: TotalsPart = Field(description="Figures of the whole.")
+    memory: tuple[PeakPart, ...] = Field(
+        description="Peak of activation memory under each rule: see `mbv2 memory`."
+    )
+    torchsummary: TorchsummaryPart = Field(
+        description="torchsummary's closing figures in MB of 2^20 bytes, to 0.01 as it prints them."
+    )
+    layers: tuple[LayerRow, ...] = Field(description="Every layer in forward order.")
+    blocks: tuple[GroupRow, ...] = Field(
+        description="Stem, inverted residual blocks, head and classifier."
+    )
+    stages: tuple[GroupRow, ...] = Field(description="Stages, with the fields of `blocks`.")
+    kinds: tuple[GroupRow, ...] = Field(
+        description="Kinds of operation, with the fields of `blocks`."
+    )
+
+    @classmethod
+    def of(cls, report: SummaryReport) -> SummaryDocument:
+        """Return the document of ``report``."""
+        return cls(
+            **request_fields(report.request),
+            run=report.run,
+            forward=_forward_part(report.forward),
+            input_shape=report.plan.input_shape,
+            output_shape=report.plan.output_shape,
+            convention=report.convention.name,
+            totals=_totals_part(report),
+            memory=tuple(_peak_part(use, report.run.dtype) for use in report.memory),
+            torchsummary=TorchsummaryPart.model_validate(report.sizes),
+            layers=layer_rows(report),
+            blocks=group_rows(report, By.BLOCK),
+            stages=group_rows(report, By.STAGE),
+            kinds=group_rows(report, By.KIND),
+        )
+
+
+def layer_rows(report: SummaryReport) -> tuple[LayerRow, ...]:
+    """Return a row for each layer."""
+    return tuple(map(LayerRow.model_validate, report.layers))
+
+
+def group_rows(report: SummaryReport, by: By) -> tuple[GroupRow, ...]:
+    """Return a row for each group."""
+    return tuple(map(GroupRow.model_validate, grouped(report.layers, by)))
+
+
+def _totals_part(report: SummaryReport) -> TotalsPart:
+    totals = report.plan.totals
+    return TotalsPart(
+        params=totals.params,
+        trainable_params=totals.trainable_params,
+        non_trainable_params=totals.non_trainable_params,
+        buffers=totals.buffers,
+        macs=report.macs.total,
+        activations=totals.activations,
+        receptive_field=report.receptive_field,
+        weight_bytes=weight_bytes(report.plan, report.run.dtype),
+        flash_bytes=flash_bytes(report.plan),
+    )
+
+
+def _peak_part(use: MemoryUse, dtype: str) -> PeakPart:
+    return PeakPart(
+        rule=use.rule.name,
+        counts=use.rule.counts,
+        peak_bytes=use.peak_bytes(dtype),
+        layer=use.culprit.name,
+        path=use.culprit.path,
+    )
+
+
+def _forward_part(forward: ForwardRun | None) -> ForwardPart | None:
+    return None if forward is None else ForwardPart.model_validate(forward)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from mbv2cli.checks.limits import Unit
 from mbv2cli.plan import Layer, Plan
-from mbv2cli.plan.geometry import geometries
 from mbv2cli.plan.memory import MEMORY_RULES, memory_use
-from mbv2cli.plan.weights import flash_bytes
+from mbv2cli.plan.parts import model_figures
+from mbv2cli.spec.units import Unit
 
 
 class Difference(NamedTuple):
@@ -71,18 +70,15 @@ def compare(before_name: str, before: Plan, after_name: str, after: Plan) -> Com
 
 def _totals(before: Plan, after: Plan) -> Iterator[Difference]:
     old, new = before.totals, after.totals
+    old_figures, new_figures = (model_figures(p.spec, p.input_shape) for p in (before, after))
     yield Difference("params", old.params, new.params)
     yield Difference("macs", old.macs, new.macs)
     yield Difference("activations", old.activations, new.activations)
     for rule in MEMORY_RULES:
         first, second = (memory_use(rule, plan).peak_bytes("float32") for plan in (before, after))
         yield Difference(f"peak ({rule.name})", first, second, Unit.BYTES)
-    yield Difference("flash", flash_bytes(before), flash_bytes(after), Unit.BYTES)
-    yield Difference("receptive_field", _field(before), _field(after))
-
-
-def _field(plan: Plan) -> int:
-    return [seen.receptive_field for seen in geometries(plan.layers) if seen][-1]
+    yield Difference("flash", old_figures.flash_bytes, new_figures.flash_bytes, Unit.BYTES)
+    yield Difference("receptive_field", old_figures.receptive_field, new_figures.receptive_field)
 
 
 def _aligned(before: Sequence[Layer], after: Sequence[Layer]) -> Iterator[LayerPair]:

@@ -8,11 +8,12 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from mbv2cli.checks.cases import CaseResult
-from mbv2cli.checks.limits import Unit
+from mbv2cli.checks.comparison import LayerPair
 from mbv2cli.checks.lock import LockedCase
 from mbv2cli.checks.tolerance import Allowance
 from mbv2cli.errors import UserError
-from mbv2cli.plan import Layer, Plan, Shape
+from mbv2cli.plan import Plan, Shape
+from mbv2cli.spec.units import Unit
 
 
 class ShapeChange(NamedTuple):
@@ -58,19 +59,12 @@ class AmountChange(NamedTuple):
 Change = ShapeChange | AmountChange
 
 
-class LayerChange(NamedTuple):
-    """The first layer that differs; None on the side that has none."""
-
-    before: Layer | None
-    after: Layer | None
-
-
 class Drift(NamedTuple):
     """A case beside its lock: every locked figure, the stages and the first layer that differ."""
 
     changes: tuple[Change, ...]
     stages: tuple[str, ...]
-    first_layer: LayerChange | None
+    first_layer: LayerPair | None
 
     @property
     def holds(self) -> bool:
@@ -115,12 +109,12 @@ def drift(
     return Drift((shape, *amounts, field), stages, _first_layer(locked, result.plan))
 
 
-def _first_layer(locked: LockedCase, plan: Plan) -> LayerChange | None:
+def _first_layer(locked: LockedCase, plan: Plan) -> LayerPair | None:
     try:
         before = locked.plan().layers
     except (UserError, ValueError):  # edited by hand to what is no model: nothing to compare with
-        return LayerChange(None, plan.layers[0])
+        return LayerPair(None, plan.layers[0])
     for old, new in zip_longest(before, plan.layers):
         if old != new:
-            return LayerChange(old, new)
+            return LayerPair(old, new)
     return None

@@ -40,7 +40,7 @@ def _read_pattern(value: object) -> object:
     return tuple(None if size == ANY else int(size) for size in sizes)
 
 
-def _positive(value: int | None) -> int | None:
+def _not_negative(value: int | None) -> int | None:
     if value is not None and value < 0:
         raise ValueError("negative")
     return value
@@ -56,14 +56,14 @@ _Count = Annotated[
     int | None,
     BeforeValidator(read_count),
     Number,
-    AfterValidator(_positive),
+    AfterValidator(_not_negative),
     Allowed("a count such as 2000, 300k, 2M or 1.5G"),
 ]
 _Bytes = Annotated[
     int | None,
     BeforeValidator(read_bytes),
     Number,
-    AfterValidator(_positive),
+    AfterValidator(_not_negative),
     Allowed("bytes such as 512KiB, 25MiB, 1.5MB or 320000"),
 ]
 PeakRule = Literal["layerwise", "inplace-depthwise", "eager", "training"]
@@ -88,8 +88,3 @@ class Expectations(Spec):
         Mapping[int, _Pattern],
         Allowed('a table of shapes by stride, such as {8 = "1x32x28x28", 16 = "1x96x14x14"}'),
     ] = Field(default={}, description="Shape of the last feature map at each stride.")
-
-    @property
-    def limits(self) -> bool:
-        """Whether anything is expected at all."""
-        return bool(self.model_fields_set - {"peak_rule"})

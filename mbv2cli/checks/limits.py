@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import NamedTuple
 
 from mbv2cli.checks.expectations import Expectations, ShapePattern, fits
 from mbv2cli.plan import Plan, Shape
 from mbv2cli.plan.memory import ELEMENT_BYTES, rule_named
 from mbv2cli.plan.parts import ModelFigures, peak_elements
-
-
-class Unit(StrEnum):
-    """What an amount is an amount of."""
-
-    COUNT = "count"
-    BYTES = "bytes"
+from mbv2cli.spec.units import Unit
 
 
 class ShapeVerdict(NamedTuple):

@@ -129,7 +129,7 @@ def read_lock(path: Path) -> Mapping[str, LockedCase]:
     try:
         text = read_text(path)
     except UserError as error:
-        raise UserError(f"the lock is corrupt: {error}; {_REMEDY}") from None
+        raise UserError(f"the lock cannot be used: {error}; {_REMEDY}") from None
     return parse_lock(text, str(path))
 
 

@@ -89,11 +89,11 @@ def check(
     quiet: Quiet = False,
 ) -> ExitCode:
     face = _format(format_name)
-    if limit_settings:
+    if any(setting.key != "peak_rule" for setting in limit_settings):
         case = _case_of_flags(words or [], target_settings, run_settings, limit_settings)
         config, cases, locked = None, [case], NO_LOCK
     else:
-        _refuse_settings([*target_settings, *run_settings])
+        _refuse_settings([*target_settings, *run_settings, *limit_settings])
         config = read_config(config_file or find_config(Path.cwd()))
         cases = _chosen(config, words or [])
         locked = _locked(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
 from typing import Final
 
 _COUNTS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -14,6 +15,13 @@ _BYTES: Final = {
     **_COUNTS,
 }
 _AMOUNT: Final = re.compile(r"(\d{1,18}(?:\.\d{1,12})?) ?([a-z]*)")
+
+
+class Unit(StrEnum):
+    """What an amount is an amount of."""
+
+    COUNT = "count"
+    BYTES = "bytes"
 
 
 def read_count(value: object) -> object:

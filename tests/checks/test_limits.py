@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mbv2cli import InputSpec, NetworkSpec, plan_of
-from mbv2cli.checks.expectations import Expectations
+from mbv2cli.checks.expectations import Expectations, PeakRule
 from mbv2cli.checks.limits import AmountVerdict, Verdict, verdicts
 from mbv2cli.plan import Plan
+from mbv2cli.plan.memory import MEMORY_RULES
 from mbv2cli.plan.parts import model_figures
 from tests.strategies import input_specs, network_specs
 
@@ -44,6 +45,10 @@ def test_the_limit_itself_holds_and_one_beyond_does_not(
 def test_the_peak_follows_its_rule(rule: str, peak: int) -> None:
     verdict = verdict_on(NetworkSpec(), InputSpec(), max_peak=0, peak_rule=rule)
     assert (verdict.actual, verdict.what) == (peak, f"peak ({rule}, float32)")
+
+
+def test_a_peak_may_follow_every_rule_that_there_is() -> None:
+    assert get_args(PeakRule) == tuple(rule.name for rule in MEMORY_RULES)
 
 
 def test_feature_maps_are_those_that_detectors_tap() -> None:

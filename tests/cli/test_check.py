@@ -199,6 +199,7 @@ def test_the_torch_free_mode_loads_no_torch() -> None:
         ("--max-peak 3x", "--max-peak must be bytes such as"),
         ("--expect 1x", "--expect must be a shape such as"),
         ("--max-peak 3 --peak-rule eagr", "did you mean 'eager'?"),
+        ("--peak-rule eager", "--peak-rule needs a limit beside it"),
         ("--size 3", "--size needs a limit beside it"),
         ("a b --max-macs 3", "check one target, not 2"),
         ("", "there is no mbv2.toml"),

@@ -58,6 +58,10 @@ def test_a_case_at_two_revisions_of_the_lock(tmp_path: Path) -> None:
     assert "1,568" in result.stdout
     assert "1,088" in result.stdout
     assert mbv2("compare", "--lock", "main", cwd=tmp_path) == result
+    (tmp_path / "mbv2.lock").unlink()
+    lockless = mbv2("compare", "--lock", "main", cwd=tmp_path)
+    assert (lockless.code, lockless.stdout) == (2, "")
+    assert "No such file or directory; restore it, or run mbv2 lock" in lockless.stderr
     (tmp_path / "mbv2.lock").write_text("version = 1\n")
     git("commit", "-am", "broken")
     assert mbv2("lock", cwd=tmp_path).code == 0

@@ -14,6 +14,7 @@ from mbv2cli.report.check.words import (
     headroom_text,
     limit_text,
 )
+from mbv2cli.report.markdown_text import code
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
@@ -27,19 +28,19 @@ def _lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield "| | case | figure | actual | limit | |"
     yield "| --- | --- | --- | ---: | ---: | ---: |"
     for outcome in outcomes:
-        name = outcome.result.case.name.replace("|", r"\|")
+        name = code(outcome.result.case.name)
         for verdict in outcome.result.verdicts:
             yield (
-                f"| {_mark(holds=verdict.holds)} | `{name}` | {verdict.what} "
+                f"| {_mark(holds=verdict.holds)} | {name} | {verdict.what} "
                 f"| {actual_text(verdict)} | `{limit_text(verdict)}` | {headroom_text(verdict)} |"
             )
         if outcome.drift:
             for change in outcome.drift.changes:
                 yield (
-                    f"| {_mark(holds=change.holds)} | `{name}` | {change.what} "
+                    f"| {_mark(holds=change.holds)} | {name} | {change.what} "
                     f"| {change_text(change)} | locked | {growth_text(change)} |"
                 )
-            yield f"| | `{name}` | {'<br>'.join(first_layer_lines(outcome.drift))} | | | |"
+            yield f"| | {name} | {'<br>'.join(first_layer_lines(outcome.drift))} | | | |"
 
 
 def _mark(*, holds: bool) -> str:

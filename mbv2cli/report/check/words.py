@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from mbv2cli.checks.drift import Change, Drift, Outcome, ShapeChange
 from mbv2cli.checks.expectations import pattern_text
-from mbv2cli.checks.limits import ShapeVerdict, Unit, Verdict
+from mbv2cli.checks.limits import ShapeVerdict, Verdict
 from mbv2cli.plan import Layer
-from mbv2cli.report.bytes_text import binary
+from mbv2cli.report.amount_text import amount_text
 from mbv2cli.report.shape_text import compact
 
 
@@ -16,14 +16,14 @@ def limit_text(verdict: Verdict) -> str:
     """Return the expected shape, or the limit in its unit."""
     if isinstance(verdict, ShapeVerdict):
         return pattern_text(verdict.expected)
-    return f"{'>=' if verdict.is_minimum else '<='} {_amount(verdict.limit, verdict.unit)}"
+    return f"{'>=' if verdict.is_minimum else '<='} {amount_text(verdict.limit, verdict.unit)}"
 
 
 def actual_text(verdict: Verdict) -> str:
     """Return the shape or amount that was found."""
     if isinstance(verdict, ShapeVerdict):
         return compact(verdict.actual) if verdict.actual else "none"
-    return _amount(verdict.actual, verdict.unit)
+    return amount_text(verdict.actual, verdict.unit)
 
 
 def headroom_text(verdict: Verdict) -> str:
@@ -52,7 +52,10 @@ def change_text(change: Change) -> str:
     if isinstance(change, ShapeChange):
         before, after = compact(change.before), compact(change.after)
     else:
-        before, after = _amount(change.before, change.unit), _amount(change.after, change.unit)
+        before, after = (
+            amount_text(change.before, change.unit),
+            amount_text(change.after, change.unit),
+        )
     return f"{before} -> {after}" if change.changed else f"{after}, unchanged"
 
 
@@ -112,7 +115,3 @@ def _whole_text(layer: Layer | None) -> str:
     if layer is None:
         return "none"
     return f"{_named(layer)} {compact(layer.output_shape)} ({layer.params:,} params)"
-
-
-def _amount(amount: int, unit: Unit) -> str:
-    return binary(amount) if unit is Unit.BYTES else f"{amount:,}"

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from mbv2cli.plan.cliffs import Plateau
-from mbv2cli.report.bytes_text import binary
+from mbv2cli.report.amount_text import binary
 from mbv2cli.report.cliffs.report import CliffsReport
 from mbv2cli.report.target_text import heading
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mbv2cli.checks.comparison import Comparison
-from mbv2cli.report.compare.as_text import amount_text, change_text, pair_cells, percent_text
+from mbv2cli.report.amount_text import amount_text
+from mbv2cli.report.compare.words import change_text, pair_cells, percent_text
+from mbv2cli.report.markdown_text import code
 from mbv2cli.report.shape_text import compact
 
 
@@ -16,7 +18,8 @@ def render(comparison: Comparison) -> str:
 
 def _lines(comparison: Comparison) -> Iterator[str]:
     before, after = (compact(plan.output_shape) for plan in (comparison.before, comparison.after))
-    yield f"| | `{comparison.before_name}` | `{comparison.after_name}` | difference | |"
+    names = map(code, (comparison.before_name, comparison.after_name))
+    yield f"| | {' | '.join(names)} | difference | |"
     yield "| --- | ---: | ---: | ---: | ---: |"
     yield f"| output | `{before}` | `{after}` | | |"
     for one in comparison.totals:

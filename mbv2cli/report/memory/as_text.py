@@ -7,7 +7,7 @@ from typing import Final
 
 from mbv2cli.plan.memory import EAGER, TRAINING, MemoryUse
 from mbv2cli.plan.weights import flash_bytes, weight_bytes
-from mbv2cli.report.bytes_text import binary
+from mbv2cli.report.amount_text import binary
 from mbv2cli.report.memory.report import MemoryReport
 from mbv2cli.report.target_text import heading
 

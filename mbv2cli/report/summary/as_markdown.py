@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from mbv2cli.plan.figures import By
-from mbv2cli.report.bytes_text import binary
+from mbv2cli.report.amount_text import binary
 from mbv2cli.report.shape_text import bracketed
 from mbv2cli.report.summary.cells import is_number, text, title
 from mbv2cli.report.summary.document import GroupRow, LayerRow

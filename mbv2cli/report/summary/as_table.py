@@ -16,7 +16,7 @@ from mbv2cli.plan import Layer
 from mbv2cli.plan.conventions import CONV_LINEAR
 from mbv2cli.plan.figures import whole
 from mbv2cli.plan.memory import EAGER, LAYERWISE
-from mbv2cli.report.bytes_text import binary
+from mbv2cli.report.amount_text import binary
 from mbv2cli.report.shape_text import bracketed
 from mbv2cli.report.summary.cells import is_number, text, title
 from mbv2cli.report.summary.document import GroupRow

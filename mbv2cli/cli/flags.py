@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Annotated, Any, Final
@@ -18,8 +18,16 @@ from mbv2cli.spec.base import Spec
 from mbv2cli.spec.keys import choices, keys
 from mbv2cli.spec.settings import Setting
 
-FILE_ONLY: Final = frozenset({"stages", "features"})
+FILE_ONLY: Final = frozenset({"features"})
 """Keys that no single word on the command line can hold."""
+
+_DEFAULT_IN_WORDS: Final[Mapping[tuple[type[Spec], str], str]] = {
+    (NetworkSpec, "stages"): "the paper's",
+    (NetworkSpec, "expand"): "the stages' own",
+    (NetworkSpec, "output_stride"): "the stages' own: 32",
+}
+
+_STAGES_METAVAR: Final = "tNcN/…"
 
 RENAMED: Final = {"output": "--expect"}
 """Flags that are not named as their key: `--output` is where a report goes."""
@@ -59,7 +67,10 @@ class _Flag:
 
     @property
     def default(self) -> str:
-        defaults = {_NOUN[owner]: _default(keys(owner)[self.key]) for owner in self.owners}
+        defaults = {
+            _NOUN[owner]: _DEFAULT_IN_WORDS.get((owner, self.key), _default(keys(owner)[self.key]))
+            for owner in self.owners
+        }
         if len(set(defaults.values())) == 1:
             return next(iter(defaults.values()))
         return ", ".join(f"{default} for a {noun}" for noun, default in defaults.items())
@@ -120,7 +131,7 @@ def _signature(command: Callable[..., Any], flags: dict[str, list[_Flag]]) -> in
 def _parameter(flag: _Flag) -> inspect.Parameter:
     option = typer.Option(
         flag.name,
-        metavar=_metavar(flag.field),
+        metavar=_STAGES_METAVAR if flag.key == "stages" else _metavar(flag.field),
         help=flag.help,
         show_default=False,  # None: the reader knows the default, the help tells it
         rich_help_panel=flag.panel,
@@ -135,8 +146,6 @@ def _parameter(flag: _Flag) -> inspect.Parameter:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default_factory is not None:
-        return "the stages' own: 32"
     if isinstance(field.default, tuple):
         return "x".join(map(str, field.default))
     return str(field.default)

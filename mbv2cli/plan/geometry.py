@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mbv2cli.plan.layers import Layer, Role
 
@@ -22,20 +22,28 @@ class Geometry(NamedTuple):
     jump: int
 
 
-def geometries(layers: Iterable[Layer]) -> tuple[Geometry | None, ...]:
+PIXEL: Final = Geometry(receptive_field=1, jump=1)
+"""What an element of the network's own input sees."""
+
+
+def geometries(layers: Iterable[Layer], before: Geometry = PIXEL) -> tuple[Geometry | None, ...]:
     """Return the geometry of each layer, None from global pooling on.
+
+    ``before`` is that of what goes into the first.
 
     A convolution sees (kernel - 1) × dilation × jump pixels more than its input (Araujo et al.,
     "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019). A shortcut
     changes nothing: it joins a branch that sees at least as much, at the same jump.
     """
-    field, jump = 1, 1
+    field, jump = before
     found: list[Geometry | None] = []
     for layer in layers:
         if layer.role in _WHOLE_INPUT:
             found.append(None)
             continue
-        if layer.kernel and layer.stride and layer.dilation:
+        if (
+            layer.kernel is not None and layer.stride is not None and layer.dilation is not None
+        ):  # told by None: sides may be arrays
             field += (layer.kernel - 1) * layer.dilation * jump
             jump *= layer.stride
         found.append(Geometry(field, jump))

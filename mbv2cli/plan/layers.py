@@ -62,6 +62,9 @@ _KIND_OF: Final = {
 }
 
 
+_MULTIPLY: Final = frozenset({Kind.STEM, Kind.POINTWISE, Kind.DEPTHWISE, Kind.LINEAR})
+
+
 class Layer(NamedTuple):
     """A layer in forward order. A container (role ``block``) comes after what it holds.
 
@@ -103,6 +106,11 @@ class Layer(NamedTuple):
     def is_functional(self) -> bool:
         """Whether the operation is no module."""
         return self.name is None
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it is a convolution or a linear layer."""
+        return self.role.kind in _MULTIPLY
 
     @property
     def is_container(self) -> bool:

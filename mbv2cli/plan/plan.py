@@ -81,6 +81,6 @@ def totals_of(layers: Iterable[Layer]) -> Totals:
         trainable_params += layer.trainable_params
         buffers += layer.buffers
         macs += layer.macs
-        if layer.macs:
+        if layer.multiplies:
             activations += prod(layer.output_shape)
     return Totals(params, trainable_params, params - trainable_params, buffers, macs, activations)

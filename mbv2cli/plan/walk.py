@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from mbv2cli.plan import arithmetic
 from mbv2cli.plan.layers import Layer, Role, Shape
@@ -187,7 +187,29 @@ class Classifier:
     classes: int
 
 
-Part: TypeAlias = Stem | BlockSpec | Head | Classifier
+class Block(Protocol):
+    """What the walk needs to know of an inverted residual block, as `BlockSpec` tells it."""
+
+    def __hash__(self) -> int: ...
+    @property
+    def out_channels(self) -> int: ...
+    @property
+    def hidden_channels(self) -> int: ...
+    @property
+    def kernel(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def dilation(self) -> int: ...
+    @property
+    def act(self) -> str: ...
+    @property
+    def has_expansion(self) -> bool: ...
+    @property
+    def has_shortcut(self) -> bool: ...
+
+
+Part: TypeAlias = Stem | Block | Head | Classifier
 
 
 class PlacedPart(NamedTuple):
@@ -219,33 +241,29 @@ def parts(spec: BlockSpec | NetworkSpec) -> tuple[PlacedPart, ...]:
 
 def part_layers(part: Part, input_shape: Shape) -> tuple[Layer, ...]:
     """Return the layers of a part by itself: no row stands for a block."""
-    return _layers([_alone(part)], input_shape)
+    return placed_layers([_alone(part)], input_shape)
 
 
 def model_layers(spec: BlockSpec | NetworkSpec, input_shape: Shape) -> tuple[Layer, ...]:
     """Return the layers of a block, or of a network: stem, blocks, head and classifier."""
-    return _layers(parts(spec), input_shape)
+    return placed_layers(parts(spec), input_shape)
+
+
+def placed_layers(placed: Iterable[PlacedPart], input_shape: Shape) -> tuple[Layer, ...]:
+    """Return the layers of parts that follow each other; blocks with a path have a row."""
+    walk = _Walk(input_shape)
+    for stage, path, part in placed:
+        walk.enter(stage, path or "block")
+        _walk_part(walk, part, path)
+    return tuple(walk.layers)
 
 
 def _alone(part: Part) -> PlacedPart:
     return PlacedPart("block", "", part)
 
 
-def _layers(placed: Iterable[PlacedPart], input_shape: Shape) -> tuple[Layer, ...]:
-    walk = _Walk(input_shape)
-    for stage, path, part in placed:
-        part_input = walk.shape
-        walk.enter(stage, path or "block")
-        _walk_part(walk, part, path)
-        if path and isinstance(part, BlockSpec):
-            walk.container(path, part_input)
-    return tuple(walk.layers)
-
-
 def _walk_part(walk: _Walk, part: Part, path: str) -> None:
     match part:
-        case BlockSpec():
-            _walk_block(walk, part, path)
         case Stem():
             _walk_conv_norm_act(
                 walk,
@@ -262,9 +280,12 @@ def _walk_part(walk: _Walk, part: Part, path: str) -> None:
             walk.pool()
             walk.dropout(f"{path}.0")
             walk.linear(f"{path}.1", part.classes)
+        case _:
+            _walk_block(walk, part, path)
 
 
-def _walk_block(walk: _Walk, spec: BlockSpec, path: str) -> None:
+def _walk_block(walk: _Walk, spec: Block, path: str) -> None:
+    block_input = walk.shape
     conv = f"{path}.conv" if path else "conv"
     if spec.has_shortcut:
         walk.open_shortcut()
@@ -287,6 +308,8 @@ def _walk_block(walk: _Walk, spec: BlockSpec, path: str) -> None:
     walk.norm(f"{conv}.{step + 2}")
     if spec.has_shortcut:
         walk.close_shortcut(path)
+    if path:
+        walk.container(path, block_input)
 
 
 def _walk_conv_norm_act(

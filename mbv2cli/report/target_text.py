@@ -26,7 +26,7 @@ def heading(request: Request) -> str:
 
 
 def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:
-    values = spec.model_dump(by_alias=True, exclude={"stages"})
+    values = spec.model_dump(by_alias=True, exclude={"stages"}, exclude_none=True)
     for key in _LEFT_OUT_IF_DEFAULT & values.keys():
         if values[key] == keys(type(spec))[key].default:
             del values[key]

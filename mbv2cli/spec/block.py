@@ -9,6 +9,14 @@ from mbv2cli.spec.fields import Activation, Channels, Dilation, Expand, Kernel, 
 from mbv2cli.spec.mistakes import bad_combination
 
 
+def adds_its_input(stride: int, in_channels: int, out_channels: int) -> bool:
+    """Return whether a block has a shortcut: iff stride is 1 and in = out (paper, section 3.3).
+
+    Without ``and``, so that it serves arrays of numbers too.
+    """
+    return (stride == 1) & (in_channels == out_channels)
+
+
 class BlockSpec(Spec):
     """An inverted residual block with a linear bottleneck (arXiv 1801.04381, section 3.3).
 
@@ -52,5 +60,5 @@ class BlockSpec(Spec):
 
     @property
     def has_shortcut(self) -> bool:
-        """Whether input and output are added: iff stride is 1 and in = out."""
-        return self.stride == 1 and self.in_channels == self.out_channels
+        """Whether input and output are added."""
+        return adds_its_input(self.stride, self.in_channels, self.out_channels)

@@ -6,13 +6,14 @@ from functools import cached_property, lru_cache
 from math import ceil
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from mbv2cli.errors import UserError
 from mbv2cli.spec.base import FrozenModel, Spec
 from mbv2cli.spec.block import BlockSpec
 from mbv2cli.spec.channels import scale_channels
 from mbv2cli.spec.fields import (
+    MAX_EXPAND,
     Activation,
     Allowed,
     Channels,
@@ -30,6 +31,7 @@ from mbv2cli.spec.fields import (
 )
 from mbv2cli.spec.mistakes import bad_combination
 from mbv2cli.spec.output_stride import cumulative_strides, hold_output_stride
+from mbv2cli.spec.stage_text import read_stages
 
 STEM_STRIDE: Final = 2
 """Stride of the first convolution (paper, Table 2)."""
@@ -71,12 +73,32 @@ PAPER_STAGES: Final = tuple(
 )
 """The stages of arXiv 1801.04381, Table 2."""
 
+MAX_STAGES: Final = 100
+
 Stages = Annotated[
     tuple[Stage, ...],
-    Field(min_length=1, max_length=100),
-    Allowed("a list of 1 to 100 stages, each a table such as {t = 6, c = 24, n = 2, s = 2}"),
+    BeforeValidator(read_stages),
+    Field(min_length=1, max_length=MAX_STAGES),
+    Allowed(
+        f"a list of 1 to {MAX_STAGES} stages, each a table such as "
+        "{t = 6, c = 24, n = 2, s = 2}, or text such as t1c16/t6c24n2s2"
+    ),
 ]
+StagesExpand = Annotated[Expand | None, Allowed(f"a number above 0 and up to {MAX_EXPAND}")]
 OutputStride = Annotated[int, Allowed("32, 16 or 8")]
+
+
+def scaled_repeats(repeats: int, depth_mult: float) -> int:
+    """Return the blocks of a stage between the first and the last (timm's rule)."""
+    return ceil(repeats * depth_mult)
+
+
+def stage_expand(own: float, every: float | None) -> float:
+    """Return the expand ratio of a stage whose own it is, where ``every`` replaces those not 1.
+
+    A stage of t = 1 has no expansion layer to widen (paper, Table 2's first).
+    """
+    return own if every is None or own == 1 else every
 
 
 def _own_output_stride(values: dict[str, Any]) -> int:
@@ -99,6 +121,9 @@ class NetworkSpec(Spec):
     width_mult: WidthMult = Field(1.0, description="Width multiplier α.")
     depth_mult: DepthMult = Field(
         1.0, description="Multiplies repeats, rounded up; not of the first and the last stage."
+    )
+    expand: StagesExpand = Field(
+        None, description="Expand ratio of every stage but those of t = 1, in place of its own."
     )
     classes: Classes = Field(
         1000, description="Classes; 0 for the feature map, without pooling and classifier."
@@ -160,7 +185,7 @@ class NetworkSpec(Spec):
         """Number of blocks of each stage."""
         last = len(self.stages) - 1
         return tuple(
-            stage.repeats if number in (0, last) else ceil(stage.repeats * self.depth_mult)
+            stage.repeats if number in (0, last) else scaled_repeats(stage.repeats, self.depth_mult)
             for number, stage in enumerate(self.stages)
         )
 
@@ -185,6 +210,7 @@ class NetworkSpec(Spec):
                     block = _block(
                         stage,
                         self.act,
+                        expand=stage_expand(stage.expand, self.expand),
                         in_channels=channels,
                         out_channels=out,
                         stride=geometry.stride if first else 1,
@@ -203,6 +229,7 @@ def _block(
     stage: Stage,
     act: Activation,
     *,
+    expand: float,
     in_channels: int,
     out_channels: int,
     stride: int,
@@ -213,7 +240,7 @@ def _block(
         in_channels=in_channels,
         out_channels=out_channels,
         stride=stride,
-        expand=stage.expand,
+        expand=expand,
         kernel=stage.kernel,
         dilation=dilation,
         act=act,

@@ -38,17 +38,25 @@ def read_request(target: str, flags: Iterable[Setting] = ()) -> Request:
     ``target`` is ``block``, ``network``, a preset or a TOML file, each with an optional
     ``:key=value,key=value``. Raises `UserError`.
     """
-    name, colon, inline = target.partition(":")
-    kind, settings = _read_target(name)
-    overrides = inline_settings(name, inline) if colon else []
-    given = {setting.key: setting for setting in (*settings, *overrides, *flags)}
-    _refuse_foreign_keys(kind, given.values())
+    kind, base, overrides = read_target(target)
+    given = {setting.key: setting for setting in (*base, *overrides, *flags)}
+    refuse_foreign_keys(kind, given.values())
     return Request(
         target=target,
         kind=kind,
         spec=read_spec(KINDS[kind], given.values()),
         input=read_spec(InputSpec, given.values()),
     )
+
+
+def read_target(target: str) -> tuple[str, list[Setting], list[Setting]]:
+    """Return which kind of thing ``target`` names, its own settings, and the inline ones.
+
+    Raises `UserError` where there is no such target.
+    """
+    name, colon, inline = target.partition(":")
+    kind, settings = _read_named(name)
+    return kind, settings, inline_settings(name, inline) if colon else []
 
 
 def read_spec(model: type[AnySpec], settings: Iterable[Setting]) -> AnySpec:
@@ -65,14 +73,21 @@ def target_names() -> list[str]:
     return [*KINDS, *presets()]
 
 
-def _read_target(name: str) -> tuple[str, list[Setting]]:
+def _read_named(name: str) -> tuple[str, list[Setting]]:
     """Return which kind of thing ``name`` is, and the settings that come with it."""
     if not name.endswith(".toml"):
         return _read_name(name, f"there is no target '{name}'")
     settings = file_settings(Path(name))
-    base = next((str(setting.value) for setting in settings if setting.key == "target"), "network")
+    base, own = split_base(settings)
     kind, base_settings = _read_name(base, f"{name}: there is no target '{base}'")
-    return kind, [*base_settings, *(setting for setting in settings if setting.key != "target")]
+    return kind, [*base_settings, *own]
+
+
+def split_base(settings: Iterable[Setting]) -> tuple[str, list[Setting]]:
+    """Return the name that a file has under ``target``, by default a network, and the rest."""
+    settings = list(settings)
+    base = next((str(setting.value) for setting in settings if setting.key == "target"), "network")
+    return base, [setting for setting in settings if setting.key != "target"]
 
 
 def _read_name(name: str, complaint: str) -> tuple[str, list[Setting]]:
@@ -86,7 +101,8 @@ def _read_name(name: str, complaint: str) -> tuple[str, list[Setting]]:
     )
 
 
-def _refuse_foreign_keys(kind: str, settings: Iterable[Setting]) -> None:
+def refuse_foreign_keys(kind: str, settings: Iterable[Setting]) -> None:
+    """Raise `UserError` where a setting is no key of this kind of target or of its input."""
     own = [*keys(KINDS[kind]), *keys(InputSpec)]
     for setting in settings:
         if setting.key in own:

@@ -69,7 +69,7 @@ def test_a_file_can_hold_a_block(tmp_path: Path) -> None:
         ("stages = []", "list of 1 to 100 stages"),
         ("stages = 3", "list of 1 to 100 stages"),
         ("in = true", "whole number"),
-        ("expand = 6", "belongs to a block"),
+        ("kernel = 5", "belongs to a block"),
         ('target = "blok"', "did you mean 'block'"),
     ],
 )

@@ -69,10 +69,9 @@ _Bytes = Annotated[
 PeakRule = Literal["layerwise", "inplace-depthwise", "eager", "training"]
 
 
-class Expectations(Spec):
-    """Limits, each optional; all must hold. Raises `UserError`."""
+class Limits(Spec):
+    """Limits of what a model may cost, each optional; all must hold. Raises `UserError`."""
 
-    output: _Pattern = Field(None, description="Output shape; * for a size that may vary.")
     max_params: _Count = Field(None, description="Most parameters, such as 2M.")
     max_macs: _Count = Field(
         None, description="Most MACs (convolutions + linear) of the whole batch, such as 300M."
@@ -80,10 +79,19 @@ class Expectations(Spec):
     max_peak: _Bytes = Field(None, description="Highest activation peak, such as 512KiB.")
     peak_rule: PeakRule = Field("layerwise", description="Memory rule of the peak.")
     max_flash: _Bytes = Field(None, description="Most flash: int8 weights, int32 biases.")
+    max_activations: _Count = Field(
+        None, description="Most elements that convolutions and linear layers put out."
+    )
     max_layers: _Count = Field(None, description="Most layers, as torchsummary counts rows.")
     min_receptive_field: _Count = Field(
         None, description="Smallest receptive field of the last feature map, in pixels."
     )
+
+
+class Expectations(Limits):
+    """Limits, and shapes that must come out. Raises `UserError`."""
+
+    output: _Pattern = Field(None, description="Output shape; * for a size that may vary.")
     features: Annotated[
         Mapping[int, _Pattern],
         Allowed('a table of shapes by stride, such as {8 = "1x32x28x28", 16 = "1x96x14x14"}'),

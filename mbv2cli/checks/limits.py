@@ -65,6 +65,7 @@ def verdicts(
             Unit.BYTES,
         ),
         ("flash", expected.max_flash, figures.flash_bytes, Unit.BYTES),
+        ("activations", expected.max_activations, figures.activations, Unit.COUNT),
         ("layers", expected.max_layers, figures.layers, Unit.COUNT),
     )
     return (

@@ -12,7 +12,7 @@ from typing import Final
 
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.plan import deployed_memory, torch_memory
-from mbv2cli.plan.layers import Layer
+from mbv2cli.plan.layers import Layer, Shape
 from mbv2cli.plan.plan import Plan, Timeline
 
 ELEMENT_BYTES: Final = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
@@ -20,17 +20,36 @@ ELEMENT_BYTES: Final = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2,
 
 
 @dataclass(frozen=True, slots=True)
+class PartInModel:
+    """The layers of a part of a model, and what of the rest matters to memory.
+
+    ``is_first`` where its input is the model's own, ``input_is_saved`` where what comes before
+    saves it for the backward pass, ``drops`` where dropout is above 0.
+    """
+
+    layers: tuple[Layer, ...]
+    input_shape: Shape
+    is_first: bool = False
+    input_is_saved: bool = False
+    drops: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryRule:
     """A named way to tell which tensors are alive at a moment.
 
-    ``of_layer`` is there where a layer alone tells: then a model's peak is its parts' highest.
+    ``of_part`` is the timeline of a part of a model. A model's peak is the highest of its
+    parts' or, where memory only ``grows``, the sum of their last; on top comes the model's own
+    input where ``input_stays``. ``of_layer`` is there where a layer alone tells.
     """
 
     name: str
     counts: str
     source: str
     timeline: Callable[[Plan], Timeline]
+    of_part: Callable[[PartInModel], Timeline]
     grows: bool = False
+    input_stays: bool = False
     of_layer: Callable[[Layer], int | None] | None = None
 
 
@@ -38,7 +57,20 @@ def _local(name: str, counts: str, source: str, rule: Callable[[Layer], int | No
     def timeline(plan: Plan) -> Timeline:
         return tuple(map(rule, plan.layers))
 
-    return MemoryRule(name, counts, source, timeline, of_layer=rule)
+    def of_part(part: PartInModel) -> Timeline:
+        return tuple(map(rule, part.layers))
+
+    return MemoryRule(name, counts, source, timeline, of_part, of_layer=rule)
+
+
+def _eager_part(part: PartInModel) -> Timeline:
+    return torch_memory.eager_beside_input(part.layers, part.input_shape, is_first=part.is_first)
+
+
+def _training_part(part: PartInModel) -> Timeline:
+    return torch_memory.saved_for_backward(
+        part.layers, part.input_shape, drops=part.drops, input_is_saved=part.input_is_saved
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +104,15 @@ EAGER: Final = MemoryRule(
     "live tensors while PyTorch runs module by module, without gradients",
     "equal to the storages that a forward pass keeps alive",
     torch_memory.eager,
+    _eager_part,
+    input_stays=True,
 )
 TRAINING: Final = MemoryRule(
     "training",
     "tensors that autograd saves for the backward pass, parameters apart",
     "equal to the storages that saved_tensors_hooks see",
     torch_memory.training,
+    _training_part,
     grows=True,
 )
 

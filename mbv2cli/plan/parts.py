@@ -44,6 +44,7 @@ class ModelFigures:
     output_shape: Shape
     params: int
     macs: int
+    activations: int
     flash_bytes: int
     layers: int
     receptive_field: int
@@ -57,6 +58,7 @@ class _PartFigures(NamedTuple):
     output_shape: Shape
     params: int
     macs: int
+    activations: int
     flash_bytes: int
     layers: int
     geometry: Geometry | None
@@ -80,6 +82,7 @@ def model_figures(spec: ModelSpec, input_shape: Shape) -> ModelFigures:
         output_shape=found[-1].output_shape,
         params=sum(one.params for one in found),
         macs=sum(one.macs for one in found),
+        activations=sum(one.activations for one in found),
         flash_bytes=sum(one.flash_bytes for one in found),
         layers=sum(one.layers for one in found) + containers,
         receptive_field=field,
@@ -134,6 +137,7 @@ def _part_figures(part: Part, input_shape: Shape) -> _PartFigures:
         output_shape=layers[-1].output_shape,
         params=totals.params,
         macs=totals.macs,
+        activations=totals.activations,
         flash_bytes=sum(map(layer_flash_bytes, layers)),
         layers=sum(not layer.is_functional for layer in layers),
         geometry=geometries(layers)[-1],

@@ -30,7 +30,11 @@ from mbv2cli.spec.fields import (
     WidthMult,
 )
 from mbv2cli.spec.mistakes import bad_combination
-from mbv2cli.spec.output_stride import cumulative_strides, hold_output_stride
+from mbv2cli.spec.output_stride import (
+    cumulative_strides,
+    hold_output_stride,
+    possible_output_strides,
+)
 from mbv2cli.spec.stage_text import read_stages
 
 STEM_STRIDE: Final = 2
@@ -93,6 +97,22 @@ def scaled_repeats(repeats: int, depth_mult: float) -> int:
     return ceil(repeats * depth_mult)
 
 
+def scaled_stem(stem: int, scaling: StemScaling, width_mult: float, divisor: int) -> int:
+    """Return the output channels of the first convolution."""
+    return stem if scaling == "fixed" else scale_channels(stem, width_mult, divisor)
+
+
+def scaled_head(head: int, scaling: HeadScaling, width_mult: float, divisor: int) -> int:
+    """Return the output channels of the last 1×1 convolution (paper, section 6.1.1: widen)."""
+    match scaling:
+        case "fixed":
+            return head
+        case "scaled":
+            return scale_channels(head, width_mult, divisor)
+        case "widen":
+            return scale_channels(head, max(1.0, width_mult), divisor)
+
+
 def stage_expand(own: float, every: float | None) -> float:
     """Return the expand ratio of a stage whose own it is, where ``every`` replaces those not 1.
 
@@ -147,9 +167,9 @@ class NetworkSpec(Spec):
     @field_validator("output_stride")
     @classmethod
     def _is_reached(cls, output_stride: int, info: ValidationInfo) -> int:
-        strides = (stage.stride for stage in info.data.get("stages", PAPER_STAGES))
+        strides = [stage.stride for stage in info.data.get("stages", PAPER_STAGES)]
+        possible = possible_output_strides(STEM_STRIDE, strides)
         reached = cumulative_strides(STEM_STRIDE, strides)
-        possible = sorted({stride for stride in reached if stride in (8, 16, 32)} | {reached[-1]})
         if output_stride not in possible:
             raise bad_combination(
                 f"must be one of {', '.join(map(str, possible))} (the stages reach "
@@ -165,20 +185,12 @@ class NetworkSpec(Spec):
     @property
     def stem_channels(self) -> int:
         """Output channels of the first convolution."""
-        if self.stem_scaling == "fixed":
-            return self.stem
-        return scale_channels(self.stem, self.width_mult, self.round_nearest)
+        return scaled_stem(self.stem, self.stem_scaling, self.width_mult, self.round_nearest)
 
     @property
     def head_channels(self) -> int:
         """Output channels of the last 1×1 convolution."""
-        match self.head_scaling:
-            case "fixed":
-                return self.head
-            case "scaled":
-                return scale_channels(self.head, self.width_mult, self.round_nearest)
-            case "widen":
-                return scale_channels(self.head, max(1.0, self.width_mult), self.round_nearest)
+        return scaled_head(self.head, self.head_scaling, self.width_mult, self.round_nearest)
 
     @property
     def repeats(self) -> tuple[int, ...]:

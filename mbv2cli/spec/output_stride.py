@@ -21,6 +21,12 @@ def cumulative_strides(stem_stride: int, strides: Iterable[int]) -> list[int]:
     return list(accumulate(strides, mul, initial=stem_stride))
 
 
+def possible_output_strides(stem_stride: int, strides: Iterable[int]) -> list[int]:
+    """Return the output strides that stages can be held at: 8, 16, 32 and all they reach."""
+    reached = cumulative_strides(stem_stride, strides)
+    return sorted({stride for stride in reached if stride in (8, 16, 32)} | {reached[-1]})
+
+
 def hold_output_stride(
     strides: Iterable[int], stem_stride: int, output_stride: int
 ) -> Iterator[StageGeometry]:

@@ -14,7 +14,15 @@ from mbv2cli.plan.memory import MEMORY_RULES
 from mbv2cli.plan.parts import model_figures
 from tests.strategies import input_specs, network_specs
 
-AMOUNTS = ["max_params", "max_macs", "max_peak", "max_flash", "max_layers", "min_receptive_field"]
+AMOUNTS = [
+    "max_params",
+    "max_macs",
+    "max_peak",
+    "max_flash",
+    "max_activations",
+    "max_layers",
+    "min_receptive_field",
+]
 
 
 def verdict_on(spec: NetworkSpec, input_: InputSpec, **expected: Any) -> AmountVerdict:

@@ -20,6 +20,7 @@ def test_the_figures_of_the_parts_are_those_of_the_layers(
     figures = model_figures(spec, plan.input_shape)
     assert figures.output_shape == plan.output_shape
     assert (figures.params, figures.macs) == (plan.totals.params, plan.totals.macs)
+    assert figures.activations == plan.totals.activations
     assert figures.flash_bytes == flash_bytes(plan)
     assert figures.layers == sum(not layer.is_functional for layer in plan.layers)
     seen = [one.receptive_field for one in geometries(plan.layers) if one]

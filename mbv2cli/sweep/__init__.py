@@ -1,0 +1,1 @@
+"""A space searched: every member's figures, what fits, what is best."""

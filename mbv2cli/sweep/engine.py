@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, Final
 
@@ -16,8 +16,8 @@ from mbv2cli.sweep.measures import Amount, Counting, Measure, measure, whole
 from mbv2cli.sweep.parts import SpacePart, parts_of
 from mbv2cli.sweep.tables import Columns, Digits, Lookup, numbers
 
-MAX_ENTRIES: Final = 2**18
-"""Combinations of a part that are worked out beforehand: more would not stay in the cache."""
+MAX_CELLS: Final = 2**22
+"""Amounts that a part's table may hold: 32 MiB."""
 
 STEP: Final = 2**14
 """Rows worked out at once, so that all of their arrays stay in the cache."""
@@ -83,12 +83,12 @@ class Engine:
         for name, amounts in zip(self._costs, bounds, strict=True):
             if sum(amounts) > LARGEST:
                 raise UserError(
-                    f"{name} of the largest members may exceed 2^60, which a sweep cannot count "
-                    "exactly; give smaller values"
+                    f"{name} of the largest members may exceed 2^60, beyond which a sweep does "
+                    "not count exactly; give smaller values"
                 )
 
 
-_SIDES: Final = {
+_SIDES: Final[Mapping[str, Callable[[tuple[int, int]], int]]] = {
     "height": lambda size: size[0],
     "width": lambda size: size[1],
     "size": max,
@@ -103,7 +103,8 @@ class _Tabulated:
         self._measures = measures
         self._columns = part.columns
         self._entries = prod(map(len, self._columns))
-        worth_it = self._entries <= MAX_ENTRIES and self._entries <= members
+        cells = self._entries * len(measures)
+        worth_it = self._entries <= members and cells <= MAX_CELLS
         self._table = self._worked_out() if worth_it else None
 
     def exists(self, digits: Digits) -> Amount:

@@ -55,7 +55,9 @@ class SpacePart(ABC):
     richest = 0
     """The structure with most layers."""
 
-    def __init__(self, columns: Columns, needs: Sequence[Lookup] = (), **inputs: Lookup) -> None:
+    def __init__(
+        self, columns: Columns, inputs: Mapping[str, Lookup], needs: Sequence[Lookup] = ()
+    ) -> None:
         self.acts: tuple[str, ...] = columns.of("act").axis.values
         self.needs = needs
         self.inputs = {"act": numbered(columns, "act"), "batch": own(columns, "batch"), **inputs}
@@ -107,12 +109,12 @@ class StemPart(SpacePart):
     """The first convolution. Structure: the activation."""
 
     def __init__(self, columns: Columns, network: NetworkInputs) -> None:
-        super().__init__(
-            columns,
-            in_channels=own(columns, "in"),
-            out_channels=network.out_channels(-1),
+        inputs = {
+            "in_channels": own(columns, "in"),
+            "out_channels": network.out_channels(-1),
             **_own_sides(columns),
-        )
+        }
+        super().__init__(columns, inputs)
 
     def structure(self, inputs: Inputs) -> Amount:
         return inputs["act"]
@@ -132,18 +134,18 @@ class BlockPart(SpacePart):
 
     def __init__(self, columns: Columns) -> None:
         expand = (columns.of("in"), columns.of("expand"))
-        super().__init__(
-            columns,
-            needs=[Lookup(lambda c, t: is_block(in_channels=c, expand=t), *expand)],
-            in_channels=own(columns, "in"),
-            out_channels=own(columns, "out"),
-            hidden_channels=Lookup(hidden_channels, *expand),
-            expands=Lookup(has_expansion, columns.of("expand")),
-            kernel=own(columns, "kernel"),
-            stride=own(columns, "stride"),
-            dilation=own(columns, "dilation"),
+        inputs = {
+            "in_channels": own(columns, "in"),
+            "out_channels": own(columns, "out"),
+            "hidden_channels": Lookup(hidden_channels, *expand),
+            "expands": Lookup(has_expansion, columns.of("expand")),
+            "kernel": own(columns, "kernel"),
+            "stride": own(columns, "stride"),
+            "dilation": own(columns, "dilation"),
             **_own_sides(columns),
-        )
+        }
+        needs = [Lookup(lambda c, t: is_block(in_channels=c, expand=t), *expand)]
+        super().__init__(columns, inputs, needs)
 
     def structure(self, inputs: Inputs) -> Amount:
         return _block_structure(inputs)
@@ -167,25 +169,25 @@ class StagePart(SpacePart):
             network.is_block(stage, after=stage),
             network.is_dilation(stage, first=False),
         ]
-        super().__init__(
-            columns,
-            needs=[
-                network.is_block(stage, after=stage - 1),
-                network.is_output(stage),
-                network.is_dilation(stage, first=True),
-            ],
-            in_channels=network.out_channels(stage - 1),
-            out_channels=network.out_channels(stage),
-            hidden_channels=network.hidden_channels(stage, after=stage - 1),
-            other_hidden_channels=network.hidden_channels(stage, after=stage),
-            expands=network.expands(stage),
-            kernel=own(columns, "kernel", stage),
-            stride=network.stride(stage),
-            dilation=network.dilation(stage, first=True),
-            other_dilation=network.dilation(stage, first=False),
-            repeats=network.repeats(stage),
+        inputs = {
+            "in_channels": network.out_channels(stage - 1),
+            "out_channels": network.out_channels(stage),
+            "hidden_channels": network.hidden_channels(stage, after=stage - 1),
+            "other_hidden_channels": network.hidden_channels(stage, after=stage),
+            "expands": network.expands(stage),
+            "kernel": own(columns, "kernel", stage),
+            "stride": network.stride(stage),
+            "dilation": network.dilation(stage, first=True),
+            "other_dilation": network.dilation(stage, first=False),
+            "repeats": network.repeats(stage),
             **_sides(network, stage),
-        )
+        }
+        needs = [
+            network.is_block(stage, after=stage - 1),
+            network.is_output(stage),
+            network.is_dilation(stage, first=True),
+        ]
+        super().__init__(columns, inputs, needs)
 
     def exists(self, digits: Digits) -> Amount:
         others = prod(lookup(digits) for lookup in self._others_need)
@@ -222,13 +224,12 @@ class HeadPart(SpacePart):
 
     def __init__(self, columns: Columns, network: NetworkInputs) -> None:
         stages = columns.space.stages
-        super().__init__(
-            columns,
-            needs=[network.reaches_output_stride()],
-            in_channels=network.out_channels(stages - 1),
-            out_channels=network.head_channels(),
+        inputs = {
+            "in_channels": network.out_channels(stages - 1),
+            "out_channels": network.head_channels(),
             **_sides(network, stages),
-        )
+        }
+        super().__init__(columns, inputs, needs=[network.reaches_output_stride()])
 
     def structure(self, inputs: Inputs) -> Amount:
         return inputs["act"]
@@ -247,14 +248,14 @@ class ClassifierPart(SpacePart):
     richest = 3
 
     def __init__(self, columns: Columns, network: NetworkInputs) -> None:
-        super().__init__(
-            columns,
-            in_channels=network.head_channels(),
-            classes=own(columns, "classes"),
-            is_there=Lookup(lambda classes: classes > 0, columns.of("classes")),
-            drops=Lookup(lambda dropout: dropout > 0, columns.of("dropout")),
+        inputs = {
+            "in_channels": network.head_channels(),
+            "classes": own(columns, "classes"),
+            "is_there": Lookup(lambda classes: classes > 0, columns.of("classes")),
+            "drops": Lookup(lambda dropout: dropout > 0, columns.of("dropout")),
             **_sides(network, columns.space.stages),
-        )
+        }
+        super().__init__(columns, inputs)
 
     def structure(self, inputs: Inputs) -> Amount:
         return inputs["is_there"] * 2 + inputs["drops"]

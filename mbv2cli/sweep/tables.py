@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mbv2cli.errors import UserError
 from mbv2cli.spec.space import Axis, Space
 
-Digits: TypeAlias = NDArray[np.intp]
+Digits: TypeAlias = NDArray[np.integer[Any]]
 
 MAX_COMBINATIONS: Final = 2**22
 """Values that one table may hold: beyond, working them out would take minutes."""

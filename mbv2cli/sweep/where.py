@@ -1,0 +1,149 @@
+"""A condition as users write it: ``macs < 100e6 and peak <= 2*params``.
+
+Python's parser reads it, an allow-list of what may stand in it translates it, numexpr evaluates
+it. Nothing of it is ever run as Python.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from mbv2cli.errors import UserError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_LENGTH: Final = 1_000
+
+_AMOUNTS: Final[Mapping[type[ast.AST], str]] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.Mod: "%",
+    ast.Pow: "**",
+    ast.UAdd: "+",
+    ast.USub: "-",
+}
+_COMPARISONS: Final[Mapping[type[ast.AST], str]] = {
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+}
+_TOGETHER: Final[Mapping[type[ast.AST], str]] = {ast.And: "&", ast.Or: "|"}
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A condition on figures: as it was written, in numexpr's words, and the names in it."""
+
+    text: str
+    expression: str
+    names: tuple[str, ...]
+
+    def holds(self, values: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """Return where it does, for the figures' values by name; they count as floats."""
+        import numexpr
+
+        figures = {name: values[name].astype(float) for name in self.names}
+        found: NDArray[Any] = numexpr.evaluate(self.expression, figures, {})
+        return found
+
+
+def read_where(text: str) -> Where:
+    """Read a condition. Raises `UserError` where it is none, before anything is evaluated."""
+    try:
+        if len(text) > MAX_LENGTH:
+            raise _NotAllowedError(f"it is longer than {MAX_LENGTH:,} characters")
+        tree = ast.parse(text.strip(), mode="eval")
+        expression = _condition(tree.body)
+        names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
+        if not names:
+            raise _NotAllowedError("it names no figure")
+        where = Where(text, expression, tuple(names))
+        _try(where)
+    except _NotAllowedError as problem:
+        raise UserError(f"--where cannot be used: {problem}; {_EXAMPLE}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise UserError(f"--where '{text[:60]}' is no expression; {_EXAMPLE}") from None
+    return where
+
+
+_EXAMPLE: Final = "write comparisons of figures, such as 'macs < 100e6 and peak <= 2*params'"
+
+
+class _NotAllowedError(Exception):
+    """What may not stand in a condition."""
+
+
+def _condition(node: ast.expr) -> str:
+    match node:
+        case ast.BoolOp():
+            between = f" {_TOGETHER[type(node.op)]} "
+            return f"({between.join(map(_condition, node.values))})"
+        case ast.UnaryOp(op=ast.Not()):
+            return f"(~{_condition(node.operand)})"
+        case ast.Compare():
+            amounts = [_amount(one) for one in (node.left, *node.comparators)]
+            signs = [_sign(op, _COMPARISONS) for op in node.ops]
+            pairs = zip(amounts, signs, amounts[1:], strict=False)
+            return f"({' & '.join(f'({a} {sign} {b})' for a, sign, b in pairs)})"
+        case _:
+            raise _NotAllowedError(f"'{_shown(node)}' is no comparison")
+
+
+def _amount(node: ast.expr) -> str:
+    match node:
+        case ast.Name():
+            return node.id
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            return _constant(number)
+        case ast.UnaryOp():
+            return f"({_sign(node.op, _AMOUNTS)}{_amount(node.operand)})"
+        case ast.BinOp():
+            left, right = _amount(node.left), _amount(node.right)
+            return f"({left} {_sign(node.op, _AMOUNTS)} {right})"
+        case _:
+            raise _NotAllowedError(
+                f"'{_shown(node)}' is neither a figure, a number nor arithmetic on them"
+            )
+
+
+def _constant(value: float) -> str:
+    """Return a number as a float: what numexpr works out of floats takes no time."""
+    try:
+        return repr(float(value))
+    except OverflowError:
+        raise _NotAllowedError("a number in it is too large") from None
+
+
+def _sign(op: ast.AST, signs: Mapping[type[ast.AST], str]) -> str:
+    if type(op) not in signs:
+        raise _NotAllowedError(
+            f"of operators, only {' '.join(dict.fromkeys(signs.values()))} can stand there"
+        )
+    return signs[type(op)]
+
+
+def _shown(node: ast.expr) -> str:
+    return ast.unparse(node)[:60]
+
+
+def _try(where: Where) -> None:
+    """Evaluate the condition once, so that what numexpr cannot do is told at once."""
+    import numexpr
+    import numpy as np
+
+    numexpr.set_num_threads(1)  # chunks are small, and processes have each their core
+    try:
+        where.holds({name: np.ones(1) for name in where.names})
+    except ArithmeticError as error:
+        raise _NotAllowedError(f"a constant in it cannot be worked out ({error})") from None
+    except Exception as error:  # noqa: BLE001  (numexpr raises what it likes)
+        raise _NotAllowedError(str(error)) from None

@@ -23,6 +23,7 @@ from mbv2cli.report.document import SCHEMA_VERSION, Document
 from mbv2cli.report.memory.as_json import MemoryDocument
 from mbv2cli.report.presets.as_json import PresetsDocument
 from mbv2cli.report.summary.document import SummaryDocument
+from mbv2cli.report.sweep.as_json import SweepDocument
 from tests.process import mbv2
 
 DOCUMENTS: Final[dict[str, type[Document]]] = {
@@ -31,6 +32,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     "memory": MemoryDocument,
     "cliffs": CliffsDocument,
     "presets": PresetsDocument,
+    "sweep": SweepDocument,
     "check": CheckDocument,
     "compare": CompareDocument,
 }
@@ -73,6 +75,8 @@ def test_the_schema_in_the_package_is_that_of_the_fields() -> None:
         ("memory", "network:act=gelu,dropout=0"),
         ("cliffs", "network"),
         ("presets",),
+        ("sweep", "--in", "1:9:4", "--pareto", "macs,-peak", "--cdf", "--where", "layers > 5"),
+        ("sweep", "network", "--sample", "9", "--width-mult", "0.1:9:0.1", "--max-params", "3k"),
         ("check", "network", "--expect", "1x*", "--max-peak", "3MiB", "--no-forward"),
         ("compare", "network", "network:width_mult=0.75"),
         ("compare", "block", "mobilenetv2_110d"),

@@ -17,7 +17,17 @@ import typer
 from mbv2cli import __version__
 from mbv2cli.cli.output import write_stdout
 
-COMMANDS: Final = ("summary", "counts", "memory", "cliffs", "presets", "check", "lock", "compare")
+COMMANDS: Final = (
+    "summary",
+    "counts",
+    "memory",
+    "cliffs",
+    "presets",
+    "sweep",
+    "check",
+    "lock",
+    "compare",
+)
 """In the order of the help. Each is a module here, with a function of its name and a ``HELP``."""
 
 

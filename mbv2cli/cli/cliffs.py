@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import Output, PlainFormatName, Target
+from mbv2cli.cli.options import DType, Output, PlainFormatName, Target
 from mbv2cli.cli.output import write
-from mbv2cli.plan.memory import ELEMENT_BYTES, LAYERWISE, MEMORY_RULES, dtype_named, rule_named
+from mbv2cli.plan.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
 from mbv2cli.report.cliffs.report import cliffs_of
 from mbv2cli.report.formats import PlainFormat, format_named
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
@@ -45,15 +45,7 @@ def cliffs(
             rich_help_panel="Output",
         ),
     ] = LAYERWISE.name,
-    dtype: Annotated[
-        str,
-        typer.Option(
-            "--dtype",
-            metavar="NAME",
-            help=f"Element type of the peak. One of {', '.join(ELEMENT_BYTES)}.",
-            rich_help_panel="Output",
-        ),
-    ] = "int8",
+    dtype: DType = "int8",
     format_name: PlainFormatName = PlainFormat.TABLE.value,
     output: Output = None,
 ) -> None:

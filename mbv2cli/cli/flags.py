@@ -12,11 +12,12 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic.fields import FieldInfo
 
-from mbv2cli.checks.expectations import Expectations
+from mbv2cli.checks.expectations import Expectations, Limits
 from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.spec.base import Spec
 from mbv2cli.spec.keys import choices, keys
 from mbv2cli.spec.settings import Setting
+from mbv2cli.sweep.options import SearchOptions
 
 FILE_ONLY: Final = frozenset({"features"})
 """Keys that no single word on the command line can hold."""
@@ -38,6 +39,8 @@ _NOUN: Final[dict[type[Spec], str]] = {
     InputSpec: "input",
     RunSpec: "run",
     Expectations: "limits",
+    Limits: "limits",
+    SearchOptions: "search",
 }
 
 

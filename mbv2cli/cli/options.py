@@ -7,6 +7,8 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from mbv2cli.plan.conventions import MAC_CONVENTIONS
+from mbv2cli.plan.memory import ELEMENT_BYTES
 from mbv2cli.report.formats import PlainFormat
 from mbv2cli.spec.reader import target_names
 
@@ -42,6 +44,30 @@ Quiet: TypeAlias = Annotated[
 ConfigFile: TypeAlias = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Read the cases of FILE.", rich_help_panel="Run"),
+]
+
+
+DType: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        metavar="NAME",
+        help=f"Element type of the peak. One of {', '.join(ELEMENT_BYTES)}.",
+        rich_help_panel="Output",
+    ),
+]
+
+Convention: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--convention",
+        metavar="NAME",
+        help=f"What counts as MACs. One of {', '.join(c.key for c in MAC_CONVENTIONS)}.",
+        rich_help_panel="Output",
+        autocompletion=lambda incomplete: [
+            c.key for c in MAC_CONVENTIONS if c.key.startswith(incomplete)
+        ],
+    ),
 ]
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from mbv2cli.errors import UserError
 
@@ -35,13 +38,25 @@ def _abandon_stdout() -> None:
 
 
 def write_file(text: str, file: Path) -> None:
-    """Replace the content of ``file`` in one step; what is no regular file is written directly."""
+    """Replace the content of ``file`` in one step. Raises `UserError`."""
+    with replaced(file) as stream:
+        stream.write(text.encode())
+
+
+@contextmanager
+def replaced(file: Path) -> Iterator[BinaryIO]:
+    """Open what takes the place of ``file`` at the end, whole, unless an exception comes before.
+
+    What is no regular file is written directly. Raises `UserError`.
+    """
     try:
         target = file.resolve()
         if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
+            with target.open("wb") as stream:
+                yield stream
         else:
-            _replace(target, text)
+            with _unfinished(target) as stream:
+                yield stream
     except OSError as error:
         raise UserError(f"cannot write {file}: {error.strerror}") from None
 
@@ -55,10 +70,12 @@ def append_file(text: str, file: Path) -> None:
         raise UserError(f"cannot write {file}: {error.strerror}") from None
 
 
-def _replace(target: Path, text: str) -> None:
+@contextmanager
+def _unfinished(target: Path) -> Iterator[BinaryIO]:
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
     try:
-        unfinished.write_text(text, encoding="utf-8")
+        with unfinished.open("wb") as stream:
+            yield stream
         if target.exists():
             shutil.copymode(target, unfinished)
         unfinished.replace(target)

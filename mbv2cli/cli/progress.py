@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -20,6 +20,39 @@ def progress(words: str) -> Iterator[None]:
 
     with Console(stderr=True).status(f"{words} …"):
         yield
+
+
+@contextmanager
+def rated_progress(total: int, words: str) -> Iterator[Callable[[int], None]]:
+    """Give a function that is told how many more are done; on a terminal show it, with a rate."""
+    if not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn(f"{words} …"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(words, total=total, rate="")
+
+        def advance(done: int) -> None:
+            shown.advance(task, done)
+            speed = shown.tasks[task].speed
+            shown.update(task, rate=f"{speed / 1e6:.2f} M/s" if speed else "")
+
+        yield advance
 
 
 def counted_progress(items: Sequence[Item], words: str) -> Iterator[Item]:

@@ -11,12 +11,12 @@ import typer
 
 from mbv2cli.checks.memory_guard import refuse_beyond_memory
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import Output, Quiet, Target, format_option
+from mbv2cli.cli.options import Convention, Output, Quiet, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.errors import UserError
-from mbv2cli.plan.conventions import CONV_LINEAR, MAC_CONVENTIONS, mac_convention
+from mbv2cli.plan.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.report.formats import format_named
 from mbv2cli.report.summary import as_values
 from mbv2cli.report.summary.format import SummaryFormat
@@ -91,18 +91,7 @@ def summary(
             rich_help_panel="Output",
         ),
     ] = None,
-    convention_name: Annotated[
-        str,
-        typer.Option(
-            "--convention",
-            metavar="NAME",
-            help=f"What counts as MACs. One of {', '.join(c.key for c in MAC_CONVENTIONS)}.",
-            rich_help_panel="Output",
-            autocompletion=lambda incomplete: [
-                c.key for c in MAC_CONVENTIONS if c.key.startswith(incomplete)
-            ],
-        ),
-    ] = CONV_LINEAR.key,
+    convention_name: Convention = CONV_LINEAR.key,
     output: Output = None,
     values: Annotated[
         str | None,

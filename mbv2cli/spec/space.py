@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -76,32 +77,37 @@ class Space:
         """Return the axis of a field."""
         return next(axis for axis in self.axes if (axis.key, axis.stage) == (key, stage))
 
-    def values(self, member: Sequence[int]) -> tuple[Any, ...]:
-        """Return the value of each axis, for the member of these numbers of the varied ones."""
-        numbers = iter(member)
-        return tuple(
-            axis.values[next(numbers) if len(axis.values) > 1 else 0] for axis in self.axes
-        )
-
     def target(self, member: Sequence[int]) -> str:
-        """Return the target that names a member: any command takes it."""
-        values = self.values(member)
-        told = [
-            f"{axis.key}={_word(value)}"
-            for axis, value in zip(self.axes, values, strict=True)
-            if axis.told and axis.stage is None
-        ]
-        stages = [_stage_text(stage) for stage in self._told_stages(values)]
-        if stages:
-            told.insert(0, f"{STAGES}={BETWEEN.join(stages)}")
-        return f"{self.base}:{','.join(told)}" if told else self.base
+        """Return the target that names the member of these numbers of the varied axes.
 
-    def _told_stages(self, values: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
-        stages: dict[int, dict[str, Any]] = {}
-        for axis, value in zip(self.axes, values, strict=True):
-            if axis.told and axis.stage is not None:
-                stages.setdefault(axis.stage, {})[axis.key] = value
-        yield from stages.values()
+        Any command takes it.
+        """
+        numbers = iter(member)
+        words = [texts[next(numbers)] if len(texts) > 1 else texts[0] for texts in self._words]
+        return self.base + "".join(words)
+
+    @cached_property
+    def _words(self) -> tuple[tuple[str, ...], ...]:
+        """What each value of each axis adds to the target, with what stands before it."""
+        words: list[tuple[str, ...]] = []
+        stage, between = None, ":"
+        for axis in self.axes:
+            if not axis.told:
+                words.append(("",) * len(axis.values))
+            elif axis.stage is None:
+                words.append(tuple(f"{between}{axis.key}={_word(one)}" for one in axis.values))
+                between = ","
+            else:
+                start = (
+                    ""
+                    if axis.stage == stage
+                    else BETWEEN
+                    if stage is not None
+                    else f"{between}{STAGES}="
+                )
+                words.append(tuple(start + _stage_word(axis.key, one) for one in axis.values))
+                stage = axis.stage
+        return tuple(words)
 
 
 def read_space(target: str, flags: Iterable[Setting] = ()) -> Space:
@@ -212,12 +218,11 @@ def _word(value: Any) -> str:
     return str(height) if height == width else f"{height}x{width}"
 
 
-def _stage_text(stage: Mapping[str, Any]) -> str:
-    return "".join(
-        f"{_LETTER_OF[key]}{_plain(value)}"
-        for key, value in stage.items()
-        if key in _ALWAYS_WRITTEN or value != keys(Stage)[key].default
-    )
+def _stage_word(key: str, value: Any) -> str:
+    """Return what a value adds to the text of its stage: nothing where it is the default."""
+    if key not in _ALWAYS_WRITTEN and value == keys(Stage)[key].default:
+        return ""
+    return f"{_LETTER_OF[key]}{_plain(value)}"
 
 
 def _plain(value: float) -> str:

@@ -87,7 +87,7 @@ def best_of(question: Question, members: Members) -> Members:
 def front_of(question: Question, members: Members) -> Members:
     """Return the Pareto front of ``members``. Raises `UserError` if it is beyond all bounds."""
     if not question.front:
-        return members.at(np.arange(0))
+        return members.first(0)
     found = members.at(front(keys(question, members, question.front)))
     if len(found) > MAX_FRONT:
         raise UserError(
@@ -95,6 +95,12 @@ def front_of(question: Question, members: Members) -> Members:
             "figures; take other figures for --pareto"
         )
     return found.at(found.firsts())
+
+
+def front_in_order(question: Question, members: Members) -> Members:
+    """Return a front sorted by its figures, the best of the first foremost."""
+    by_figures = reversed(keys(question, members, question.front))
+    return members.at(np.lexsort((members.positions, *by_figures)))
 
 
 def keys(question: Question, members: Members, orderings: Sequence[Ordering]) -> list[NDArray[Any]]:

@@ -58,6 +58,10 @@ class Members:
             tuple(value[places] for value in self.values),
         )
 
+    def first(self, count: int) -> Members:
+        """Return the first so many, or all if there are no more."""
+        return self.at(np.arange(min(count, len(self))))
+
     def with_values(self, values: Sequence[NDArray[Any]]) -> Members:
         """Return the same members with other figures."""
         return Members(self.positions, self.digits, tuple(values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mbv2cli.checks.expectations import Limits
 from mbv2cli.errors import UserError
@@ -14,6 +14,20 @@ from mbv2cli.sweep.draw import Draw
 from mbv2cli.sweep.figures import COSTS, refuse_unknown
 from mbv2cli.sweep.measures import Counting
 from mbv2cli.sweep.where import Where
+
+REPORTED: Final = tuple(figure.name for figure in COSTS)
+"""The figures of members that are handed on."""
+
+DISTRIBUTED: Final = ("macs", "params", "peak", "flash")
+"""The figures whose distribution is told."""
+
+SAMPLE: Final = 2**17
+"""Members that a distribution is taken of: all, or a uniform sample of so many."""
+
+CLOUD: Final = 2_000
+"""Members in a picture, of those that fit and of the others."""
+
+_FRONT_FIGURES: Final = (2, 3)
 
 
 class Bound(NamedTuple):
@@ -43,9 +57,9 @@ class Keep(Enum):
 class Question:
     """Which members of ``space`` are looked at, what has to hold, and what is to be found.
 
-    ``top`` members come first by ``order``; ``front`` are the figures of the Pareto front, if one
-    is asked for. Of the members that fit, ``sampled`` are drawn with the figures ``of_sampled``;
-    of those that can be built and do not fit, ``others_sampled``.
+    ``top`` members come first by ``order``; ``front`` are the figures of the Pareto front,
+    ``plotted`` those of the axes of a picture, if there are to be any. ``cdf`` asks how the
+    members that fit are distributed; ``verified`` of them will be built.
     """
 
     space: Space
@@ -56,9 +70,9 @@ class Question:
     order: Ordering
     top: int
     front: tuple[Ordering, ...] = ()
-    sampled: int = 0
-    others_sampled: int = 0
-    of_sampled: tuple[str, ...] = ()
+    plotted: tuple[str, ...] = ()
+    cdf: bool = False
+    verified: int = 0
     keep: Keep = Keep.NONE
 
     @property
@@ -69,20 +83,26 @@ class Question:
             *(ordering.figure for ordering in self.front),
             *(bound.figure for bound in self.bounds),
             *(self.where.names if self.where else ()),
-            *self.of_sampled,
+            *self.plotted,
+            *(DISTRIBUTED if self.cdf else ()),
         )
         return tuple(dict.fromkeys(names))
+
+    @property
+    def sampled(self) -> int:
+        """How many of the members that fit are drawn."""
+        cloud = CLOUD if self.plotted else 0
+        return max(SAMPLE if self.cdf else 0, cloud, self.verified)
+
+    @property
+    def others_sampled(self) -> int:
+        """How many of those are drawn that can be built and do not fit."""
+        return CLOUD if self.plotted else 0
 
     @property
     def conditions(self) -> tuple[Bound | Where, ...]:
         """All that has to hold."""
         return (*self.bounds, self.where) if self.where else self.bounds
-
-
-REPORTED = tuple(figure.name for figure in COSTS)
-"""The figures of members that are handed on."""
-
-_FRONT_FIGURES = (2, 3)
 
 
 def bounds_of(limits: Limits) -> Iterator[Bound]:

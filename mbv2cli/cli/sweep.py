@@ -1,0 +1,186 @@
+"""`mbv2 sweep`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbv2cli.checks.expectations import Limits
+from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.options import Convention, DType, PlainFormatName, Quiet
+from mbv2cli.cli.output import write_stdout
+from mbv2cli.errors import UserError
+from mbv2cli.plan.conventions import CONV_LINEAR, mac_convention
+from mbv2cli.plan.memory import dtype_named
+from mbv2cli.report.formats import PlainFormat, format_named
+from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli.spec.reader import read_spec
+from mbv2cli.spec.settings import Setting
+from mbv2cli.spec.space import Space, read_space, read_space_file
+from mbv2cli.sweep.options import SearchOptions
+
+HELP = """Search a space of models: what fits the limits, what is best, what is on the front.
+
+Every field takes a list or start:stop:step; --space FILE has a choice for each field of every \
+stage too. Figures are those of the plan, exact, millions a second, without torch. Figures to \
+sort by and to compare: params, macs, peak, flash, activations, layers, receptive_field, height, \
+width, size, and the fields that are numbers.
+
+[bold]Examples[/bold]
+
+  mbv2 sweep network --width-mult 0.35:1.4:0.05 --size 96:256:16 --expand 3,4,6 \
+--max-macs 100M --max-params 2M --max-peak 512KiB
+
+  mbv2 sweep network --width-mult 0.1:1:0.05 --size 64:224:32 --pareto peak,-macs --plot front.svg
+
+  mbv2 sweep --in 8:64:8 --expand 1:6:1 --kernel 3,5,7 --where 'macs < 9e6 and peak <= 20*params'
+
+  mbv2 sweep --space space.toml --sample 10M --max-flash 1MiB --cdf --output fits.parquet
+"""
+
+
+@with_flags(
+    target_settings=(BlockSpec, NetworkSpec, InputSpec),
+    limit_settings=(Limits,),
+    search_settings=(SearchOptions,),
+)
+def sweep(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            help="block, network, a preset or a TOML file, whose fields the flags vary.",
+            show_default="block",
+        ),
+    ] = None,
+    *,
+    target_settings: list[Setting],
+    limit_settings: list[Setting],
+    search_settings: list[Setting],
+    space_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--space",
+            metavar="FILE",
+            help="Read the space from a TOML file, in place of a target.",
+            rich_help_panel="Search",
+        ),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            metavar="CONDITION",
+            help="What else has to hold, such as 'macs < 100e6 and peak <= 2*params'.",
+            rich_help_panel="Limits",
+        ),
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            metavar="[-]FIGURE",
+            help="List by this figure, the least first; -FIGURE: the most first.",
+            rich_help_panel="Search",
+        ),
+    ] = "-macs",
+    pareto: Annotated[
+        str | None,
+        typer.Option(
+            "--pareto",
+            metavar="FIGURE,-FIGURE",
+            help="List the Pareto front of two or three figures: the less the better, with - the "
+            "more.",
+            rich_help_panel="Search",
+        ),
+    ] = None,
+    cdf: Annotated[
+        bool,
+        typer.Option(
+            "--cdf",
+            help="Tell how the members that fit are distributed, in steps of 10 %.",
+            rich_help_panel="Search",
+        ),
+    ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Search on a running Dask cluster, such as tcp://127.0.0.1:8786.",
+            rich_help_panel="Search",
+        ),
+    ] = None,
+    dtype: DType = "int8",
+    convention: Convention = CONV_LINEAR.key,
+    format_name: PlainFormatName = PlainFormat.TABLE.value,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Write the members that fit to FILE.parquet, .csv or .jsonl, as they are found.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Write those that do not fit to --output too, with a column `feasible`.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw members, limits and front into FILE.svg or .png.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> ExitCode:
+    face = format_named(format_name, PlainFormat)
+    _refuse_unused(output, every=every, scheduler=scheduler, search_settings=search_settings)
+    options = read_spec(SearchOptions, search_settings)
+    limits = read_spec(Limits, limit_settings)
+    mac_convention(convention), dtype_named(dtype)
+    space = _space(target, space_file, target_settings)
+
+    # what follows loads numpy, which a mistake need not wait for
+    from mbv2cli.cli.sweep_run import Files, render, run, runner
+    from mbv2cli.sweep.asking import Wishes, ask
+    from mbv2cli.sweep.measures import Counting
+
+    files = Files(output, plot, every=every)
+    counting = Counting(convention, limits.peak_rule, dtype)
+    wishes = Wishes(sort, pareto, where, cdf, plot is not None, files.keep)
+    question = ask(space, limits, options, counting, wishes)
+    report = run(question, runner(options.jobs, scheduler), files)
+    if not quiet:
+        write_stdout(render(report, face))
+    return ExitCode.DONE if report.complete else ExitCode.INTERRUPTED
+
+
+def _space(target: str | None, file: Path | None, settings: list[Setting]) -> Space:
+    if file is None:
+        return read_space(target or "block", settings)
+    if target is not None:
+        raise UserError(
+            f"--space {file} has a target of its own, so '{target}' goes unused; name it in the "
+            f'file, as target = "{target}"'
+        )
+    return read_space_file(file, settings)
+
+
+def _refuse_unused(
+    output: Path | None, *, every: bool, scheduler: str | None, search_settings: list[Setting]
+) -> None:
+    if every and output is None:
+        raise UserError("--all needs --output FILE: it is there that members are written")
+    if scheduler is not None and any(setting.key == "jobs" for setting in search_settings):
+        raise UserError("--jobs and --scheduler exclude each other; give one of them")

@@ -1,0 +1,1 @@
+"""What `mbv2 sweep` tells, and its faces."""

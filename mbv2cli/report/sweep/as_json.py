@@ -1,0 +1,111 @@
+"""A search as JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mbv2cli.report.document import Document, Part
+from mbv2cli.report.sweep.report import SweepReport, condition_text, ordering_text
+from mbv2cli.sweep.winners import Winner
+
+
+class ConditionPart(Part):
+    """A condition."""
+
+    condition: str = Field(description="As it was asked for; bytes and counts in full.")
+    failed: int = Field(description="Members that can be built and do not fulfil it.")
+
+
+class MemberPart(Part):
+    """A member."""
+
+    target: str = Field(description="What any command calls it: a TARGET.")
+    params: int = Field(description="Parameters.")
+    macs: int = Field(description="MACs of the batch, by `convention`.")
+    peak: int = Field(description="Activation peak in bytes, by `rule` and `dtype`.")
+    flash: int = Field(description="Bytes of int8 weights and int32 biases.")
+    activations: int = Field(description="Elements that convolutions and linear layers put out.")
+    layers: int = Field(description="Rows that torchsummary has.")
+    receptive_field: int = Field(
+        description="Side that an element of the last feature map sees, in pixels."
+    )
+
+
+class QuantilePart(Part):
+    """The figures that so many percent of the members do not exceed, each by itself."""
+
+    percent: int = Field(description="0 (the least) to 100 (the most).")
+    macs: int = Field(description="MACs.")
+    params: int = Field(description="Parameters.")
+    peak: int = Field(description="Peak in bytes.")
+    flash: int = Field(description="Flash in bytes.")
+
+
+class SweepDocument(Document):
+    """What `mbv2 sweep --format json` prints."""
+
+    command: Literal["sweep"] = Field("sweep", description="`sweep`.")
+    base: str = Field(description="The target that members are made from.")
+    kind: str = Field(description="`block` or `network`.")
+    size: int = Field(description="Members of the space.")
+    seed: int | None = Field(description="Seed of the sample, or null where all were to be tried.")
+    convention: str = Field(description="What counts as MACs.")
+    rule: str = Field(description="Memory rule of the peak.")
+    dtype: str = Field(description="Element type of the peak.")
+    complete: bool = Field(description="False where the search was interrupted.")
+    tried: int = Field(description="Members looked at.")
+    buildable: int = Field(description="Members of these that are valid models.")
+    feasible: int = Field(description="Members of these that fulfil all conditions.")
+    conditions: tuple[ConditionPart, ...] = Field(description="All that had to hold.")
+    sort: str = Field(description="What `top` is sorted by; `-`: the most first.")
+    top: tuple[MemberPart, ...] = Field(description="The first of the feasible members.")
+    pareto: tuple[str, ...] = Field(
+        description="Figures of the front, the less the better but for `-`."
+    )
+    front_size: int = Field(description="Members of the Pareto front.")
+    front: tuple[MemberPart, ...] = Field(
+        description="The front, by its first figure; at most 1,000 members of it."
+    )
+    quantiles: tuple[QuantilePart, ...] = Field(
+        description="With `--cdf`, how the feasible members are distributed."
+    )
+    sample_of_quantiles: int = Field(
+        description="Members that the quantiles are of: all that are feasible, or 131,072 of them."
+    )
+    verified: int = Field(description="Members built whose forward passes agreed.")
+
+
+def render(report: SweepReport) -> str:
+    """Return the document, indented."""
+    question, found = report.question, report.found
+    counts = zip(question.conditions, found.failed, strict=True)
+    return SweepDocument(
+        base=question.space.base,
+        kind=question.space.kind,
+        size=question.space.size,
+        seed=question.draw.seed,
+        convention=question.counting.convention,
+        rule=question.counting.rule,
+        dtype=question.counting.dtype,
+        complete=report.complete,
+        tried=found.tried,
+        buildable=found.buildable,
+        feasible=found.feasible,
+        conditions=tuple(
+            ConditionPart(condition=condition_text(one), failed=failed) for one, failed in counts
+        ),
+        sort=ordering_text(question.order),
+        top=tuple(map(_member, report.top)),
+        pareto=tuple(map(ordering_text, question.front)),
+        front_size=report.front_size,
+        front=tuple(map(_member, report.front)),
+        quantiles=tuple(map(QuantilePart.model_validate, report.quantiles)),
+        sample_of_quantiles=report.sample_of_quantiles if report.quantiles else 0,
+        verified=report.verified,
+    ).text
+
+
+def _member(winner: Winner) -> MemberPart:
+    return MemberPart(target=winner.target, **winner.figures)

@@ -1,0 +1,134 @@
+"""A search for people: what was tried, why members failed, the best, the front."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from mbv2cli.report.amount_text import amount_text
+from mbv2cli.report.sweep.report import SweepReport, ordering_text
+from mbv2cli.spec.space import Space
+from mbv2cli.sweep.figures import figure_named
+from mbv2cli.sweep.question import Bound
+from mbv2cli.sweep.where import Where
+from mbv2cli.sweep.winners import Winner
+
+WIDTH: Final = 80
+
+_LISTED_FRONT: Final = 50
+"""Members of a front that are worth a person's while."""
+
+_COLUMNS: Final = ("macs", "params", "peak", "flash")
+_WIDTHS: Final = {"macs": 15, "params": 12, "peak": 13, "flash": 13}
+
+
+def render(report: SweepReport) -> str:
+    """Return the findings as plain text; only targets may be longer than 80 columns."""
+    return "".join(f"{line.rstrip()}\n" for line in _lines(report))
+
+
+def _lines(report: SweepReport) -> Iterator[str]:
+    yield from _space_lines(report.question.space)
+    yield ""
+    yield from _counts(report)
+    if report.quantiles:
+        yield ""
+        yield from _quantiles(report)
+    if report.top:
+        yield ""
+        yield f"Top {len(report.top)} by {ordering_text(report.question.order)}"
+        yield from _table(report.top, report.question.order.figure)
+    if report.question.front:
+        yield ""
+        yield from _front(report)
+    if report.verified:
+        yield ""
+        yield (
+            f"Verified: {report.verified:,} members built and run; "
+            "sweep, plan and forward pass agree."
+        )
+
+
+def _space_lines(space: Space) -> Iterator[str]:
+    choices = ", ".join(f"{axis.name} {len(axis.values)}" for axis in space.varied)
+    text = f"Space: {space.size:,} members of {space.base}" + (f" ({choices})" if choices else "")
+    yield from textwrap.wrap(text, WIDTH, subsequent_indent="    ")
+
+
+def _counts(report: SweepReport) -> Iterator[str]:
+    question, found = report.question, report.found
+    if not report.complete:
+        yield f"Interrupted after {found.tried:,} of {question.draw.count:,} members."
+    counting = question.counting
+    drawn = "" if question.draw.seed is None else f" drawn with seed {question.draw.seed}"
+    yield f"Tried {found.tried:,}{drawn}: {found.feasible:,} feasible"
+    unbuildable = found.tried - found.buildable
+    if unbuildable:
+        yield f"  {unbuildable:>15,} cannot be built"
+    for condition, failed in zip(question.conditions, found.failed, strict=True):
+        yield f"  {failed:>15,} fail {_condition(condition)}"
+    yield (
+        f"MACs: {counting.convention}. Peak: {counting.rule}, {counting.dtype}. "
+        "Flash: int8 weights, int32 biases."
+    )
+
+
+def _condition(condition: Bound | Where) -> str:
+    if isinstance(condition, Where):
+        return condition.text
+    limit = amount_text(condition.limit, figure_named(condition.figure).unit)
+    return f"{condition.figure} {'>=' if condition.is_minimum else '<='} {limit}"
+
+
+def _quantiles(report: SweepReport) -> Iterator[str]:
+    of = f"{report.found.feasible:,} feasible members"
+    if report.sample_of_quantiles < report.found.feasible:
+        of = f"a sample of {report.sample_of_quantiles:,} of {of}"
+    yield f"Distribution of {of}, each figure by itself"
+    yield "     " + _heading(_COLUMNS)
+    for one in report.quantiles:
+        cells = (_cell(name, getattr(one, name)) for name in _COLUMNS)
+        yield f"{one.percent:>4}%" + "".join(cells)
+
+
+def _front(report: SweepReport) -> Iterator[str]:
+    orderings = report.question.front
+    words = [f"{'most' if one.descending else 'least'} {one.figure}" for one in orderings]
+    size = report.front_size
+    yield f"Pareto front, {', '.join(words)}: {size:,} member{'s' if size != 1 else ''}"
+    listed = report.front[:_LISTED_FRONT]
+    yield from _table(listed, *(ordering.figure for ordering in orderings))
+    if size > len(listed):
+        yield f"… and {size - len(listed):,} more (--format json lists up to 1,000)"
+
+
+def _table(winners: Sequence[Winner], *figures: str) -> Iterator[str]:
+    """Yield a line for each member, its target in it if all fit, else on a line of its own."""
+    if not winners:
+        return
+    more = (name for name in figures if name in winners[0].figures and name not in _COLUMNS)
+    columns = (*_COLUMNS, *dict.fromkeys(more))
+    rows = ["".join(_cell(name, one.figures[name]) for name in columns) for one in winners]
+    fits = all(
+        len(row) + 2 + len(one.target) <= WIDTH for row, one in zip(rows, winners, strict=True)
+    )
+    yield _heading(columns) + ("  target" if fits else "")
+    for row, one in zip(rows, winners, strict=True):
+        if fits:
+            yield f"{row}  {one.target}"
+        else:
+            yield row
+            yield f"  {one.target}"
+
+
+def _heading(columns: Sequence[str]) -> str:
+    return "".join(f"{name:>{_width(name)}}" for name in columns)
+
+
+def _cell(name: str, amount: int) -> str:
+    return f"{amount_text(amount, figure_named(name).unit):>{_width(name)}}"
+
+
+def _width(name: str) -> int:
+    return _WIDTHS.get(name, max(len(name), 12) + 1)

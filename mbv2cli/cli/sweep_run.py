@@ -15,12 +15,12 @@ from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.report.formats import PlainFormat
 from mbv2cli.report.sweep.member_files import member_format
 from mbv2cli.report.sweep.member_rows import MemberRows
-from mbv2cli.report.sweep.plot import plot_format
+from mbv2cli.report.sweep.plot import draw, plot_format, refuse_without_matplotlib
 from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.sweep.found import Found, Kept, front_in_order
 from mbv2cli.sweep.options import MAX_LISTED
 from mbv2cli.sweep.quantiles import quantiles
-from mbv2cli.sweep.question import Keep, Question
+from mbv2cli.sweep.question import CLOUD, Keep, Question
 from mbv2cli.sweep.runners import in_processes, in_this_process
 from mbv2cli.sweep.sample import of_lowest_hashes
 from mbv2cli.sweep.search import Searched, search
@@ -38,6 +38,8 @@ class Files:
         self.member_format = member_format(members) if members else None
         self.plot_format = plot_format(picture) if picture else None
         self._every = every
+        if picture:
+            refuse_without_matplotlib()
 
     @property
     def keep(self) -> Keep:
@@ -105,7 +107,7 @@ def _run(question: Question, run_tasks: Runner, files: Files) -> SweepReport:
         if not report.complete:
             raise _InterruptedError(report)
         if picture and files.plot_format:
-            picture.write(files.plot_format.draw(report))
+            picture.write(draw(report, files.plot_format))
         return report
 
 
@@ -128,6 +130,7 @@ def _report(question: Question, searched: Searched) -> SweepReport:
         complete=searched.complete,
         top=tuple(top),
         front=tuple(front),
+        cloud=of_lowest_hashes(found.sampled, CLOUD),
         quantiles=quantiles(question, found.sampled) if question.cdf else (),
         verified=verified,
     )

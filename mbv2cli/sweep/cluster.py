@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -19,12 +20,17 @@ PATIENCE: Final = 10
 """Seconds that a scheduler may take to answer, and to have a worker."""
 
 
+_EXAMPLE: Final = "tcp://127.0.0.1:8786"
+_ADDRESS: Final = re.compile(r"(tcp://)?([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}")
+
+
 def on_cluster(question: Question, address: str) -> Generator[Found]:
     """Yield what each task finds, in order, worked out by the workers of a Dask scheduler.
 
     Dask gives the tasks of a worker that dies to others. What is not needed any more when this
     ends, however it ends, is cancelled. Raises `UserError` where the cluster cannot be used.
     """
+    _refuse_no_address(address)
     with _mistakes_told(address), _client(address) as client:
         client.submit(_refuse_other_version, __version__, pure=False).result()
         waiting: deque[Any] = deque()
@@ -41,6 +47,12 @@ def on_cluster(question: Question, address: str) -> Generator[Found]:
                 waiting.popleft()
         finally:
             client.cancel(list(waiting))
+
+
+def _refuse_no_address(address: str) -> None:
+    """Raise `UserError` for what a client would take long to refuse."""
+    if not _ADDRESS.fullmatch(address):
+        raise UserError(f"--scheduler must be an address such as {_EXAMPLE}, not '{address}'")
 
 
 @contextmanager
@@ -75,7 +87,7 @@ def _mistakes_told(address: str) -> Iterator[None]:
     except (OSError, ValueError, CancelledError) as error:  # a time-out is an OSError
         raise UserError(
             f"the Dask scheduler at {address} cannot be used: {_reason(error)}; give the address "
-            "that it prints when it starts, such as tcp://127.0.0.1:8786"
+            f"that it prints when it starts, such as {_EXAMPLE}"
         ) from None
     except Exception as error:
         if type(error).__name__ != "KilledWorker":  # to catch it by type needs Dask

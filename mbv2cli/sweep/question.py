@@ -24,7 +24,7 @@ DISTRIBUTED: Final = ("macs", "params", "peak", "flash")
 SAMPLE: Final = 2**17
 """Members that a distribution is taken of: all, or a uniform sample of so many."""
 
-CLOUD: Final = 2_000
+CLOUD: Final = 1_000
 """Members in a picture, of those that fit and of the others."""
 
 _FRONT_FIGURES: Final = (2, 3)

@@ -96,7 +96,7 @@ def render(report: SweepReport) -> str:
         conditions=tuple(
             ConditionPart(condition=condition_text(one), failed=failed) for one, failed in counts
         ),
-        sort=ordering_text(question.order),
+        sort=report.order_text,
         top=tuple(map(_member, report.top)),
         pareto=tuple(map(ordering_text, question.front)),
         front_size=report.front_size,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from mbv2cli.report.amount_text import amount_text
-from mbv2cli.report.sweep.report import SweepReport, ordering_text
+from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.spec.space import Space
 from mbv2cli.sweep.figures import figure_named
 from mbv2cli.sweep.question import Bound
@@ -37,7 +37,7 @@ def _lines(report: SweepReport) -> Iterator[str]:
         yield from _quantiles(report)
     if report.top:
         yield ""
-        yield f"Top {len(report.top)} by {ordering_text(report.question.order)}"
+        yield f"Top {len(report.top)} by {report.order_text}"
         yield from _table(report.top, report.question.order.figure)
     if report.question.front:
         yield ""
@@ -45,14 +45,14 @@ def _lines(report: SweepReport) -> Iterator[str]:
     if report.verified:
         yield ""
         yield (
-            f"Verified: {report.verified:,} members built and run; "
+            f"Verified: {_members(report.verified)} built and run; "
             "sweep, plan and forward pass agree."
         )
 
 
 def _space_lines(space: Space) -> Iterator[str]:
     choices = ", ".join(f"{axis.name} {len(axis.values)}" for axis in space.varied)
-    text = f"Space: {space.size:,} members of {space.base}" + (f" ({choices})" if choices else "")
+    text = f"Space: {_members(space.size)} of {space.base}" + (f" ({choices})" if choices else "")
     yield from textwrap.wrap(text, WIDTH, subsequent_indent="    ")
 
 
@@ -96,7 +96,7 @@ def _front(report: SweepReport) -> Iterator[str]:
     orderings = report.question.front
     words = [f"{'most' if one.descending else 'least'} {one.figure}" for one in orderings]
     size = report.front_size
-    yield f"Pareto front, {', '.join(words)}: {size:,} member{'s' if size != 1 else ''}"
+    yield f"Pareto front, {', '.join(words)}: {_members(size)}"
     listed = report.front[:_LISTED_FRONT]
     yield from _table(listed, *(ordering.figure for ordering in orderings))
     if size > len(listed):
@@ -120,6 +120,10 @@ def _table(winners: Sequence[Winner], *figures: str) -> Iterator[str]:
         else:
             yield row
             yield f"  {one.target}"
+
+
+def _members(count: int) -> str:
+    return f"{count:,} member{'s' if count != 1 else ''}"
 
 
 def _heading(columns: Sequence[str]) -> str:

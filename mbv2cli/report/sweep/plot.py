@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from mbv2cli.errors import UserError
 from mbv2cli.report.sweep.report import SweepReport
+from mbv2cli.spec.units import Unit
+from mbv2cli.sweep.figures import Figure, figure_named
+from mbv2cli.sweep.members import Members
+from mbv2cli.sweep.question import Bound
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure as Picture
+
+INCHES: Final = (8.0, 5.0)
+PNG_DOTS_PER_INCH: Final = 200
+"""1,600 × 1,000 pixels: sharp on a slide, and in a README at half the size."""
+
+_DECADE: Final = 10
+"""Figures that differ by more than this factor are told apart on a logarithmic axis only."""
+
+# colours of Okabe and Ito, told apart by colour-blind people too
+_OTHERS, _FEASIBLE, _FRONT, _BEST = "#b8b8b8", "#0072b2", "#d55e00", "#000000"
+_STYLE: Final[Any] = {
+    "svg.hashsalt": "mbv2",  # the same picture is the same file
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+_LIMIT_LINE: Final[dict[str, Any]] = {"color": "#444444", "linestyle": "--", "linewidth": 1}
 
 
 class PlotFormat(StrEnum):
@@ -15,10 +46,6 @@ class PlotFormat(StrEnum):
     SVG = ".svg"
     PNG = ".png"
 
-    def draw(self, report: SweepReport) -> bytes:
-        """Return the picture. Raises `UserError` where matplotlib is not installed."""
-        return b""
-
 
 def plot_format(path: Path) -> PlotFormat:
     """Return the format that a file's name asks for. Raises `UserError` if it is none of ours."""
@@ -26,3 +53,146 @@ def plot_format(path: Path) -> PlotFormat:
     if suffix not in list(PlotFormat):
         raise UserError(f"--plot must end in {' or '.join(PlotFormat)}, not '{path.name}'")
     return PlotFormat(suffix)
+
+
+def refuse_without_matplotlib() -> None:
+    """Raise `UserError` where matplotlib is not installed."""
+    try:
+        import matplotlib.figure  # noqa: F401  (whether that works is the question)
+    except ImportError:
+        raise UserError(
+            "--plot needs matplotlib; install it with pip install 'mbv2[plot]'"
+        ) from None
+
+
+def draw(report: SweepReport, form: PlotFormat) -> bytes:
+    """Return the picture as the content of a file of this format."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure as Picture
+
+    with rc_context(_STYLE):
+        picture = Picture(figsize=INCHES, layout="constrained")
+        _draw(report, picture)
+        file = io.BytesIO()
+        metadata = {"Date": None} if form is PlotFormat.SVG else None
+        picture.savefig(
+            file, format=form.removeprefix("."), dpi=PNG_DOTS_PER_INCH, metadata=metadata
+        )
+    return file.getvalue()
+
+
+def _draw(report: SweepReport, picture: Picture) -> None:
+    axes = picture.add_subplot()
+    found, base = report.found, report.question.space.base
+    title = f"{found.feasible:,} of {found.tried:,} members of {base} fit"
+    _scatter(report, axes, found.others, "fail a limit", color=_OTHERS, s=7, alpha=0.7)
+    _scatter(report, axes, report.cloud, "fit", color=_FEASIBLE, s=9, alpha=0.7)
+    _draw_front(report, axes)
+    best = found.best.first(1)
+    _scatter(
+        report, axes, best, f"best by {report.order_text}", color=_BEST, s=130, marker="*", zorder=4
+    )
+    x, y = report.question.plotted
+    _scale(axes.xaxis, axes.set_xscale, report, figure_named(x))
+    _scale(axes.yaxis, axes.set_yscale, report, figure_named(y))
+    axes.grid(visible=True, color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+    _draw_limits(report, axes)
+    if axes.get_legend_handles_labels()[0]:
+        picture.legend(title=title, loc="outside upper center", ncols=4, frameon=False)
+
+
+def _scatter(report: SweepReport, axes: Axes, members: Members, label: str, **style: Any) -> None:
+    if len(members):
+        axes.scatter(*_points(report, members), label=label, linewidths=0, **style)
+
+
+def _points(report: SweepReport, members: Members) -> list[Any]:
+    searched = report.question.searched
+    return [members.values[searched.index(name)] for name in report.question.plotted]
+
+
+def _draw_front(report: SweepReport, axes: Axes) -> None:
+    front, orderings = report.found.front, report.question.front
+    _scatter(report, axes, front, "Pareto front", color=_FRONT, s=26, zorder=3)
+    if len(front) and len(orderings) == len(report.question.plotted):
+        x, y = _points(report, front)
+        order = x.argsort(kind="stable")
+        steps = "steps-pre" if orderings[0].descending else "steps-post"
+        axes.plot(x[order], y[order], color=_FRONT, linewidth=1, drawstyle=steps, zorder=3)
+
+
+def _draw_limits(report: SweepReport, axes: Axes) -> None:
+    x, y = report.question.plotted
+    for bound in report.question.bounds:
+        if bound.figure == x:
+            axes.axvline(bound.limit, **_LIMIT_LINE)
+            axes.annotate(
+                _bound_text(bound),
+                (bound.limit, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                horizontalalignment="center",
+                fontsize=10,
+            )
+        elif bound.figure == y:
+            axes.axhline(bound.limit, **_LIMIT_LINE)
+            axes.annotate(
+                _bound_text(bound),
+                (1, bound.limit),
+                xycoords=("axes fraction", "data"),
+                xytext=(4, 0),
+                textcoords="offset points",
+                verticalalignment="center",
+                fontsize=10,
+            )
+
+
+def _bound_text(bound: Bound) -> str:
+    sign = "≥" if bound.is_minimum else "≤"
+    return f"{bound.figure} {sign} {_short(bound.limit, figure_named(bound.figure).unit)}"
+
+
+def _scale(
+    axis: Axis, set_scale: Callable[[str], None], report: SweepReport, figure: Figure
+) -> None:
+    """Label an axis; make it logarithmic where figures differ by a decade and more."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    low, high = axis.get_data_interval()
+    binary = figure.unit is Unit.BYTES
+    if low > 0 and high > _DECADE * low:
+        set_scale("log")
+        axis.set_major_locator(LogLocator(2) if binary else LogLocator(10, subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+    else:
+        steps = [1, 2, 4, 8] if binary else [1, 2, 2.5, 5, 10]
+        axis.set_major_locator(MaxNLocator(8, steps=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _place: _short(value, figure.unit)))
+    axis.set_label_text(_axis_text(report, figure))
+
+
+def _axis_text(report: SweepReport, figure: Figure) -> str:
+    counting = report.question.counting
+    match figure.name:
+        case "macs":
+            return f"MACs ({counting.convention})"
+        case "peak":
+            return f"activation peak ({counting.rule}, {counting.dtype})"
+        case _:
+            return figure.what
+
+
+def _short(value: float, unit: Unit) -> str:
+    """Return an amount with a letter for its power: ``50 M``, ``512 KiB``."""
+    for factor, letters in _POWERS[unit]:
+        if abs(value) >= factor:
+            return f"{value / factor:.4g} {letters}"
+    return f"{value:.4g}{' B' if unit is Unit.BYTES else ''}"
+
+
+_POWERS: Final = {
+    Unit.COUNT: ((10**9, "G"), (10**6, "M"), (10**3, "k")),
+    Unit.BYTES: ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")),
+}

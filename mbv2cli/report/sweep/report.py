@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mbv2cli.sweep.found import Found
+from mbv2cli.sweep.members import Members
 from mbv2cli.sweep.quantiles import Quantile
 from mbv2cli.sweep.question import Bound, Ordering, Question
 from mbv2cli.sweep.where import Where
@@ -16,7 +17,8 @@ class SweepReport:
     """A search and what came of it.
 
     ``top`` are the first few by the order asked for. ``front`` are members of the Pareto front,
-    of which there are ``front_size``. ``verified`` counts members whose forward passes agreed.
+    of which there are ``front_size``. ``cloud`` are some of the members that fit, for a
+    picture. ``verified`` counts members whose forward passes agreed.
     """
 
     question: Question
@@ -24,6 +26,7 @@ class SweepReport:
     complete: bool
     top: tuple[Winner, ...]
     front: tuple[Winner, ...]
+    cloud: Members
     quantiles: tuple[Quantile, ...]
     verified: int
 
@@ -31,6 +34,11 @@ class SweepReport:
     def front_size(self) -> int:
         """Members of the front, listed or not."""
         return len(self.found.front)
+
+    @property
+    def order_text(self) -> str:
+        """What ``top`` is sorted by: ``macs``, or ``-macs`` for the most first."""
+        return ordering_text(self.question.order)
 
     @property
     def sample_of_quantiles(self) -> int:

@@ -1,14 +1,17 @@
 """`make bench`: mbv2 against its floors and its peers, interleaved, in one run.
 
-Prints two tables in Markdown: whole processes, and one call inside a running process.
+Prints three tables in Markdown: whole processes, one call inside a running process, and searches
+of growing size on one core.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import timeit
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -86,6 +89,21 @@ width_mult = {[round(0.3 + 0.02 * step, 2) for step in range(50)]}
 size = {[96 + 8 * step for step in range(20)]}
 """
 
+SPACE = """width_mult = [0.35, 0.5, 0.75, 1.0]
+size = "96:224:16"
+stages = [
+    {t = 1, c = [8, 16, 24]},
+    {t = [3, 4, 6], c = [16, 24, 32], n = [1, 2, 3, 4], s = 2, k = [3, 5, 7]},
+    {t = [3, 4, 6], c = [24, 32, 40], n = [1, 2, 3, 4], s = 2, k = [3, 5, 7]},
+    {t = [3, 4, 6], c = [48, 64, 80], n = [1, 2, 3, 4], s = 2, k = [3, 5, 7]},
+    {t = [3, 4, 6], c = [64, 96, 112], n = [1, 2, 3, 4], s = 1, k = [3, 5, 7]},
+    {t = [3, 4, 6], c = [112, 160, 192], n = [1, 2, 3, 4], s = 2, k = [3, 5, 7]},
+    {t = [3, 4, 6], c = [240, 320, 400], n = [1, 2, 3, 4], s = 1, k = [3, 5, 7]},
+]
+"""
+LIMITS: Final = ("--max-params", "3M", "--max-macs", "300M", "--max-peak", "1MiB")
+SEARCHES: Final = (10**5, 10**6, 10**7, 10**8)
+
 MBV2: Final = (sys.executable, "-m", "mbv2cli")
 PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
     TORCH: (sys.executable, "-c", "import torch"),
@@ -123,6 +141,45 @@ def main() -> None:
     print("\n| in a running process | median | ÷ mbv2's plan |\n| --- | ---: | ---: |")
     for name, seconds in calls.items():
         print(f"| {name} | {seconds * 1000:,.2f} ms | {seconds / plan:,.0f} |")
+    print_searches(calls["torchinfo"])
+
+
+def print_searches(torchinfo: float) -> None:
+    """Measure `mbv2 sweep` on one core beside the seconds that torchinfo takes for a network.
+
+    Parameters, MACs and layerwise int8 peak of each member of a space of 10^14 are held against
+    limits. Rates are those after the start, which a search of one member measures: torchinfo's is
+    one of a running process too.
+    """
+    print(
+        "\n| networks searched | whole process | after the start: networks a second "
+        "| ns a network | × torchinfo's rate | peak memory |"
+    )
+    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # the searches inherit it
+    with tempfile.TemporaryDirectory() as folder:
+        space = Path(folder) / "space.toml"
+        space.write_text(SPACE)
+        start, _memory = statistics.median_low([search(space, 1) for _ in range(ROUNDS)])
+        for count in SEARCHES:
+            seconds, memory = search(space, count)
+            each = (seconds - start) / count
+            print(
+                f"| {count:,} | {seconds:.2f} s | {1 / each:,.0f} | {each * 1e9:,.0f} "
+                f"| {torchinfo / each:,.0f} | {memory / 10**6:.0f} MB |"
+            )
+
+
+def search(space: Path, count: int) -> tuple[float, int]:
+    """Search so many members in a process of its own; return its seconds and peak bytes."""
+    words = (*MBV2, "sweep", "--space", str(space), "--sample", str(count), *LIMITS, "--quiet")
+    begun = time.perf_counter()
+    process = subprocess.Popen(words)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"a search ended with exit code {process.returncode}")
+    return time.perf_counter() - begun, usage.ru_maxrss * 1024
 
 
 def checks(folder: Path) -> dict[str, tuple[str, ...]]:

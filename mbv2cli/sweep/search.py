@@ -34,10 +34,10 @@ def search(
     try:
         with closing(results):
             for result in results:
-                if result.kept is not None:
-                    hand_on(result.kept)
                 found = together(question, found, result)
                 watch(result.tried)
+                if result.kept is not None:
+                    hand_on(result.kept)
     except KeyboardInterrupt:
         return Searched(found, complete=False)
     return Searched(found, complete=True)

@@ -1,0 +1,179 @@
+"""Whatever runs the tasks of a search, it finds and writes the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+import pytest
+
+from tests.process import ENVIRONMENT, Result, python
+
+SPACE: Final = """
+width_mult = [0.35, 0.5, 0.75]
+size = "96:160:16"
+stages = [
+    {t = 1, c = [8, 16]},
+    {t = [3, 4, 6], c = [16, 24], n = [1, 2, 3], s = 2, k = [3, 5, 7]},
+    {t = [3, 4, 6], c = [32, 40], n = [2, 3, 4], s = 2, k = [3, 5, 7]},
+    {t = [3, 4, 6], c = [64, 80], n = [2, 3, 4], s = 2, k = [3, 5, 7]},
+    {t = [3, 4, 6], c = [96, 112], n = [2, 3, 4], k = [3, 5, 7]},
+    {t = [3, 4, 6], c = [160, 192], n = [2, 3, 4], s = 2, k = [3, 5, 7]},
+]
+"""
+ARGUMENTS: Final = (
+    *("--sample", "1M", "--max-macs", "30M", "--max-peak", "400KiB"),
+    *("--where", "15 * params < macs", "--pareto", "peak,-macs", "--sort", "params", "--cdf"),
+)
+CLUSTER: Final = """
+import os, sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL"
+    ) as cluster:
+        workers = list(cluster.workers.values())
+        print(cluster.scheduler_address, *(worker.pid for worker in workers), flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    path = tmp_path / "space.toml"
+    path.write_text(SPACE)
+    return path
+
+
+@contextmanager
+def cluster() -> Iterator[tuple[str, int]]:
+    """Run a Dask cluster of two workers; give its address and the process of a worker."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        env=ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        address, worker, *_ = process.stdout.readline().split()
+        yield address, int(worker)
+        process.stdin.close()
+
+
+def started(space: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "mbv2cli", "sweep", "--space", str(space), *ARGUMENTS, *arguments],
+        cwd=space.parent,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> Result:
+    stdout, stderr = process.communicate(timeout=120)
+    return Result(process.returncode, stdout, stderr)
+
+
+def alone(space: Path, file: str) -> Result:
+    return ended(started(space, "--output", file))
+
+
+def assert_same_file(space: Path, one: str, other: str) -> None:
+    first, second = ((space.parent / name).read_bytes() for name in (one, other))
+    assert len(first) > 10**5
+    assert first == second
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_two_processes_find_and_write_what_one_does(space: Path, suffix: str) -> None:
+    one = alone(space, f"one{suffix}")
+    two = ended(started(space, "--output", f"two{suffix}", "--jobs", "2"))
+    assert one == two
+    assert (one.code, one.stderr) == (0, "")
+    assert_same_file(space, f"one{suffix}", f"two{suffix}")
+
+
+def test_a_cluster_finds_and_writes_the_same_though_a_worker_dies(space: Path) -> None:
+    one = alone(space, "one.csv")
+    with cluster() as (address, worker):
+        whole = ended(started(space, "--output", "whole.csv", "--scheduler", address))
+        process = started(space, "--output", "half.csv", "--scheduler", address)
+        wait_for_rows(space.parent, process)
+        os.kill(worker, signal.SIGKILL)
+        half = ended(process)
+    assert one == whole == half
+    assert_same_file(space, "one.csv", "whole.csv")
+    assert_same_file(space, "one.csv", "half.csv")
+
+
+def test_a_process_that_dies_is_replaced(space: Path) -> None:
+    one = alone(space, "one.csv")
+    process = started(space, "--output", "half.csv", "--jobs", "2")
+    wait_for_rows(space.parent, process)
+    os.kill(worker_of(process), signal.SIGKILL)
+    assert ended(process) == one
+    assert_same_file(space, "one.csv", "half.csv")
+
+
+def wait_for_rows(folder: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until the first rows are written, and more are to come."""
+    while not any(path.stat().st_size > 10**4 for path in folder.glob(".half.csv*")):
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
+def worker_of(process: subprocess.Popen[str]) -> int:
+    """Return a process that works for this one."""
+    children = psutil.Process(process.pid).children()
+    return next(child.pid for child in children if "spawn_main" in " ".join(child.cmdline()))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_tells_what_was_found_so_far(space: Path, jobs: str) -> None:
+    process = started(space, "--output", "half.csv", "--jobs", jobs, "--sample", "100M")
+    wait_for_rows(space.parent, process)
+    process.send_signal(signal.SIGINT)
+    result = ended(process)
+    assert result.code == 130
+    assert result.stderr == "mbv2: interrupted, half.csv is not written\n"
+    assert "Interrupted after " in result.stdout
+    assert "Top 10 by params" in result.stdout
+    assert list(space.parent.iterdir()) == [space]
+
+
+def test_ctrl_c_on_a_cluster_cancels_what_is_not_needed(space: Path) -> None:
+    with cluster() as (address, _worker):
+        process = started(space, "--output", "half.csv", "--scheduler", address, "--sample", "100M")
+        wait_for_rows(space.parent, process)
+        process.send_signal(signal.SIGINT)
+        result = ended(process)
+        assert result.code == 130
+        assert "Interrupted after " in result.stdout
+        assert tasks_left(address) == 0
+
+
+def tasks_left(address: str) -> int:
+    """Return how many tasks the scheduler still knows, once it had time to forget them."""
+    code = (
+        "import sys, time; from distributed import Client\n"
+        "with Client(sys.argv[1], timeout=10) as client:\n"
+        "    count = lambda dask_scheduler: len(dask_scheduler.tasks)\n"
+        "    left = lambda: client.run_on_scheduler(count)\n"
+        "    end = time.monotonic() + 10\n"
+        "    while left() and time.monotonic() < end: time.sleep(0.05)\n"
+        "    print(left())"
+    )
+    return int(python("-c", code, address).stdout)

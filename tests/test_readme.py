@@ -28,6 +28,9 @@ from tests.test_schema import DOCUMENTS
 README: Final = Path(__file__).parent.parent / "README.md"
 
 
+PICTURE: Final = README.parent / ".github" / "sweep.svg"
+
+
 def fences(language: str) -> list[str]:
     """Return the code blocks of this language."""
     return [token.content for token in _tokens() if token.info == language]
@@ -105,6 +108,12 @@ def test_python_block_prints_what_the_text_block_shows() -> None:
     assert python("-c", fences("python")[0]) == (0, fences("text")[0], "")
 
 
+def test_the_picture_is_the_one_that_is_drawn(tmp_path: Path) -> None:
+    (drawing,) = (fence for fence in fences("console") if f"--plot {PICTURE.name}" in fence)
+    transcript(drawing, tmp_path)
+    assert (tmp_path / PICTURE.name).read_bytes() == PICTURE.read_bytes()
+
+
 @pytest.mark.parametrize("code", fences("python")[1:])
 def test_other_python_blocks_run_silently(code: str) -> None:
     assert python("-c", code) == (0, "", "")
@@ -132,6 +141,7 @@ def write() -> None:
             text = text.replace(
                 f"```console\n{fence}```", f"```console\n{transcript(fence, Path(folder))}```"
             )
+        shutil.copy(Path(folder) / PICTURE.name, PICTURE)
     shown = python("-c", fences("python")[0]).stdout
     text = re.sub(r"```text\n.*?```", lambda _: f"```text\n{shown}```", text, flags=re.DOTALL)
     for command, document in DOCUMENTS.items():

@@ -155,7 +155,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _metavar(field: FieldInfo) -> str:
-    if field.annotation is int:
+    if field.annotation in (int, int | None):
         return "N"
     if field.annotation is float:
         return "X"

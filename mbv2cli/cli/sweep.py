@@ -31,14 +31,13 @@ width, size, and the fields that are numbers.
 
 [bold]Examples[/bold]
 
-  mbv2 sweep network --width-mult 0.35:1.4:0.05 --size 96:256:16 --expand 3,4,6 \
---max-macs 100M --max-params 2M --max-peak 512KiB
+  mbv2 sweep network --width-mult 0.35:1:0.05 --size 96:256:16 --max-macs 50M
 
-  mbv2 sweep network --width-mult 0.1:1:0.05 --size 64:224:32 --pareto peak,-macs --plot front.svg
+  mbv2 sweep network --width-mult 0.1:1:0.05 --pareto peak,-macs --plot p.svg
 
-  mbv2 sweep --in 8:64:8 --expand 1:6:1 --kernel 3,5,7 --where 'macs < 9e6 and peak <= 20*params'
+  mbv2 sweep --in 8:64:8 --expand 3,4,6 --where 'peak < 99*params' --sort macs
 
-  mbv2 sweep --space space.toml --sample 10M --max-flash 1MiB --cdf --output fits.parquet
+  mbv2 sweep --space space.toml --sample 10M --max-flash 1MiB --cdf
 """
 
 

@@ -115,6 +115,8 @@ class _Best(_Gatherer):
         self._bound: Any = None
 
     def candidates(self, members: Members, places: Places) -> Places:
+        if not self._question.top:
+            return places[:0]
         if self._bound is None:
             return places
         better: Places = places[self._key(members)[places] < self._bound]

@@ -19,9 +19,10 @@ from mbv2cli.report.sweep.plot import draw, plot_format, refuse_without_matplotl
 from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.sweep.found import Found, Kept, front_in_order
 from mbv2cli.sweep.options import MAX_LISTED
+from mbv2cli.sweep.processes import in_processes
 from mbv2cli.sweep.quantiles import quantiles
 from mbv2cli.sweep.question import CLOUD, Keep, Question
-from mbv2cli.sweep.runners import in_processes, in_this_process
+from mbv2cli.sweep.runners import in_this_process
 from mbv2cli.sweep.sample import of_lowest_hashes
 from mbv2cli.sweep.search import Searched, search
 from mbv2cli.sweep.winners import Winner, verify, winners

@@ -9,6 +9,11 @@ from mbv2cli.spec.fields import Activation, Channels, Dilation, Expand, Kernel, 
 from mbv2cli.spec.mistakes import bad_combination
 
 
+def expands(expand: float) -> bool:
+    """Return whether a block has an expansion: at t = 1 there is none (paper, Table 2)."""
+    return expand != 1
+
+
 def adds_its_input(stride: int, in_channels: int, out_channels: int) -> bool:
     """Return whether a block has a shortcut: iff stride is 1 and in = out (paper, section 3.3).
 
@@ -55,8 +60,8 @@ class BlockSpec(Spec):
 
     @property
     def has_expansion(self) -> bool:
-        """Whether a 1×1 convolution comes first: at t = 1 there is none (paper, Table 2)."""
-        return self.expand != 1
+        """Whether a 1×1 convolution comes first."""
+        return expands(self.expand)
 
     @property
     def has_shortcut(self) -> bool:

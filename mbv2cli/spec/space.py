@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -222,9 +221,4 @@ def _stage_word(key: str, value: Any) -> str:
     """Return what a value adds to the text of its stage: nothing where it is the default."""
     if key not in _ALWAYS_WRITTEN and value == keys(Stage)[key].default:
         return ""
-    return f"{_LETTER_OF[key]}{_plain(value)}"
-
-
-def _plain(value: float) -> str:
-    """Return a number without an exponent, exactly."""
-    return f"{Decimal(repr(value)):f}"
+    return f"{_LETTER_OF[key]}{value}"

@@ -18,8 +18,8 @@ LETTERS: Final[Mapping[str, str]] = {
 
 BETWEEN: Final = "/"
 
-_STAGE: Final = re.compile(r"(?:[tcnskd]\d{1,9}(?:\.\d{1,18})?)+")
-_FIELD: Final = re.compile(r"([tcnskd])([\d.]+)")
+_FIELD: Final = re.compile(r"([tcnskd])(\d{1,9}(?:\.\d{1,25})?(?:e-\d{1,3})?)")
+_STAGE: Final = re.compile(f"(?:{_FIELD.pattern})+")
 
 
 def read_stages(value: object) -> object:

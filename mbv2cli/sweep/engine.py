@@ -14,16 +14,13 @@ from mbv2cli.spec.space import Space
 from mbv2cli.sweep.figures import COSTS
 from mbv2cli.sweep.measures import Amount, Counting, Measure, measure, whole
 from mbv2cli.sweep.parts import SpacePart, parts_of
-from mbv2cli.sweep.tables import Columns, Digits, Lookup, numbers
+from mbv2cli.sweep.tables import LARGEST, TOO_LARGE, Columns, Digits, Lookup, numbers
 
 MAX_CELLS: Final = 2**22
 """Amounts that a part's table may hold: 32 MiB."""
 
 STEP: Final = 2**14
 """Rows worked out at once, so that all of their arrays stay in the cache."""
-
-LARGEST: Final = 2**60
-"""Figures up to this are exact in int64, with room for sums of two and bytes of an element."""
 
 _COSTS: Final = frozenset(figure.name for figure in COSTS)
 
@@ -82,10 +79,7 @@ class Engine:
         bounds = zip(*(part.at_most(self._measures) for part in parts), strict=True)
         for name, amounts in zip(self._costs, bounds, strict=True):
             if sum(amounts) > LARGEST:
-                raise UserError(
-                    f"{name} of the largest members may exceed 2^60, beyond which a sweep does "
-                    "not count exactly; give smaller values"
-                )
+                raise UserError(f"{name} of the largest members may go {TOO_LARGE}")
 
 
 _SIDES: Final[Mapping[str, Callable[[tuple[int, int]], int]]] = {

@@ -12,7 +12,7 @@ from typing import Any
 
 from mbv2cli.errors import UserError
 from mbv2cli.plan.arithmetic import conv_side
-from mbv2cli.spec.block import BlockSpec
+from mbv2cli.spec.block import BlockSpec, expands
 from mbv2cli.spec.channels import scale_channels
 from mbv2cli.spec.network import (
     STEM_KERNEL,
@@ -50,11 +50,6 @@ def is_block(**fields: Any) -> bool:
 def hidden_channels(in_channels: int, expand: float) -> int:
     """Return the hidden channels of a block; where there is no such block, 1 in their place."""
     return _hidden_channels(in_channels=in_channels, expand=expand) or 1
-
-
-def has_expansion(expand: float) -> bool:
-    """Return whether a block of this expand ratio has an expansion."""
-    return BlockSpec(in_channels=1_000, expand=expand).has_expansion
 
 
 @cache
@@ -106,7 +101,7 @@ class NetworkInputs:
     def expands(self, stage: int) -> Lookup:
         """Return whether the blocks of a stage have an expansion."""
         return Lookup(
-            lambda t, every: has_expansion(stage_expand(t, every)),
+            lambda t, every: expands(stage_expand(t, every)),
             self._columns.of("t", stage),
             self._columns.of("expand"),
         )

@@ -19,10 +19,9 @@ from mbv2cli.plan.layers import Shape
 from mbv2cli.plan.memory import PartInModel
 from mbv2cli.plan.torch_memory import saves_its_output
 from mbv2cli.plan.walk import Classifier, Head, Part, PlacedPart, Stem, placed_layers
-from mbv2cli.spec.block import adds_its_input
+from mbv2cli.spec.block import adds_its_input, expands
 from mbv2cli.sweep.inputs import (
     NetworkInputs,
-    has_expansion,
     hidden_channels,
     is_block,
     numbered,
@@ -138,7 +137,7 @@ class BlockPart(SpacePart):
             "in_channels": own(columns, "in"),
             "out_channels": own(columns, "out"),
             "hidden_channels": Lookup(hidden_channels, *expand),
-            "expands": Lookup(has_expansion, columns.of("expand")),
+            "expands": Lookup(expands, columns.of("expand")),
             "kernel": own(columns, "kernel"),
             "stride": own(columns, "stride"),
             "dilation": own(columns, "dilation"),

@@ -19,6 +19,11 @@ from mbv2cli.spec.space import Axis, Space
 
 Digits: TypeAlias = NDArray[np.integer[Any]]
 
+LARGEST: Final = 2**60
+"""Numbers up to this are exact in int64, with room for sums of a few."""
+
+TOO_LARGE: Final = "beyond 2^60, where a sweep no longer counts exactly; give smaller values"
+
 MAX_COMBINATIONS: Final = 2**22
 """Values that one table may hold: beyond, working them out would take minutes."""
 
@@ -75,10 +80,13 @@ class Lookup:
                 f"{names} make {combinations:,} combinations; at most {MAX_COMBINATIONS:,} are "
                 "possible, so give fewer values"
             )
-        values = itertools.product(*(column.axis.values for column in columns))
-        self._values = np.array([function(*combination) for combination in values], np.int64)
-        self.largest = int(self._values.max())
-        self.smallest = int(self._values.min())
+        axes = (column.axis.values for column in columns)
+        values = [int(function(*combination)) for combination in itertools.product(*axes)]
+        self.largest = max(values)
+        self.smallest = min(values)
+        if self.largest > LARGEST:
+            raise UserError(f"strides, sizes or channels multiply {TOO_LARGE}")
+        self._values = np.array(values, np.int64)
 
     def __call__(self, digits: Digits) -> Any:
         """Return each member's value; one int where all members have the same."""

@@ -7,6 +7,7 @@ it. Nothing of it is ever run as Python.
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_LENGTH: Final = 1_000
+_FIGURE: Final = "figure_"
+"""What figures' names start with for numexpr, which has functions of its own."""
+
+_LARGEST_NUMBER: Final = 1e100
 
 _AMOUNTS: Final[Mapping[type[ast.AST], str]] = {
     ast.Add: "+",
@@ -51,7 +56,7 @@ class Where:
         """Return where it does, for the figures' values by name; they count as floats."""
         import numexpr
 
-        figures = {name: values[name].astype(float) for name in self.names}
+        figures = {f"{_FIGURE}{name}": values[name].astype(float) for name in self.names}
         found: NDArray[Any] = numexpr.evaluate(self.expression, figures, {})
         return found
 
@@ -64,14 +69,13 @@ def read_where(text: str) -> Where:
         tree = ast.parse(text.strip(), mode="eval")
         expression = _condition(tree.body)
         names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
-        if not names:
-            raise _NotAllowedError("it names no figure")
         where = Where(text, expression, tuple(names))
         _try(where)
     except _NotAllowedError as problem:
         raise UserError(f"--where cannot be used: {problem}; {_EXAMPLE}") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise UserError(f"--where '{text[:60]}' is no expression; {_EXAMPLE}") from None
+        shown = " ".join(text.split())[:60]
+        raise UserError(f"--where '{shown}' is no expression; {_EXAMPLE}") from None
     return where
 
 
@@ -90,18 +94,23 @@ def _condition(node: ast.expr) -> str:
         case ast.UnaryOp(op=ast.Not()):
             return f"(~{_condition(node.operand)})"
         case ast.Compare():
-            amounts = [_amount(one) for one in (node.left, *node.comparators)]
-            signs = [_sign(op, _COMPARISONS) for op in node.ops]
-            pairs = zip(amounts, signs, amounts[1:], strict=False)
-            return f"({' & '.join(f'({a} {sign} {b})' for a, sign, b in pairs)})"
+            sides = itertools.pairwise((node.left, *node.comparators))
+            pairs = (_compared(a, op, b) for (a, b), op in zip(sides, node.ops, strict=True))
+            return f"({' & '.join(pairs)})"
         case _:
             raise _NotAllowedError(f"'{_shown(node)}' is no comparison")
+
+
+def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr) -> str:
+    if not any(isinstance(node, ast.Name) for side in (left, right) for node in ast.walk(side)):
+        raise _NotAllowedError(f"'{_shown(left)}' and '{_shown(right)}' name no figure")
+    return f"({_amount(left)} {_sign(op, _COMPARISONS)} {_amount(right)})"
 
 
 def _amount(node: ast.expr) -> str:
     match node:
         case ast.Name():
-            return node.id
+            return f"{_FIGURE}{node.id}"
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             return _constant(number)
         case ast.UnaryOp():
@@ -117,10 +126,9 @@ def _amount(node: ast.expr) -> str:
 
 def _constant(value: float) -> str:
     """Return a number as a float: what numexpr works out of floats takes no time."""
-    try:
-        return repr(float(value))
-    except OverflowError:
-        raise _NotAllowedError("a number in it is too large") from None
+    if abs(value) > _LARGEST_NUMBER:
+        raise _NotAllowedError("a number in it is too large")
+    return repr(float(value))
 
 
 def _sign(op: ast.AST, signs: Mapping[type[ast.AST], str]) -> str:

@@ -64,7 +64,7 @@ def _client(address: str) -> Iterator[Any]:
         raise UserError(
             "--scheduler needs Dask; install it with pip install 'mbv2[cluster]'"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    logging.disable()  # Dask tells of workers that die: it is mended, and no user's concern
     client = Client(address, timeout=PATIENCE, set_as_default=False)
     try:
         client.wait_for_workers(1, timeout=PATIENCE)

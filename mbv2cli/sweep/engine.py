@@ -41,14 +41,14 @@ class Engine:
         self._columns = Columns(space)
         self._costs = [name for name in figures if name in _COSTS]
         self._measures = [measure(name, counting) for name in self._costs]
-        parts = parts_of(self._columns)
-        self._refuse_too_large(parts)
-        self._parts = [_Tabulated(part, self._measures, members) for part in parts]
         self._own_input = [
             Lookup(int, self._columns.of("in")),
             Lookup(int, self._columns.of("batch")),
             Lookup(prod, self._columns.of("size")),
         ]
+        parts = parts_of(self._columns)
+        self._refuse_too_large(parts)
+        self._parts = [_Tabulated(part, self._measures, members) for part in parts]
 
     def exist(self, digits: Digits) -> NDArray[np.bool_]:
         """Return which members can be built at all."""
@@ -77,8 +77,9 @@ class Engine:
 
     def _refuse_too_large(self, parts: Sequence[SpacePart]) -> None:
         bounds = zip(*(part.at_most(self._measures) for part in parts), strict=True)
+        own_input = prod(lookup.largest for lookup in self._own_input)
         for name, amounts in zip(self._costs, bounds, strict=True):
-            if sum(amounts) > LARGEST:
+            if whole(name, self._counting, sum(amounts), own_input) > LARGEST:
                 raise UserError(f"{name} of the largest members may go {TOO_LARGE}")
 
 

@@ -34,12 +34,13 @@ class Measure(NamedTuple):
 
     def together(self, amounts: Sequence[Amount]) -> Amount:
         """Return the sum, or the highest, of amounts."""
-        return reduce(np.maximum, amounts) if self.highest else sum(amounts)
+        return reduce(_higher, amounts) if self.highest else sum(amounts)
 
     def repeated(self, first: Amount, others: Amount, repeats: Amount) -> Amount:
         """Return the amount of ``repeats`` parts, of which all after the first are alike."""
         if self.highest:
-            return np.where(repeats > 1, np.maximum(first, others), first)
+            # no amount is below 0, so that 0 can stand for others that are not there
+            return _higher(first, others * (repeats > 1))
         return first + (repeats - 1) * others
 
 
@@ -70,6 +71,13 @@ def whole(figure: str, counting: Counting, of_parts: Amount, own_input: Amount) 
     return of_parts
 
 
+def _higher(one: Amount, other: Amount) -> Amount:
+    """Return the larger of two; of plain ints exactly, however large."""
+    if isinstance(one, int) and isinstance(other, int):
+        return max(one, other)
+    return np.maximum(one, other)
+
+
 def _macs(convention: Convention) -> Measure:
     return Measure(lambda part: sum(count_layer(convention, one) for one in part.memory.layers))
 
@@ -77,7 +85,7 @@ def _macs(convention: Convention) -> Measure:
 def _peak(rule: MemoryRule, element_bytes: int) -> Measure:
     def peak(part: PlannedPart) -> Amount:
         steps = [used for used in rule.of_part(part.memory) if used is not None]
-        return (steps[-1] if rule.grows else reduce(np.maximum, steps)) * element_bytes
+        return (steps[-1] if rule.grows else reduce(_higher, steps)) * element_bytes
 
     return Measure(peak, highest=not rule.grows)
 

@@ -20,7 +20,6 @@ _LISTED_FRONT: Final = 50
 """Members of a front that are worth a person's while."""
 
 _COLUMNS: Final = ("macs", "params", "peak", "flash")
-_WIDTHS: Final = {"macs": 15, "params": 12, "peak": 13, "flash": 13}
 
 
 def render(report: SweepReport) -> str:
@@ -86,10 +85,11 @@ def _quantiles(report: SweepReport) -> Iterator[str]:
     if report.sample_of_quantiles < report.found.feasible:
         of = f"a sample of {report.sample_of_quantiles:,} of {of}"
     yield f"Distribution of {of}, each figure by itself"
-    yield "     " + _heading(_COLUMNS)
+    rows = [["", *_COLUMNS]]
     for one in report.quantiles:
-        cells = (_cell(name, getattr(one, name)) for name in _COLUMNS)
-        yield f"{one.percent:>4}%" + "".join(cells)
+        cells = (_amount(name, getattr(one, name)) for name in _COLUMNS)
+        rows.append([f"{one.percent}%", *cells])
+    yield from _aligned(rows)
 
 
 def _front(report: SweepReport) -> Iterator[str]:
@@ -108,31 +108,31 @@ def _table(winners: Sequence[Winner], *figures: str) -> Iterator[str]:
     if not winners:
         return
     more = (name for name in figures if name in winners[0].figures and name not in _COLUMNS)
-    columns = (*_COLUMNS, *dict.fromkeys(more))
-    rows = ["".join(_cell(name, one.figures[name]) for name in columns) for one in winners]
-    fits = all(
-        len(row) + 2 + len(one.target) <= WIDTH for row, one in zip(rows, winners, strict=True)
-    )
-    yield _heading(columns) + ("  target" if fits else "")
+    columns = [*_COLUMNS, *dict.fromkeys(more)]
+    cells = ([_amount(name, one.figures[name]) for name in columns] for one in winners)
+    heading, *rows = _aligned([columns, *cells])
+    widest = max(len(one.target) for one in winners)
+    if len(heading) + 2 + widest <= WIDTH:
+        yield f"{heading}  target"
+        yield from (f"{row}  {one.target}" for row, one in zip(rows, winners, strict=True))
+        return
+    yield heading
     for row, one in zip(rows, winners, strict=True):
-        if fits:
-            yield f"{row}  {one.target}"
-        else:
-            yield row
-            yield f"  {one.target}"
+        yield row
+        yield f"    {one.target}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield rows of cells that stand below each other, to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+        yield "  " + "  ".join(cells)
+
+
+def _amount(name: str, amount: int) -> str:
+    return amount_text(amount, figure_named(name).unit)
 
 
 def _members(count: int) -> str:
     return f"{count:,} member{'s' if count != 1 else ''}"
-
-
-def _heading(columns: Sequence[str]) -> str:
-    return "".join(f"{name:>{_width(name)}}" for name in columns)
-
-
-def _cell(name: str, amount: int) -> str:
-    return f"{amount_text(amount, figure_named(name).unit):>{_width(name)}}"
-
-
-def _width(name: str) -> int:
-    return _WIDTHS.get(name, max(len(name), 12) + 1)

@@ -270,13 +270,15 @@ def test_stages_round_trip_through_one_word(stages: list[Stage]) -> None:
     assert spec.stages == tuple(stages)
 
 
-def test_a_ratio_of_many_digits_round_trips() -> None:
-    stages = [{"t": [1 / 300, 6], "c": 16}]
-    space = read_space("network", settings_of({"stages": stages, "stem": 800}))
+@pytest.mark.parametrize("ratio", [1 / 300, 2 / 3, 1.25e-05, 0.00001862645149230957])
+def test_a_ratio_of_many_digits_round_trips(ratio: float) -> None:
+    # 65,536 channels leave a hidden one even so
+    stages = [{"t": [ratio, 6], "c": 16}]
+    space = read_space("network", settings_of({"stages": stages, "stem": 65_536}))
     assert_targets_name_members(space)
     spec = read_request(space.target((0,))).spec
     assert isinstance(spec, NetworkSpec)
-    assert spec.stages[0].expand == 1 / 300
+    assert spec.stages[0].expand == ratio
 
 
 def test_letters_stand_for_the_keys_of_a_stage() -> None:

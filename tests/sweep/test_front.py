@@ -90,14 +90,13 @@ def test_pivots_rule_out_what_they_dominate_and_nothing_else(both: tuple[Points,
 def test_pivots_are_points_of_the_front(several: Points) -> None:
     on_front = [one[front(several)] for one in several]
     if len(on_front[0]):
-        found = pivots(on_front)
-        assert set(found) <= set(rows(on_front))
-        assert len(found) <= 32
+        assert set(pivots(on_front)) <= set(rows(on_front))
 
 
 def test_pivots_are_spread_over_the_front() -> None:
-    x = np.arange(10_000)
-    found = pivots([x, -x])
+    x = np.random.default_rng(0).permutation(10_000)
+    found = sorted(pivots([x, -x]))
+    assert 8 <= len(found) <= 64
     assert (found[0], found[-1]) == ((0, 0), (9_999, -9_999))
     gaps = np.diff([a for a, _ in found])
     assert gaps.max() < 2 * gaps.min()

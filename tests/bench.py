@@ -13,9 +13,9 @@ import sys
 import tempfile
 import time
 import timeit
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 ROUNDS: Final = 9
 BARE: Final = "python -c 'typer + rich'"
@@ -136,38 +136,54 @@ def main() -> None:
             f"| `{name}` | {seconds * 1000:,.0f} ms | {seconds / processes[TORCH]:.2f} "
             f"| {seconds / processes[BARE]:.2f} | {fastest_peer / seconds:.1f} |"
         )
+    found = searches()  # before torch is loaded here: a process starts out as large as its parent
     calls = medians({name: steadily(call) for name, call in in_process().items()}, 15)
     plan = calls["mbv2: plan of the network"]
     print("\n| in a running process | median | ÷ mbv2's plan |\n| --- | ---: | ---: |")
     for name, seconds in calls.items():
         print(f"| {name} | {seconds * 1000:,.2f} ms | {seconds / plan:,.0f} |")
-    print_searches(calls["torchinfo"])
+    print_searches(found, calls["torchinfo"])
 
 
-def print_searches(torchinfo: float) -> None:
-    """Measure `mbv2 sweep` on one core beside the seconds that torchinfo takes for a network.
+class Search(NamedTuple):
+    """A search of so many members: its seconds after the start, and its peak bytes."""
 
-    Parameters, MACs and layerwise int8 peak of each member of a space of 10^14 are held against
-    limits. Rates are those after the start, which a search of one member measures: torchinfo's is
-    one of a running process too.
+    members: int
+    process_seconds: float
+    seconds: float
+    peak_bytes: int
+
+
+def searches() -> list[Search]:
+    """Measure `mbv2 sweep` on one core, for more and more members of a space of 10^14.
+
+    Parameters, MACs and layerwise int8 peak of each are held against limits. The start is what a
+    search of one member takes.
     """
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})  # the searches inherit it
+    with tempfile.TemporaryDirectory() as folder:
+        space = Path(folder) / "space.toml"
+        space.write_text(SPACE)
+        start = statistics.median(search(space, 1)[0] for _ in range(ROUNDS))
+        measured = [(count, *search(space, count)) for count in SEARCHES]
+    os.sched_setaffinity(0, cores)
+    return [Search(count, whole, whole - start, peak) for count, whole, peak in measured]
+
+
+def print_searches(found: Sequence[Search], torchinfo: float) -> None:
+    """Print them beside the seconds that torchinfo takes for a network in a running process."""
     print(
         "\n| networks searched | whole process | after the start: networks a second "
         "| ns a network | × torchinfo's rate | peak memory |"
     )
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # the searches inherit it
-    with tempfile.TemporaryDirectory() as folder:
-        space = Path(folder) / "space.toml"
-        space.write_text(SPACE)
-        start, _memory = statistics.median_low([search(space, 1) for _ in range(ROUNDS)])
-        for count in SEARCHES:
-            seconds, memory = search(space, count)
-            each = (seconds - start) / count
-            print(
-                f"| {count:,} | {seconds:.2f} s | {1 / each:,.0f} | {each * 1e9:,.0f} "
-                f"| {torchinfo / each:,.0f} | {memory / 10**6:.0f} MB |"
-            )
+    for one in found:
+        each = one.seconds / one.members
+        print(
+            f"| {one.members:,} | {one.process_seconds:.2f} s | {1 / each:,.0f} "
+            f"| {each * 1e9:,.0f} | {torchinfo / each:,.0f} | {one.peak_bytes / 10**6:.0f} MB |"
+        )
 
 
 def search(space: Path, count: int) -> tuple[float, int]:

@@ -72,6 +72,8 @@ PeakRule = Literal["layerwise", "inplace-depthwise", "eager", "training"]
 class Limits(Spec):
     """Limits of what a model may cost, each optional; all must hold. Raises `UserError`."""
 
+    noun = "limits"
+
     max_params: _Count = Field(None, description="Most parameters, such as 2M.")
     max_macs: _Count = Field(
         None, description="Most MACs (convolutions + linear) of the whole batch, such as 300M."

@@ -12,12 +12,10 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic.fields import FieldInfo
 
-from mbv2cli.checks.expectations import Expectations, Limits
-from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.spec import NetworkSpec
 from mbv2cli.spec.base import Spec
 from mbv2cli.spec.keys import choices, keys
 from mbv2cli.spec.settings import Setting
-from mbv2cli.sweep.options import SearchOptions
 
 FILE_ONLY: Final = frozenset({"features"})
 """Keys that no single word on the command line can hold."""
@@ -32,16 +30,6 @@ _STAGES_METAVAR: Final = "tNcN/…"
 
 RENAMED: Final = {"output": "--expect"}
 """Flags that are not named as their key: `--output` is where a report goes."""
-
-_NOUN: Final[dict[type[Spec], str]] = {
-    BlockSpec: "block",
-    NetworkSpec: "network",
-    InputSpec: "input",
-    RunSpec: "run",
-    Expectations: "limits",
-    Limits: "limits",
-    SearchOptions: "search",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +54,12 @@ class _Flag:
 
     @property
     def panel(self) -> str:
-        return " and ".join(_NOUN[owner] for owner in self.owners).capitalize()
+        return " and ".join(owner.noun for owner in self.owners).capitalize()
 
     @property
     def default(self) -> str:
         defaults = {
-            _NOUN[owner]: _DEFAULT_IN_WORDS.get((owner, self.key), _default(keys(owner)[self.key]))
+            owner.noun: _DEFAULT_IN_WORDS.get((owner, self.key), _default(keys(owner)[self.key]))
             for owner in self.owners
         }
         if len(set(defaults.values())) == 1:

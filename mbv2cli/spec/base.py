@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -32,8 +32,11 @@ class Spec(FrozenModel):
     """A frozen model whose mistakes are `UserError`, with the place where the user made them.
 
     Where values come from flags or a file, ``model_validate(values, context=origins)`` takes
-    the words for their places, by key (``{"expand": "--expand"}``).
+    the words for their places, by key (``{"expand": "--expand"}``). ``noun`` is what its fields
+    are fields of, in the help.
     """
+
+    noun: ClassVar[str]
 
     @model_validator(mode="wrap")
     @classmethod

@@ -28,6 +28,8 @@ class BlockSpec(Spec):
     Raises `UserError` for values that are out of bounds or leave no hidden channel.
     """
 
+    noun = "block"
+
     in_channels: Channels = Field(
         3, validation_alias="in", serialization_alias="in", description="Input channels."
     )

@@ -14,5 +14,7 @@ class InputSpec(Spec):
     ``size`` also takes a single side (224) or text (``"224x320"``). Raises `UserError`.
     """
 
+    noun = "input"
+
     size: Size = Field((224, 224), description="Input height × width in pixels.")
     batch: Batch = Field(1, description="Inputs in one forward pass.")

@@ -134,6 +134,8 @@ class NetworkSpec(Spec):
     of bounds, or that together make no network.
     """
 
+    noun = "network"
+
     stages: Stages = Field(PAPER_STAGES, description="Rows of the paper's Table 2.")
     in_channels: Channels = Field(
         3, validation_alias="in", serialization_alias="in", description="Input channels."

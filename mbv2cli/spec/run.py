@@ -11,6 +11,8 @@ from mbv2cli.spec.fields import Device, DType, Seed
 class RunSpec(Spec):
     """Device, element type and random seed of a forward pass. Raises `UserError`."""
 
+    noun = "run"
+
     device: Device = Field(
         "auto", description="auto (cuda, else mps, else cpu), cpu, cuda, cuda:N, mps or meta."
     )

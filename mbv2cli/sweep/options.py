@@ -35,6 +35,8 @@ _Jobs = Annotated[
 class SearchOptions(Spec):
     """How much of a space is looked at, by how many processes. Raises `UserError`."""
 
+    noun = "search"
+
     sample: _Sample = Field(
         None, description="Draw so many members, uniformly, such as 1M; else go through all."
     )

@@ -35,7 +35,7 @@ width, size, and the fields that are numbers.
 
   mbv2 sweep network --width-mult 0.1:1:0.05 --pareto peak,-macs --plot p.svg
 
-  mbv2 sweep --in 8:64:8 --expand 3,4,6 --where 'peak < 99*params' --sort macs
+  mbv2 sweep --in 8:64:8 --size 32 --where 'peak < 20*params' --sort macs
 
   mbv2 sweep --space space.toml --sample 10M --max-flash 1MiB --cdf
 """

@@ -72,10 +72,6 @@ class Space:
         """How many stages there are; a block has none."""
         return 1 + max((axis.stage for axis in self.axes if axis.stage is not None), default=-1)
 
-    def axis(self, key: str, stage: int | None = None) -> Axis:
-        """Return the axis of a field."""
-        return next(axis for axis in self.axes if (axis.key, axis.stage) == (key, stage))
-
     def target(self, member: Sequence[int]) -> str:
         """Return the target that names the member of these numbers of the varied axes.
 

@@ -45,10 +45,10 @@ class Columns:
     def __init__(self, space: Space) -> None:
         self.space = space
         rows = itertools.count()
-        self.all = tuple(
-            Column(axis, next(rows) if len(axis.values) > 1 else None) for axis in space.axes
-        )
-        self._by_place = {(one.axis.key, one.axis.stage): one for one in self.all}
+        self._by_place = {
+            (axis.key, axis.stage): Column(axis, next(rows) if len(axis.values) > 1 else None)
+            for axis in space.axes
+        }
 
     def of(self, key: str, stage: int | None = None) -> Column:
         """Return the column of a field."""

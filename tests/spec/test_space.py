@@ -354,10 +354,11 @@ def test_what_a_space_file_lacks_is_told_with_the_file(tmp_path: Path) -> None:
 
 def test_the_paper_s_stages_are_axes_without_a_choice() -> None:
     space = read_space("network")
+    axes = {(axis.key, axis.stage): axis for axis in space.axes}
     assert space.stages == len(PAPER_STAGES)
     for number, stage in enumerate(PAPER_STAGES):
         for key, value in stage.model_dump(by_alias=True).items():
-            assert space.axis(key, number).values == (value,)
+            assert axes[key, number].values == (value,)
     assert space.varied == ()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mbv2cli.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from mbv2cli.errors import UserError as UserError
     from mbv2cli.nn.modules import ConvBNAct as ConvBNAct
@@ -12,25 +14,23 @@ if TYPE_CHECKING:
     from mbv2cli.nn.modules import MobileNetV2 as MobileNetV2
     from mbv2cli.plan import Plan as Plan
     from mbv2cli.plan import plan_of as plan_of
-    from mbv2cli.report.check.assertion import check as check
-    from mbv2cli.spec import BlockSpec as BlockSpec
-    from mbv2cli.spec import InputSpec as InputSpec
-    from mbv2cli.spec import NetworkSpec as NetworkSpec
-    from mbv2cli.spec import Stage as Stage
-
-__version__ = "0.1.0"
+    from mbv2cli.specs import BlockSpec as BlockSpec
+    from mbv2cli.specs import InputSpec as InputSpec
+    from mbv2cli.specs import NetworkSpec as NetworkSpec
+    from mbv2cli.specs import Stage as Stage
+    from mbv2cli.testing import check as check
 
 _ROOM_OF = {
-    "BlockSpec": "mbv2cli.spec",
+    "BlockSpec": "mbv2cli.specs",
     "ConvBNAct": "mbv2cli.nn.modules",
-    "InputSpec": "mbv2cli.spec",
+    "InputSpec": "mbv2cli.specs",
     "InvertedResidual": "mbv2cli.nn.modules",
     "MobileNetV2": "mbv2cli.nn.modules",
-    "NetworkSpec": "mbv2cli.spec",
+    "NetworkSpec": "mbv2cli.specs",
     "Plan": "mbv2cli.plan",
-    "Stage": "mbv2cli.spec",
+    "Stage": "mbv2cli.specs",
     "UserError": "mbv2cli.errors",
-    "check": "mbv2cli.report.check.assertion",
+    "check": "mbv2cli.testing",
     "plan_of": "mbv2cli.plan",
 }
 

@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import BaseModel
 
-from mbv2cli.spec.base import Spec
+from mbv2cli.specs.base import Spec
 from tests.process import ENVIRONMENT, python
 from tests.test_schema import DOCUMENTS
 

@@ -14,8 +14,8 @@ if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
 
 import typer
 
-from mbv2cli import __version__
 from mbv2cli.cli.output import write_stdout
+from mbv2cli.version import __version__
 
 COMMANDS: Final = (
     "summary",

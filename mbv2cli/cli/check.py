@@ -10,12 +10,6 @@ from typing import Annotated, Final
 
 import typer
 
-from mbv2cli.checks.cases import Case, CaseResult, confirmed_result, planned_result
-from mbv2cli.checks.config import Config, find_config, read_config
-from mbv2cli.checks.drift import Outcome
-from mbv2cli.checks.expectations import Expectations
-from mbv2cli.checks.lock import LockedCase, read_lock, refuse_other_cases
-from mbv2cli.checks.run import outcomes
 from mbv2cli.cli.exit_codes import ExitCode
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import ConfigFile, Output, Quiet, format_option
@@ -23,11 +17,17 @@ from mbv2cli.cli.output import append_file, write
 from mbv2cli.cli.progress import counted_progress
 from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.errors import UserError
+from mbv2cli.gate.cases import Case, CaseResult, confirmed_result, planned_result
+from mbv2cli.gate.config import Config, find_config, read_config
+from mbv2cli.gate.drift import Outcome
+from mbv2cli.gate.expectations import Expectations
+from mbv2cli.gate.lock import LockedCase, read_lock, refuse_other_cases
+from mbv2cli.gate.run import outcomes
 from mbv2cli.report.check.format import CheckFormat
 from mbv2cli.report.formats import format_named
-from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
-from mbv2cli.spec.reader import read_request, read_spec
-from mbv2cli.spec.settings import Setting
+from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.reader import read_request, read_spec
+from mbv2cli.specs.settings import Setting
 
 AUTO: Final = "auto"
 NO_LOCK: Final[Mapping[str, LockedCase]] = {}

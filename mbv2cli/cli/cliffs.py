@@ -12,9 +12,9 @@ from mbv2cli.cli.output import write
 from mbv2cli.plan.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
 from mbv2cli.report.cliffs.report import cliffs_of
 from mbv2cli.report.formats import PlainFormat, format_named
-from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.spec.reader import read_request
-from mbv2cli.spec.settings import Setting
+from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli.specs.reader import read_request
+from mbv2cli.specs.settings import Setting
 
 HELP = """Find the width multipliers where rounding makes a narrower network buy nothing.
 

@@ -9,15 +9,15 @@ from typing import Annotated
 
 import typer
 
-from mbv2cli.checks.comparison import Comparison
-from mbv2cli.checks.comparison import compare as compared
-from mbv2cli.checks.config import find_config, lock_beside
-from mbv2cli.checks.lock import read_lock
-from mbv2cli.checks.sides import lock_at, locked_side, side
 from mbv2cli.cli.exit_codes import ExitCode
 from mbv2cli.cli.options import Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.errors import UserError
+from mbv2cli.gate.comparison import Comparison
+from mbv2cli.gate.comparison import compare as compared
+from mbv2cli.gate.config import find_config, lock_beside
+from mbv2cli.gate.lock import read_lock
+from mbv2cli.gate.sides import lock_at, locked_side, side
 from mbv2cli.report.formats import format_named
 
 HELP = """Put two models side by side: totals, then the layers that differ.

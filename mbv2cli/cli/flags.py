@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic.fields import FieldInfo
 
-from mbv2cli.spec import NetworkSpec
-from mbv2cli.spec.base import Spec
-from mbv2cli.spec.keys import choices, keys
-from mbv2cli.spec.settings import Setting
+from mbv2cli.specs import NetworkSpec
+from mbv2cli.specs.base import Spec
+from mbv2cli.specs.keys import choices, keys
+from mbv2cli.specs.settings import Setting
 
 FILE_ONLY: Final = frozenset({"features"})
 """Keys that no single word on the command line can hold."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mbv2cli.checks.cases import planned_result
-from mbv2cli.checks.config import find_config, read_config
-from mbv2cli.checks.lock import lock_text
 from mbv2cli.cli.options import ConfigFile, Quiet
 from mbv2cli.cli.output import write_file, write_stdout
 from mbv2cli.cli.progress import counted_progress
+from mbv2cli.gate.cases import planned_result
+from mbv2cli.gate.config import find_config, read_config
+from mbv2cli.gate.lock import lock_text
 
 HELP = """Accept what every case comes to now: write mbv2.lock beside the configuration.
 

@@ -10,7 +10,7 @@ import typer
 from mbv2cli.plan.conventions import MAC_CONVENTIONS
 from mbv2cli.plan.memory import ELEMENT_BYTES
 from mbv2cli.report.formats import PlainFormat
-from mbv2cli.spec.reader import target_names
+from mbv2cli.specs.reader import target_names
 
 Target: TypeAlias = Annotated[
     str,

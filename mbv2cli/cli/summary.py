@@ -9,22 +9,22 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from mbv2cli.checks.memory_guard import refuse_beyond_memory
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Convention, Output, Quiet, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.errors import UserError
+from mbv2cli.gate.memory_guard import refuse_beyond_memory
 from mbv2cli.plan.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.report.formats import format_named
 from mbv2cli.report.summary import as_values
 from mbv2cli.report.summary.format import SummaryFormat
 from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
 from mbv2cli.report.summary.view import LAYER, WAYS, View, view_of
-from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec, RunSpec
-from mbv2cli.spec.reader import read_request, read_spec
-from mbv2cli.spec.settings import Setting
+from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.reader import read_request, read_spec
+from mbv2cli.specs.settings import Setting
 
 Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
 

@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from mbv2cli.checks.expectations import Limits
 from mbv2cli.cli.exit_codes import ExitCode
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Convention, DType, PlainFormatName, Quiet
 from mbv2cli.cli.output import write_stdout
 from mbv2cli.errors import UserError
+from mbv2cli.gate.expectations import Limits
 from mbv2cli.plan.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.plan.memory import dtype_named
 from mbv2cli.report.formats import PlainFormat, format_named
-from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.spec.reader import read_spec
-from mbv2cli.spec.settings import Setting
-from mbv2cli.spec.space import Space, read_space, read_space_file
-from mbv2cli.sweep.options import SearchOptions
+from mbv2cli.search.options import SearchOptions
+from mbv2cli.search.space import Space, read_space, read_space_file
+from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli.specs.reader import read_spec
+from mbv2cli.specs.settings import Setting
 
 HELP = """Search a space of models: what fits the limits, what is best, what is on the front.
 
@@ -152,8 +152,8 @@ def sweep(
 
     # what follows loads numpy, which a mistake need not wait for
     from mbv2cli.cli.sweep_run import Files, render, run, runner
-    from mbv2cli.sweep.asking import Wishes, ask
-    from mbv2cli.sweep.measures import Counting
+    from mbv2cli.search.asking import Wishes, ask
+    from mbv2cli.search.measures import Counting
 
     files = Files(output, plot, every=every)
     counting = Counting(convention, limits.peak_rule, dtype)

@@ -17,15 +17,15 @@ from mbv2cli.report.sweep.member_files import member_format
 from mbv2cli.report.sweep.member_rows import MemberRows
 from mbv2cli.report.sweep.plot import draw, plot_format, refuse_without_matplotlib
 from mbv2cli.report.sweep.report import SweepReport
-from mbv2cli.sweep.found import Found, Kept, front_in_order
-from mbv2cli.sweep.options import MAX_LISTED
-from mbv2cli.sweep.processes import in_processes
-from mbv2cli.sweep.quantiles import quantiles
-from mbv2cli.sweep.question import CLOUD, Keep, Question
-from mbv2cli.sweep.runners import in_this_process
-from mbv2cli.sweep.sample import of_lowest_hashes
-from mbv2cli.sweep.search import Searched, search
-from mbv2cli.sweep.winners import Winner, verify, winners
+from mbv2cli.search.found import Found, Kept, front_in_order
+from mbv2cli.search.options import MAX_LISTED
+from mbv2cli.search.processes import in_processes
+from mbv2cli.search.quantiles import quantiles
+from mbv2cli.search.question import CLOUD, Keep, Question
+from mbv2cli.search.runners import in_this_process
+from mbv2cli.search.sample import of_lowest_hashes
+from mbv2cli.search.search import Searched, search
+from mbv2cli.search.winners import Winner, verify, winners
 
 Runner: TypeAlias = Callable[[Question], Generator[Found]]
 
@@ -61,7 +61,7 @@ class _InterruptedError(Exception):
 def runner(jobs: int, scheduler: str | None) -> Runner:
     """Return what runs the tasks: this process, several, or a cluster."""
     if scheduler is not None:
-        from mbv2cli.sweep.cluster import on_cluster
+        from mbv2cli.search.cluster import on_cluster
 
         return partial(on_cluster, address=scheduler)
     return in_this_process if jobs == 1 else partial(in_processes, jobs=jobs)

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import conv2d
 
 from mbv2cli.errors import UserError
-from mbv2cli.spec.run import RunSpec
+from mbv2cli.specs.run import RunSpec
 
 
 def resolve_device(name: str) -> torch.device:

@@ -14,9 +14,9 @@ from mbv2cli.nn.device import resolve_device, resolve_dtype
 from mbv2cli.nn.modules import InvertedResidual, MobileNetV2
 from mbv2cli.nn.records import ForwardRun, ModuleCall, Shape
 from mbv2cli.nn.torchsummary_table import run_torchsummary
-from mbv2cli.spec.block import BlockSpec
-from mbv2cli.spec.network import NetworkSpec
-from mbv2cli.spec.run import RunSpec
+from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.run import RunSpec
 
 
 def forward(spec: BlockSpec | NetworkSpec, input_shape: Shape, run: RunSpec) -> ForwardRun:

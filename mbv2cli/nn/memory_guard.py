@@ -9,7 +9,7 @@ import torch
 from mbv2cli.errors import UserError
 from mbv2cli.nn.device import free_bytes, resolve_device
 from mbv2cli.nn.records import Shape
-from mbv2cli.spec.run import RunSpec
+from mbv2cli.specs.run import RunSpec
 
 
 def refuse_beyond_memory(run: RunSpec, input_shape: Shape, forward_bytes: int) -> None:

@@ -7,8 +7,8 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from mbv2cli.spec.block import BlockSpec
-from mbv2cli.spec.network import STEM_KERNEL, STEM_STRIDE, NetworkSpec
+from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.network import STEM_KERNEL, STEM_STRIDE, NetworkSpec
 
 ACTIVATIONS: Final[Mapping[str, Callable[[], nn.Module]]] = {
     "relu": lambda: nn.ReLU(inplace=True),

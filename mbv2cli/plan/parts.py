@@ -17,8 +17,8 @@ from mbv2cli.plan.memory import MEMORY_RULES, MemoryRule, memory_use
 from mbv2cli.plan.plan import ModelSpec, Plan, totals_of
 from mbv2cli.plan.walk import Part, PlacedPart, part_layers, parts
 from mbv2cli.plan.weights import layer_flash_bytes
-from mbv2cli.spec.block import BlockSpec
-from mbv2cli.spec.network import NetworkSpec
+from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.network import NetworkSpec
 
 _LOCAL: Final = {rule.name: rule.of_layer for rule in MEMORY_RULES if rule.of_layer}
 """The rules whose peak is the highest of the parts."""

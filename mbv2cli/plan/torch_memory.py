@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from mbv2cli.plan.layers import Layer, Role, Shape
 from mbv2cli.plan.plan import Plan, Timeline
-from mbv2cli.spec.network import NetworkSpec
+from mbv2cli.specs.network import NetworkSpec
 
 IN_PLACE_ACTIVATIONS: Final = frozenset(
     {"ReLU", "ReLU6", "Hardswish", "SiLU", "LeakyReLU", "Identity"}

@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from mbv2cli.plan import arithmetic
 from mbv2cli.plan.layers import Layer, Role, Shape
-from mbv2cli.spec.block import BlockSpec
-from mbv2cli.spec.network import STEM_KERNEL, STEM_STRIDE, NetworkSpec
+from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.network import STEM_KERNEL, STEM_STRIDE, NetworkSpec
 
 MODULE_OF_ACTIVATION = {
     "relu": "ReLU",

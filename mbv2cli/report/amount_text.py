@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mbv2cli.spec.units import Unit
+from mbv2cli.specs.units import Unit
 
 
 def binary(count: int) -> str:

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mbv2cli import __version__
-from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.spec.reader import Request
+from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli.specs.reader import Request
+from mbv2cli.version import __version__
 
 SCHEMA_VERSION: Final = 1
 """Grows when a field goes or changes its meaning; a new field leaves it as it is."""

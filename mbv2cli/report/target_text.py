@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-from mbv2cli.spec import BlockSpec, NetworkSpec
-from mbv2cli.spec.keys import keys
-from mbv2cli.spec.network import PAPER_STAGES
-from mbv2cli.spec.reader import Request
+from mbv2cli.specs import BlockSpec, NetworkSpec
+from mbv2cli.specs.keys import keys
+from mbv2cli.specs.network import PAPER_STAGES
+from mbv2cli.specs.reader import Request
 
 _LEFT_OUT_IF_DEFAULT: Final = {"dilation", "depth_mult", "stem_scaling", "head_scaling"}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from syrupy.assertion import SnapshotAssertion
 
 from mbv2cli import InputSpec, NetworkSpec, plan_of
-from mbv2cli.checks.comparison import compare
+from mbv2cli.gate.comparison import compare
 from tests.process import mbv2
 from tests.strategies import input_specs, network_specs
 

@@ -13,7 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from tests.cli.test_process import LOADED, main_with, modules_of_command
 from tests.process import Result, mbv2, python
-from tests.sweep.test_front import undominated
+from tests.search.test_front import undominated
 
 GRID: Final = (
     *("network", "--width-mult", "0.35:1.4:0.05", "--size", "96:256:16", "--expand", "3,4,6"),
@@ -317,7 +317,7 @@ def test_several_processes_find_the_same(folder: Path) -> None:
 
 
 BROKEN_SWEEP: Final = """
-import mbv2cli.sweep.measures as measures
+import mbv2cli.search.measures as measures
 right = measures._MEASURES["params"]
 measures._MEASURES["params"] = measures.Measure(lambda part: right.of(part) + 1)
 """
@@ -357,14 +357,14 @@ def test_a_forward_pass_that_disagrees_exits_3() -> None:
 
 def test_ctrl_c_tells_what_was_found_and_writes_no_file(folder: Path) -> None:
     result = main_with(
-        "import mbv2cli.sweep.runners as runners, mbv2cli.sweep.task as task\n"
+        "import mbv2cli.search.runners as runners, mbv2cli.search.task as task\n"
         "task.CHUNKS = task.CHUNK = 1\n"
         "right = runners.search_task\n"
         "def interrupted(question, number):\n"
         "    if number == 3: raise KeyboardInterrupt\n"
         "    return right(question, number)\n"
         "runners.search_task = interrupted\n"
-        "import mbv2cli.sweep.draw as draw; draw.CHUNK = 1",
+        "import mbv2cli.search.draw as draw; draw.CHUNK = 1",
         *SMALL,
         *("--output", str(folder / "members.csv"), "--format", "json"),
     )

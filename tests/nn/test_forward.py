@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mbv2cli import BlockSpec, InvertedResidual, MobileNetV2, NetworkSpec, UserError
 from mbv2cli.nn import memory_guard
 from mbv2cli.nn.forward import forward, observe
-from mbv2cli.spec import RunSpec
+from mbv2cli.specs import RunSpec
 
 
 def test_macs_are_half_of_torch_s_own_flops() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from mbv2cli import InvertedResidual, MobileNetV2, NetworkSpec
-from mbv2cli.spec import BlockSpec
+from mbv2cli.specs import BlockSpec
 from tests.reference_tables import rows, shape
 
 

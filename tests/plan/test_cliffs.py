@@ -8,7 +8,7 @@ from mbv2cli import InputSpec, NetworkSpec, UserError, plan_of
 from mbv2cli.plan.cliffs import WIDTHS, plateaus
 from mbv2cli.plan.memory import LAYERWISE, MEMORY_RULES, MemoryRule, memory_use
 from mbv2cli.report.cliffs.report import cliffs_of
-from mbv2cli.spec.reader import read_request
+from mbv2cli.specs.reader import read_request
 
 
 def test_0_75_and_1_0_share_their_peak() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mbv2cli.checks.drift import Outcome
+from mbv2cli.gate.drift import Outcome
 from mbv2cli.report.check.words import closing_line, failures
 
 

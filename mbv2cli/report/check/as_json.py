@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from mbv2cli.checks.drift import Change, Drift, Outcome, ShapeChange
-from mbv2cli.checks.limits import ShapeVerdict, Verdict
+from mbv2cli.gate.drift import Change, Drift, Outcome, ShapeChange
+from mbv2cli.gate.limits import ShapeVerdict, Verdict
 from mbv2cli.report.check.words import limit_text
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.layer_pair import LayerPairPart
 from mbv2cli.report.shape_text import compact
-from mbv2cli.spec import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 
 
 class VerdictPart(Part):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from mbv2cli.checks.drift import Outcome
+from mbv2cli.gate.drift import Outcome
 from mbv2cli.report.check.words import failures
 
 

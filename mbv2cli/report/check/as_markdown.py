@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mbv2cli.checks.drift import Outcome
+from mbv2cli.gate.drift import Outcome
 from mbv2cli.report.check.words import (
     actual_text,
     change_text,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
 
-from mbv2cli.checks.drift import Outcome
+from mbv2cli.gate.drift import Outcome
 
 
 class CheckFormat(StrEnum):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mbv2cli.checks.drift import Change, Drift, Outcome, ShapeChange
-from mbv2cli.checks.expectations import pattern_text
-from mbv2cli.checks.limits import ShapeVerdict, Verdict
+from mbv2cli.gate.drift import Change, Drift, Outcome, ShapeChange
+from mbv2cli.gate.expectations import pattern_text
+from mbv2cli.gate.limits import ShapeVerdict, Verdict
 from mbv2cli.plan import Layer
 from mbv2cli.report.amount_text import amount_text
 from mbv2cli.report.shape_text import compact

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from mbv2cli.errors import UserError
 from mbv2cli.plan.cliffs import Plateau, plateaus
 from mbv2cli.plan.memory import ELEMENT_BYTES, MemoryRule
-from mbv2cli.spec import NetworkSpec
-from mbv2cli.spec.reader import Request
+from mbv2cli.specs import NetworkSpec
+from mbv2cli.specs.reader import Request
 
 
 @dataclass(frozen=True, slots=True)

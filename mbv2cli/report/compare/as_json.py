@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from mbv2cli.checks.comparison import Comparison
+from mbv2cli.gate.comparison import Comparison
 from mbv2cli.plan import Plan, Shape
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.layer_pair import LayerPairPart
-from mbv2cli.spec import BlockSpec, NetworkSpec
+from mbv2cli.specs import BlockSpec, NetworkSpec
 
 
 class SidePart(Part):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mbv2cli.checks.comparison import Comparison, Difference, LayerPair
+from mbv2cli.gate.comparison import Comparison, Difference, LayerPair
 from mbv2cli.report.amount_text import amount_text
 from mbv2cli.report.compare.words import change_text, pair_cells, percent_text
 from mbv2cli.report.shape_text import compact

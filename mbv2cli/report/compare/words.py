@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mbv2cli.checks.comparison import Difference, LayerPair
+from mbv2cli.gate.comparison import Difference, LayerPair
 from mbv2cli.report.amount_text import amount_text
 from mbv2cli.report.shape_text import compact
 

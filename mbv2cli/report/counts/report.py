@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mbv2cli.plan import plan_of
 from mbv2cli.plan.conventions import MAC_CONVENTIONS, PARAM_CONVENTIONS, Count, count
-from mbv2cli.spec.reader import Request
+from mbv2cli.specs.reader import Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mbv2cli.plan import Plan, plan_of
 from mbv2cli.plan.memory import MEMORY_RULES, MemoryUse, memory_use
 from mbv2cli.plan.torchsummary_sizes import PassSize, pass_size
-from mbv2cli.spec.reader import Request
+from mbv2cli.specs.reader import Request
 
 
 @dataclass(frozen=True, slots=True)

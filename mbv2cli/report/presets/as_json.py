@@ -10,7 +10,7 @@ from pydantic import Field
 from mbv2cli.plan import Shape
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.presets.report import PresetFigures
-from mbv2cli.spec import NetworkSpec
+from mbv2cli.specs import NetworkSpec
 
 
 class PresetPart(Part):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from mbv2cli.plan import Plan, plan_of
 from mbv2cli.plan.memory import LAYERWISE, memory_use
-from mbv2cli.spec.presets import Preset, presets
-from mbv2cli.spec.reader import read_request
+from mbv2cli.specs.presets import Preset, presets
+from mbv2cli.specs.reader import read_request
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from mbv2cli.plan.memory import MemoryUse
 from mbv2cli.plan.weights import flash_bytes, weight_bytes
 from mbv2cli.report.document import Part, RequestDocument, request_fields
 from mbv2cli.report.summary.report import SummaryReport
-from mbv2cli.spec import RunSpec
+from mbv2cli.specs import RunSpec
 
 if TYPE_CHECKING:
     from mbv2cli.nn.records import ForwardRun

@@ -11,8 +11,8 @@ from mbv2cli.plan.conventions import CONV_LINEAR, Convention, Count, count
 from mbv2cli.plan.figures import LayerFigures, layer_figures
 from mbv2cli.plan.memory import MEMORY_RULES, MemoryUse, memory_use
 from mbv2cli.plan.torchsummary_sizes import TorchsummarySizes, torchsummary_sizes
-from mbv2cli.spec.reader import Request
-from mbv2cli.spec.run import RunSpec
+from mbv2cli.specs.reader import Request
+from mbv2cli.specs.run import RunSpec
 
 if TYPE_CHECKING:
     from mbv2cli.nn.records import ForwardRun
@@ -63,6 +63,6 @@ def confirmed(report: SummaryReport) -> SummaryReport:
     Raises `UserError` where the forward pass cannot run here, `DisagreementError` where its numbers
     are not the plan's.
     """
-    from mbv2cli.checks.agreement import confirmed_forward
+    from mbv2cli.gate.agreement import confirmed_forward
 
     return replace(report, forward=confirmed_forward(report.plan, report.run))

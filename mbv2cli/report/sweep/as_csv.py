@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO
 
 from mbv2cli.report.sweep.member_rows import MemberRows
-from mbv2cli.sweep.found import Kept
+from mbv2cli.search.found import Kept
 
 
 class CsvWriter:

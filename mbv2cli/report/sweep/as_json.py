@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.sweep.report import SweepReport, condition_text, ordering_text
-from mbv2cli.sweep.winners import Winner
+from mbv2cli.search.winners import Winner
 
 
 class ConditionPart(Part):

@@ -6,7 +6,7 @@ import json
 from typing import BinaryIO
 
 from mbv2cli.report.sweep.member_rows import MemberRows
-from mbv2cli.sweep.found import Kept
+from mbv2cli.search.found import Kept
 
 
 class JsonlWriter:

@@ -6,7 +6,7 @@ from typing import BinaryIO, Final
 
 from mbv2cli.errors import UserError
 from mbv2cli.report.sweep.member_rows import MemberRows
-from mbv2cli.sweep.found import Kept
+from mbv2cli.search.found import Kept
 
 ROW_GROUP: Final = 2**17
 """Members of a row group, at least: smaller ones make a file slow to read."""

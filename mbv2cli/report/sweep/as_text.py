@@ -8,11 +8,11 @@ from typing import Final
 
 from mbv2cli.report.amount_text import amount_text
 from mbv2cli.report.sweep.report import SweepReport
-from mbv2cli.spec.space import Space
-from mbv2cli.sweep.figures import figure_named
-from mbv2cli.sweep.question import Bound
-from mbv2cli.sweep.where import Where
-from mbv2cli.sweep.winners import Winner
+from mbv2cli.search.figures import figure_named
+from mbv2cli.search.question import Bound
+from mbv2cli.search.space import Space
+from mbv2cli.search.where import Where
+from mbv2cli.search.winners import Winner
 
 WIDTH: Final = 80
 

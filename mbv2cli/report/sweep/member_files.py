@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol, assert_never
 
 from mbv2cli.errors import UserError
 from mbv2cli.report.sweep.member_rows import MemberRows
-from mbv2cli.sweep.found import Kept
+from mbv2cli.search.found import Kept
 
 
 class MemberWriter(Protocol):

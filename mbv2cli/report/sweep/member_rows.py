@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mbv2cli.spec.space import Space
-from mbv2cli.sweep.found import Kept
-from mbv2cli.sweep.question import REPORTED, Keep, Question
+from mbv2cli.search.found import Kept
+from mbv2cli.search.question import REPORTED, Keep, Question
+from mbv2cli.search.space import Space
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mbv2cli.errors import UserError
 from mbv2cli.report.sweep.report import SweepReport
-from mbv2cli.spec.units import Unit
-from mbv2cli.sweep.figures import Figure, figure_named
-from mbv2cli.sweep.members import Members
-from mbv2cli.sweep.question import Bound
+from mbv2cli.search.figures import Figure, figure_named
+from mbv2cli.search.members import Members
+from mbv2cli.search.question import Bound
+from mbv2cli.specs.units import Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mbv2cli.sweep.found import Found
-from mbv2cli.sweep.members import Members
-from mbv2cli.sweep.quantiles import Quantile
-from mbv2cli.sweep.question import Bound, Ordering, Question
-from mbv2cli.sweep.where import Where
-from mbv2cli.sweep.winners import Winner
+from mbv2cli.search.found import Found
+from mbv2cli.search.members import Members
+from mbv2cli.search.quantiles import Quantile
+from mbv2cli.search.question import Bound, Ordering, Question
+from mbv2cli.search.where import Where
+from mbv2cli.search.winners import Winner
 
 
 @dataclass(frozen=True, eq=False, slots=True)

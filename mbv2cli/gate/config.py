@@ -1,0 +1,220 @@
+"""The configuration file: where it is found, and the cases that it makes."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mbv2cli.errors import MistakesError, UserError, nearest
+from mbv2cli.gate.case_lines import case_lines
+from mbv2cli.gate.cases import Case
+from mbv2cli.gate.expectations import Expectations
+from mbv2cli.gate.tolerance import Allowance, read_tolerance
+from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.keys import keys
+from mbv2cli.specs.reader import read_request, read_spec, target_names
+from mbv2cli.specs.settings import Setting, parse_toml, read_text, read_toml
+
+FILE: Final = "mbv2.toml"
+SHARED_FILE: Final = "pyproject.toml"
+_TABLES: Final = {SHARED_FILE: ("tool", "mbv2")}
+"""The table of ours in a file that is not only ours."""
+WHOLE: Final = frozenset({"stages", "features"})
+"""Keys whose value is a list or table itself, and no choice of values."""
+LOCK: Final = "mbv2.lock"
+
+_KEYS: Final = ("case", "forward", "tolerance")
+
+_CASE_KEYS: Final = frozenset(
+    ["target"]
+    + [
+        key
+        for model in (BlockSpec, NetworkSpec, InputSpec, RunSpec, Expectations)
+        for key in keys(model)
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The cases of a file, and whether their forward passes run."""
+
+    path: Path
+    cases: tuple[Case, ...]
+    forward: bool
+    tolerance: Mapping[str, Allowance]
+
+    @property
+    def lock(self) -> Path:
+        """Where the lock of these cases is: beside the file."""
+        return lock_beside(self.path)
+
+
+def lock_beside(config: Path) -> Path:
+    """Return where the lock of a configuration file is."""
+    return config.with_name(LOCK)
+
+
+def find_config(folder: Path) -> Path:
+    """Return the nearest configuration file in ``folder`` or above it.
+
+    That is ``mbv2.toml``, or a ``pyproject.toml`` with a table ``[tool.mbv2]``. Raises
+    `UserError` if there is none.
+    """
+    for place in (folder, *folder.parents):
+        if (place / FILE).is_file():
+            return place / FILE
+        shared = place / SHARED_FILE
+        if shared.is_file() and "mbv2" in read_toml(shared).get("tool", {}):
+            return shared
+    raise UserError(
+        f"there is no {FILE} and no [tool.mbv2] in a {SHARED_FILE} here or above; write one, "
+        "or give limits as flags such as --max-params 2M"
+    )
+
+
+def read_config(path: Path) -> Config:
+    """Read ``path``. Raises `MistakesError`, all mistakes in it together."""
+    text = read_text(path)
+    table = _TABLES.get(path.name, ())
+    content = _table(path, parse_toml(text, str(path)), table)
+    mistakes = [
+        f"{path}: {key} is not a key (the keys are {', '.join(_KEYS)}){nearest(key, _KEYS)}"
+        for key in content
+        if key not in _KEYS
+    ]
+    forward = content.get("forward", True)
+    if not isinstance(forward, bool):
+        mistakes.append(f"{path}: forward must be true or false, not {forward!r}")
+    with _collected(mistakes):
+        tolerance = read_tolerance(content.get("tolerance", {}), f"{path}: tolerance")
+    cases: list[Case] = []
+    lines = case_lines(text, (*table, "case"))
+    with _collected(mistakes):
+        for name, values in _case_tables(path, content).items():
+            with _collected(mistakes):
+                cases += _cases(path, name, values, lines.get(name))
+        _refuse_same_names(path, cases)
+    if mistakes:
+        raise MistakesError(mistakes)
+    return Config(path, tuple(cases), forward, tolerance)
+
+
+@contextmanager
+def _collected(mistakes: list[str]) -> Iterator[None]:
+    """Let a mistake join the others, and reading go on."""
+    try:
+        yield
+    except MistakesError as errors:
+        mistakes += errors.mistakes
+    except UserError as error:
+        mistakes.append(str(error))
+
+
+def _table(path: Path, content: Any, keys: Sequence[str]) -> dict[str, Any]:
+    for key in keys:
+        content = content.get(key, {})
+        if not isinstance(content, dict):
+            raise UserError(f"{path}: {key} must be a table, such as [{'.'.join(keys)}]")
+    return dict(content)
+
+
+def _case_tables(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    tables = content.get("case")
+    if not isinstance(tables, dict) or not tables:
+        raise UserError(f"{path}: there is no case; write one, such as [case.edge]")
+    return tables
+
+
+def _refuse_same_names(path: Path, cases: Iterable[Case]) -> None:
+    names = Counter(case.name for case in cases)
+    for name, count in names.items():
+        if count > 1:
+            raise UserError(
+                f"{path}: {count} cases are named '{name}'; list a value once, name a case once"
+            )
+
+
+def _cases(path: Path, name: str, table: object, line: int | None) -> Iterator[Case]:
+    if not isinstance(table, dict):
+        raise UserError(f"{path}: case.{name} must be a table, such as [case.{name}]")
+    choices = {
+        key: value if isinstance(value, list) and key not in WHOLE else [value]
+        for key, value in table.items()
+    }
+    _refuse_unusable(path, name, choices)
+    varied = [key for key, values in choices.items() if len(values) > 1]
+    mistakes: list[str] = []
+    for combination in itertools.product(*choices.values()):
+        chosen = dict(zip(choices, combination, strict=True))
+        suffix = ",".join(f"{key}={chosen[key]}" for key in varied)
+        with _collected(mistakes):
+            yield _case(path, name, f"{name}[{suffix}]" if suffix else name, chosen, line)
+    if mistakes:
+        raise MistakesError(mistakes)
+
+
+def _refuse_unusable(path: Path, name: str, choices: Mapping[str, list[Any]]) -> None:
+    mistakes: list[str] = []
+    if not name.strip() or not name.isprintable():
+        mistakes.append(f"{path}: a case is named {name!r}; give it a name that can be printed")
+    for key, values in choices.items():
+        place = f"{path}: case.{name}.{key}"
+        if key not in _CASE_KEYS:
+            mistakes.append(f"{place} is not a key of a case{nearest(key, _CASE_KEYS)}")
+        elif not values:
+            mistakes.append(f"{place} is an empty list; give a value")
+    if mistakes:
+        raise MistakesError(mistakes)
+
+
+def _case(
+    path: Path, name: str, full_name: str, values: Mapping[str, object], line: int | None
+) -> Case:
+    settings = [
+        Setting(key, value, f"{path}: case.{name}.{key}")
+        for key, value in values.items()
+        if key != "target"
+    ]
+    own = {*keys(Expectations), *keys(RunSpec)}
+    model = [setting for setting in settings if setting.key not in own]
+    mistakes: list[str] = []
+
+    target = _Target(path, name, values.get("target", "block"))
+    with _collected(mistakes):
+        request = read_request(target.words(), model)
+    with _collected(mistakes):
+        run = read_spec(RunSpec, settings)
+    with _collected(mistakes):
+        expected = read_spec(Expectations, settings)
+    if mistakes:
+        raise MistakesError(mistakes)
+    return Case(full_name, request, run, expected, line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The target of a case; a TOML file is looked for beside the configuration."""
+
+    path: Path
+    case: str
+    value: object
+
+    def words(self) -> str:
+        place = f"{self.path}: case.{self.case}.target"
+        if not isinstance(self.value, str):
+            raise UserError(f'{place} must be a target such as "network", not {self.value!r}')
+        name = self.value.partition(":")[0]
+        if name.endswith(".toml"):
+            return str(self.path.parent / self.value)
+        if name not in target_names():
+            raise UserError(
+                f"{place} names no target: '{name}'{nearest(name, target_names())} "
+                "(mbv2 presets lists them)"
+            )
+        return self.value

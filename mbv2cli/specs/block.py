@@ -1,0 +1,71 @@
+"""One inverted residual block, as data."""
+
+from __future__ import annotations
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from mbv2cli.specs.base import Spec
+from mbv2cli.specs.fields import Activation, Channels, Dilation, Expand, Kernel, Stride
+from mbv2cli.specs.mistakes import bad_combination
+
+
+def expands(expand: float) -> bool:
+    """Return whether a block has an expansion: at t = 1 there is none (paper, Table 2)."""
+    return expand != 1
+
+
+def adds_its_input(stride: int, in_channels: int, out_channels: int) -> bool:
+    """Return whether a block has a shortcut: iff stride is 1 and in = out (paper, section 3.3).
+
+    Without ``and``, so that it serves arrays of numbers too.
+    """
+    return (stride == 1) & (in_channels == out_channels)
+
+
+class BlockSpec(Spec):
+    """An inverted residual block with a linear bottleneck (arXiv 1801.04381, section 3.3).
+
+    Raises `UserError` for values that are out of bounds or leave no hidden channel.
+    """
+
+    noun = "block"
+
+    in_channels: Channels = Field(
+        3, validation_alias="in", serialization_alias="in", description="Input channels."
+    )
+    out_channels: Channels = Field(
+        64, validation_alias="out", serialization_alias="out", description="Output channels."
+    )
+    stride: Stride = Field(1, description="Stride of the depthwise convolution.")
+    expand: Expand = Field(
+        6, description="Expand ratio t: hidden channels = round(in × t); 1 means no expansion."
+    )
+    kernel: Kernel = Field(3, description="Side of the depthwise kernel, odd.")
+    dilation: Dilation = Field(1, description="Dilation of the depthwise convolution.")
+    act: Activation = Field("relu", description="Activation.")
+
+    @field_validator("expand")
+    @classmethod
+    def _leaves_hidden_channels(cls, expand: float, info: ValidationInfo) -> float:
+        in_channels = info.data.get("in_channels", 1)
+        if round(in_channels * expand) < 1:
+            raise bad_combination(
+                f"{expand} leaves no hidden channel: round(in × expand) must be at least 1, "
+                f"so for {in_channels} at the input try {1 / in_channels:.2g}"
+            )
+        return expand
+
+    @property
+    def hidden_channels(self) -> int:
+        """Channels of the depthwise convolution: round(in × t), as in torchvision."""
+        return round(self.in_channels * self.expand)
+
+    @property
+    def has_expansion(self) -> bool:
+        """Whether a 1×1 convolution comes first."""
+        return expands(self.expand)
+
+    @property
+    def has_shortcut(self) -> bool:
+        """Whether input and output are added."""
+        return adds_its_input(self.stride, self.in_channels, self.out_channels)

@@ -1,0 +1,261 @@
+"""A whole MobileNetV2, as data."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from math import ceil
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+
+from mbv2cli.errors import UserError
+from mbv2cli.specs.base import FrozenModel, Spec
+from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.channels import scale_channels
+from mbv2cli.specs.fields import (
+    MAX_EXPAND,
+    Activation,
+    Allowed,
+    Channels,
+    Classes,
+    DepthMult,
+    Dilation,
+    Expand,
+    HeadScaling,
+    Kernel,
+    Probability,
+    Repeats,
+    StemScaling,
+    Stride,
+    WidthMult,
+)
+from mbv2cli.specs.mistakes import bad_combination
+from mbv2cli.specs.output_stride import (
+    cumulative_strides,
+    hold_output_stride,
+    possible_output_strides,
+)
+from mbv2cli.specs.stage_text import read_stages
+
+STEM_STRIDE: Final = 2
+"""Stride of the first convolution (paper, Table 2)."""
+
+STEM_KERNEL: Final = 3
+"""Side of the first convolution's kernel (paper, Table 2)."""
+
+
+class Stage(FrozenModel):
+    """A row of the paper's Table 2: n blocks of c channels, the first with stride s."""
+
+    expand: Expand = Field(
+        6, validation_alias="t", serialization_alias="t", description="Expand ratio."
+    )
+    out_channels: Channels = Field(
+        validation_alias="c", serialization_alias="c", description="Output channels, unscaled."
+    )
+    repeats: Repeats = Field(
+        1, validation_alias="n", serialization_alias="n", description="Number of blocks."
+    )
+    stride: Stride = Field(
+        1, validation_alias="s", serialization_alias="s", description="Stride of the first block."
+    )
+    kernel: Kernel = Field(3, description="Side of the depthwise kernel, odd.")
+    dilation: Dilation = Field(1, description="Dilation of the depthwise convolutions.")
+
+
+PAPER_STAGES: Final = tuple(
+    Stage(expand=t, out_channels=c, repeats=n, stride=s)
+    for t, c, n, s in (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
+)
+"""The stages of arXiv 1801.04381, Table 2."""
+
+MAX_STAGES: Final = 100
+
+Stages = Annotated[
+    tuple[Stage, ...],
+    BeforeValidator(read_stages),
+    Field(min_length=1, max_length=MAX_STAGES),
+    Allowed(
+        f"a list of 1 to {MAX_STAGES} stages, each a table such as "
+        "{t = 6, c = 24, n = 2, s = 2}, or text such as t1c16/t6c24n2s2"
+    ),
+]
+StagesExpand = Annotated[Expand | None, Allowed(f"a number above 0 and up to {MAX_EXPAND}")]
+OutputStride = Annotated[int, Allowed("32, 16 or 8")]
+
+
+def scaled_repeats(repeats: int, depth_mult: float) -> int:
+    """Return the blocks of a stage between the first and the last (timm's rule)."""
+    return ceil(repeats * depth_mult)
+
+
+def scaled_stem(stem: int, scaling: StemScaling, width_mult: float, divisor: int) -> int:
+    """Return the output channels of the first convolution."""
+    return stem if scaling == "fixed" else scale_channels(stem, width_mult, divisor)
+
+
+def scaled_head(head: int, scaling: HeadScaling, width_mult: float, divisor: int) -> int:
+    """Return the output channels of the last 1×1 convolution (paper, section 6.1.1: widen)."""
+    match scaling:
+        case "fixed":
+            return head
+        case "scaled":
+            return scale_channels(head, width_mult, divisor)
+        case "widen":
+            return scale_channels(head, max(1.0, width_mult), divisor)
+
+
+def stage_expand(own: float, every: float | None) -> float:
+    """Return the expand ratio of a stage whose own it is, where ``every`` replaces those not 1.
+
+    A stage of t = 1 has no expansion layer to widen (paper, Table 2's first).
+    """
+    return own if every is None or own == 1 else every
+
+
+def _own_output_stride(values: dict[str, Any]) -> int:
+    return cumulative_strides(STEM_STRIDE, (stage.stride for stage in values["stages"]))[-1]
+
+
+class NetworkSpec(Spec):
+    """A MobileNetV2: stem, stages of inverted residual blocks, head, pooling, classifier.
+
+    The width multiplier scales the stem and the stages, and the head only when above 1
+    (paper, section 6.1.1), unless their scaling says otherwise. The depth multiplier is timm's
+    (``decode_arch_def`` with ``fix_first_last``). Raises `UserError` for values that are out
+    of bounds, or that together make no network.
+    """
+
+    noun = "network"
+
+    stages: Stages = Field(PAPER_STAGES, description="Rows of the paper's Table 2.")
+    in_channels: Channels = Field(
+        3, validation_alias="in", serialization_alias="in", description="Input channels."
+    )
+    width_mult: WidthMult = Field(1.0, description="Width multiplier α.")
+    depth_mult: DepthMult = Field(
+        1.0, description="Multiplies repeats, rounded up; not of the first and the last stage."
+    )
+    expand: StagesExpand = Field(
+        None, description="Expand ratio of every stage but those of t = 1, in place of its own."
+    )
+    classes: Classes = Field(
+        1000, description="Classes; 0 for the feature map, without pooling and classifier."
+    )
+    round_nearest: Channels = Field(8, description="Scaled channels are multiples of this.")
+    output_stride: OutputStride = Field(
+        default_factory=_own_output_stride,
+        description="Input size ÷ last feature map; 16 and 8 trade strides for dilation.",
+    )
+    dropout: Probability = Field(0.2, description="Dropout probability before the classifier.")
+    stem: Channels = Field(32, description="Channels of the first convolution, unscaled.")
+    head: Channels = Field(1280, description="Channels of the last 1×1 convolution, unscaled.")
+    stem_scaling: StemScaling = Field(
+        "scaled", description="Whether α scales the stem; fixed: never."
+    )
+    head_scaling: HeadScaling = Field(
+        "widen", description="Which α scale the head; widen: those above 1, scaled: all."
+    )
+    act: Activation = Field("relu6", description="Activation.")
+
+    @field_validator("output_stride")
+    @classmethod
+    def _is_reached(cls, output_stride: int, info: ValidationInfo) -> int:
+        strides = [stage.stride for stage in info.data.get("stages", PAPER_STAGES)]
+        possible = possible_output_strides(STEM_STRIDE, strides)
+        reached = cumulative_strides(STEM_STRIDE, strides)
+        if output_stride not in possible:
+            raise bad_combination(
+                f"must be one of {', '.join(map(str, possible))} (the stages reach "
+                f"{reached[-1]}), not {output_stride}"
+            )
+        return output_stride
+
+    @model_validator(mode="after")
+    def _has_valid_blocks(self) -> Self:
+        _ = self.blocks
+        return self
+
+    @property
+    def stem_channels(self) -> int:
+        """Output channels of the first convolution."""
+        return scaled_stem(self.stem, self.stem_scaling, self.width_mult, self.round_nearest)
+
+    @property
+    def head_channels(self) -> int:
+        """Output channels of the last 1×1 convolution."""
+        return scaled_head(self.head, self.head_scaling, self.width_mult, self.round_nearest)
+
+    @property
+    def repeats(self) -> tuple[int, ...]:
+        """Number of blocks of each stage."""
+        last = len(self.stages) - 1
+        return tuple(
+            stage.repeats if number in (0, last) else scaled_repeats(stage.repeats, self.depth_mult)
+            for number, stage in enumerate(self.stages)
+        )
+
+    @cached_property
+    def blocks(self) -> tuple[BlockSpec, ...]:
+        """The inverted residual blocks in forward order, channels scaled.
+
+        `UserError` where scaling leads to a block that cannot be.
+        """
+        blocks: list[BlockSpec] = []
+        channels = self.stem_channels
+        geometries = hold_output_stride(
+            (stage.stride for stage in self.stages), STEM_STRIDE, self.output_stride
+        )
+        rows = zip(self.stages, self.repeats, geometries, strict=True)
+        for number, (stage, repeats, geometry) in enumerate(rows):
+            out = scale_channels(stage.out_channels, self.width_mult, self.round_nearest)
+            for repeat in range(repeats):
+                first = repeat == 0
+                dilation = geometry.first_dilation if first else geometry.dilation
+                try:
+                    block = _block(
+                        stage,
+                        self.act,
+                        expand=stage_expand(stage.expand, self.expand),
+                        in_channels=channels,
+                        out_channels=out,
+                        stride=geometry.stride if first else 1,
+                        dilation=stage.dilation * dilation,
+                    )
+                except UserError as error:
+                    place = f"block {repeat} of stages[{number}] at width_mult {self.width_mult}"
+                    raise UserError(f"{place}: {error}") from None
+                blocks.append(block)
+                channels = out
+        return tuple(blocks)
+
+
+@lru_cache(maxsize=4096)
+def _block(
+    stage: Stage,
+    act: Activation,
+    *,
+    expand: float,
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    dilation: int,
+) -> BlockSpec:
+    """Return the block of these fields: the many that are alike are validated once."""
+    return BlockSpec(
+        in_channels=in_channels,
+        out_channels=out_channels,
+        stride=stride,
+        expand=expand,
+        kernel=stage.kernel,
+        dilation=dilation,
+        act=act,
+    )

@@ -1,0 +1,46 @@
+"""Limits as an assertion, for pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mbv2cli.gate.cases import Case, confirmed_result, planned_result
+from mbv2cli.gate.drift import Outcome
+from mbv2cli.gate.expectations import Expectations
+from mbv2cli.plan import Plan
+from mbv2cli.plan.plan import DEFAULT_INPUT, ModelSpec
+from mbv2cli.report.check.words import failures
+from mbv2cli.report.target_text import described
+from mbv2cli.specs import BlockSpec, InputSpec, RunSpec
+from mbv2cli.specs.reader import Request
+
+
+def check(
+    spec: ModelSpec,
+    input: InputSpec = DEFAULT_INPUT,
+    *,
+    expect: Mapping[str, object] | str,
+    forward: bool = False,
+    dtype: str = "float32",
+) -> Plan:
+    """Return the plan of ``spec`` if all that is expected of it holds.
+
+    ``expect`` has the keys of a case in ``mbv2.toml`` (``output``, ``max_params``,
+    ``max_macs``, ``max_peak`` …), or is the output shape alone (``"1x64x*x*"``). ``forward``
+    confirms every number by a forward pass, which loads torch. Raises `AssertionError` telling
+    each broken limit, `UserError` for a limit that is none.
+    """
+    kind = "block" if isinstance(spec, BlockSpec) else "network"
+    case = Case(
+        name=kind,
+        request=Request(kind, kind, spec, input),
+        run=RunSpec.model_validate({"dtype": dtype}),
+        expected=Expectations.model_validate(
+            {"output": expect} if isinstance(expect, str) else dict(expect)
+        ),
+    )
+    result = confirmed_result(case) if forward else planned_result(case)
+    broken = list(failures(Outcome(result)))
+    if broken:
+        raise AssertionError("\n".join([described(case.request), *broken]))
+    return result.plan

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import contextlib
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mbv2cli import NetworkSpec, UserError
+from mbv2cli.errors import MistakesError
+from mbv2cli.gate.config import find_config, read_config
+
+MATRIX = """
+forward = false
+
+[case.one]
+expand = 6
+
+[ case."the edge" ]  # quoted
+target = "network"
+width_mult = [0.5, 0.75, 1.0]
+size = [160, "96x128"]
+stages = [{t = 1, c = 16}, {t = 6, c = 24, n = 2, s = 2}]
+max_params = "4M"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "mbv2.toml"
+    path.write_text(MATRIX)
+    return path
+
+
+def test_lists_make_a_matrix(config: Path) -> None:
+    read = read_config(config)
+    assert not read.forward
+    assert [case.name for case in read.cases][:3] == [
+        "one",
+        "the edge[width_mult=0.5,size=160]",
+        "the edge[width_mult=0.5,size=96x128]",
+    ]
+    assert len(read.cases) == 1 + 3 * 2
+    last = read.cases[-1].request
+    assert isinstance(last.spec, NetworkSpec)
+    assert (last.spec.width_mult, len(last.spec.stages)) == (1.0, 2)
+    assert last.input.size == (96, 128)
+    assert [case.line for case in read.cases[:2]] == [4, 7]
+
+
+def test_the_file_is_found_upwards(config: Path) -> None:
+    deep = config.parent / "a" / "b"
+    deep.mkdir(parents=True)
+    assert find_config(deep) == config
+
+
+def test_pyproject_holds_it_too(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text("[project]\nname = 'x'\n\n[tool.mbv2.case.stem]\nmax_params = '2k'\n")
+    read = read_config(find_config(tmp_path))
+    assert [(case.name, case.line) for case in read.cases] == [("stem", 4)]
+
+
+def test_a_pyproject_without_our_table_is_passed_by(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    with pytest.raises(UserError, match=r"there is no mbv2\.toml"):
+        find_config(tmp_path)
+
+
+def test_a_target_file_is_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text("classes = 3\n")
+    path = tmp_path / "mbv2.toml"
+    path.write_text('[case.tiny]\ntarget = "tiny.toml:width_mult=0.5"\n')
+    spec = read_config(path).cases[0].request.spec
+    assert isinstance(spec, NetworkSpec)
+    assert (spec.classes, spec.width_mult) == (3, 0.5)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "mbv2.toml"
+    path.write_text(
+        "forwrd = true\n[case.good]\nexpand = 2\n[case.a]\nexpand = 0\nmax_params = 'many'\n"
+        "dtype = 'int9'\n[case.b]\ntarget = 'nework'\n[case.c]\nwidth_mult = 1\n"
+        "[case.d]\nmax_prams = 3\n[case.e]\nsize = []\n[case.f]\ntarget = 3\n"
+        "[case.g]\nsize = [96, 160, '96']\n[case.\"a\\tb\"]\n"
+    )
+    with pytest.raises(MistakesError) as error:
+        read_config(path)
+    told = [mistake.removeprefix(f"{path}: ") for mistake in error.value.mistakes]
+    assert all(str(path) in mistake for mistake in error.value.mistakes)
+    for words, sentence in zip(
+        [
+            "forwrd is not a key",
+            "case.a.expand must be",
+            "case.a.dtype must be",
+            "case.a.max_params must be",
+            "case.b.target names no target: 'nework'; did you mean 'network'?",
+            "case.c.width_mult belongs to a network",
+            "case.d.max_prams is not a key of a case; did you mean 'max_params'?",
+            "case.e.size is an empty list",
+            "case.f.target must be a target",
+            "a case is named 'a\\tb'",
+            "2 cases are named 'g[size=96]'",
+        ],
+        told,
+        strict=True,
+    ):
+        assert sentence.startswith(words)
+
+
+toml_values = st.recursive(
+    st.one_of(
+        st.booleans(),
+        st.integers(-(2**62), 2**62),
+        st.floats(allow_nan=False),
+        st.sampled_from(["network", "block", "2M", "1x3", "x", "", "int8", "é\n"]),
+    ),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
+)
+toml_keys = st.sampled_from(
+    ["target", "expand", "size", "stages", "max_params", "output", "features", "dtype", "zz", "in"]
+)
+
+
+def toml_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'.replace("\n", "\\n")
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml_text, value))}]"
+    return repr(value)
+
+
+@given(st.dictionaries(toml_keys, toml_values, max_size=5), st.integers(0, 200))
+def test_any_table_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, table: dict[str, object], cut: int
+) -> None:
+    path = tmp_path_factory.mktemp("config") / "mbv2.toml"
+    lines = "".join(f"{key} = {toml_text(value)}\n" for key, value in table.items())
+    path.write_text(f"[case.random]\n{lines}", "utf-8")
+    tomllib.loads(path.read_text("utf-8"))
+    refused_or_read(path)
+    path.write_bytes(path.read_bytes()[:cut])
+    refused_or_read(path)
+
+
+def refused_or_read(path: Path) -> None:
+    with contextlib.suppress(UserError):
+        assert read_config(path).cases

@@ -1,0 +1,366 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import pytest
+import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError
+from mbv2cli.search.space import Space, read_space, read_space_file
+from mbv2cli.specs.fields import HeadScaling, StemScaling
+from mbv2cli.specs.keys import keys
+from mbv2cli.specs.network import PAPER_STAGES
+from mbv2cli.specs.presets import presets
+from mbv2cli.specs.reader import read_request
+from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.stage_text import LETTERS, read_stages
+from tests import strategies
+from tests.strategies import activations, expand_ratios, odd_kernels
+
+Choices = dict[str, Any]
+"""Keys and what a user gives for them: a value, a list of values, or stages of such."""
+
+# ratios below 1 leave some blocks of few channels without a hidden one: not all members exist
+ratios = st.one_of(st.just(1), expand_ratios, st.sampled_from([0.01, 0.125, 0.5, 2.5]))
+dilations = st.sampled_from([1, 2, 3, 700])
+sizes = st.one_of(st.integers(1, 70), st.tuples(st.integers(1, 70), st.integers(1, 70)).map(list))
+_INPUT: Final[Choices] = {"size": sizes, "batch": st.integers(1, 3)}
+_NETWORK: Final[Choices] = {
+    **_INPUT,
+    "in": st.integers(1, 5),
+    "width_mult": st.floats(0.05, 2.5),
+    "depth_mult": st.floats(0.1, 2.5),
+    "expand": ratios,
+    "classes": st.integers(0, 12),
+    "round_nearest": st.integers(1, 16),
+    "output_stride": st.sampled_from([2, 4, 8, 16, 32]),
+    "dropout": st.sampled_from([0, 0.2, 0.5]),
+    "stem": st.integers(1, 40),
+    "head": st.integers(1, 64),
+    "stem_scaling": st.sampled_from(get_args(StemScaling)),
+    "head_scaling": st.sampled_from(get_args(HeadScaling)),
+    "act": activations,
+}
+_BLOCK: Final[Choices] = {
+    **_INPUT,
+    "in": st.integers(1, 20),
+    "out": st.integers(1, 20),
+    "stride": st.integers(1, 4),
+    "expand": ratios,
+    "kernel": odd_kernels,
+    "dilation": dilations,
+    "act": activations,
+}
+
+
+def _lists_of(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(values, min_size=1, max_size=3)
+
+
+def _some_of(choices: Choices, at_most: int) -> st.SearchStrategy[Choices]:
+    return st.lists(st.sampled_from(sorted(choices)), unique=True, max_size=at_most).flatmap(
+        lambda names: st.fixed_dictionaries({name: _lists_of(choices[name]) for name in names})
+    )
+
+
+_stages = st.fixed_dictionaries(
+    {"t": _lists_of(ratios), "c": _lists_of(st.integers(1, 24))},
+    optional={
+        "n": _lists_of(st.integers(1, 3)),
+        "s": _lists_of(st.integers(1, 3)),
+        "k": _lists_of(odd_kernels),
+        "dilation": _lists_of(dilations),
+    },
+)
+block_choices = _some_of(_BLOCK, 4)
+network_choices = st.builds(
+    lambda fields, stages: {**fields, **({"stages": stages} if stages else {})},
+    _some_of(_NETWORK, 4),
+    st.lists(_stages, max_size=3),
+)
+
+
+def settings_of(choices: Choices) -> list[Setting]:
+    return [Setting(key, value, f"--{key}") for key, value in choices.items()]
+
+
+spaces = st.one_of(
+    st.builds(lambda choices: read_space("block", settings_of(choices)), block_choices),
+    st.builds(lambda choices: read_space("network", settings_of(choices)), network_choices),
+)
+
+
+def some_members(space: Space, count: int) -> list[tuple[int, ...]]:
+    """Return all members of a small space, and ``count`` of a larger one."""
+    radices = [len(axis.values) for axis in space.varied]
+    if space.size <= count:
+        return list(product(*map(range, radices)))
+    generator = random.Random(space.size)  # noqa: S311  (which of them does not matter)
+    return [tuple(map(generator.randrange, radices)) for _ in range(count)]
+
+
+def values_of(space: Space, member: Sequence[int]) -> list[tuple[Any, Any]]:
+    """Return each axis with the value that a member has there."""
+    numbers = iter(member)
+    return [
+        (axis, axis.values[next(numbers) if len(axis.values) > 1 else 0]) for axis in space.axes
+    ]
+
+
+def settings_of_member(space: Space, member: Sequence[int]) -> list[Setting]:
+    """Return what the target of a member has to say, without the text of a target."""
+    settings: list[Setting] = []
+    stages: list[dict[str, Any]] = [{} for _ in range(space.stages)]
+    for axis, value in values_of(space, member):
+        if axis.told and axis.stage is None:
+            settings.append(Setting(axis.key, value, axis.key))
+        elif axis.told:
+            stages[axis.stage][axis.key] = value
+    return [*settings, Setting("stages", stages, "stages")] if any(stages) else settings
+
+
+def assert_targets_name_members(space: Space) -> None:
+    for member in some_members(space, 12):
+        try:
+            expected = read_request(space.base, settings_of_member(space, member))
+        except UserError:
+            with pytest.raises(UserError):
+                read_request(space.target(member))
+        else:
+            request = read_request(space.target(member))
+            assert (request.kind, request.spec) == (expected.kind, expected.spec)
+            assert request.input == expected.input
+
+
+@given(spaces)
+def test_the_target_of_a_member_is_read_as_its_values(space: Space) -> None:
+    assert_targets_name_members(space)
+
+
+@given(spaces)
+def test_the_axes_have_what_a_member_s_spec_has(space: Space) -> None:
+    for member in some_members(space, 12):
+        try:
+            request = read_request(space.target(member))
+        except UserError:
+            continue
+        found = {**request.spec.model_dump(by_alias=True), "size": request.input.size}
+        found["batch"] = request.input.batch
+        for axis, value in values_of(space, member):
+            of_stage = found if axis.stage is None else found["stages"][axis.stage]
+            assert value in (of_stage[axis.key], None)  # None: follows from the stages
+
+
+@given(st.sampled_from(list(presets())), _some_of(_NETWORK, 3))
+def test_members_of_a_preset_keep_its_own_settings(name: str, choices: Choices) -> None:
+    space = read_space(name, settings_of(choices))
+    assert space.base == name
+    assert_targets_name_members(space)
+
+
+TINY: Final = """
+in = 1
+classes = 2
+stages = [{t = 1, c = 8}, {t = 4, c = 16, n = 2, s = 2, kernel = 5, dilation = 2}]
+size = [32, 48]
+"""
+
+
+def test_members_of_a_file_keep_its_own_settings(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    space = read_space(str(path), settings_of({"classes": [3, 4], "width_mult": "0.5:1:0.25"}))
+    assert (space.size, space.stages) == (6, 2)
+    assert space.target((2, 1)) == f"{path}:width_mult=1.0,classes=4"
+    request = read_request(space.target((2, 0)))
+    assert request.input == InputSpec(size=(32, 48))
+    assert_targets_name_members(space)
+
+
+def test_inline_settings_are_told_in_every_target() -> None:
+    space = read_space("paper:classes=7,size=64x96", settings_of({"width_mult": [0.5, 1]}))
+    assert [space.target((number,)) for number in (0, 1)] == [
+        "paper:width_mult=0.5,classes=7,size=64x96",
+        "paper:width_mult=1.0,classes=7,size=64x96",
+    ]
+
+
+@given(network_choices)
+def test_a_space_file_is_read_as_flags_are(
+    tmp_path_factory: pytest.TempPathFactory, choices: Choices
+) -> None:
+    path = tmp_path_factory.mktemp("space") / "space.toml"
+    path.write_text(tomli_w.dumps(choices))
+    assert read_space_file(path) == read_space("network", settings_of(choices))
+
+
+def test_a_space_file_names_its_target_and_flags_win_over_it(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY)
+    path = tmp_path / "space.toml"
+    target = str(tmp_path / "tiny.toml:in=2,batch=3")
+    path.write_text(tomli_w.dumps({"target": target, "classes": [5, 6], "in": 4}))
+    space = read_space_file(path, settings_of({"classes": "7,8,9"}))
+    assert [(axis.name, axis.values) for axis in space.varied] == [("classes", (7, 8, 9))]
+    assert space.target((2,)) == f"{tmp_path}/tiny.toml:in=4,classes=9,batch=3"
+
+
+def test_members_are_counted_and_axes_named() -> None:
+    stages = [{"t": 1, "c": [8, 16]}, {"t": [3, 6], "c": 24, "k": [3, 5, 7]}]
+    space = read_space("network", settings_of({"stages": stages, "size": "96:128:32"}))
+    assert space.size == 2 * 2 * 3 * 2
+    assert [axis.name for axis in space.varied] == ["size", "s1.c", "s2.t", "s2.kernel"]
+    assert read_space("block").size == 1
+    assert read_space("block").target(()) == "block"
+
+
+def test_expand_replaces_the_ratio_of_every_stage_but_those_of_1() -> None:
+    space = read_space("network", settings_of({"expand": [3, 4.5, 1]}))
+    for number, ratio in enumerate((3, 4.5, 1)):
+        spec = read_request(space.target((number,))).spec
+        assert isinstance(spec, NetworkSpec)
+        first, *others = spec.blocks
+        assert (first.expand, {block.expand for block in others}) == (1, {ratio})
+
+
+@given(strategies.network_specs(), ratios)
+def test_expand_is_a_shorthand_for_the_ratios_of_the_stages(
+    spec: NetworkSpec, ratio: float
+) -> None:
+    values = spec.model_dump(by_alias=True)
+    replaced = [
+        {**stage, "t": stage["t"] if stage["t"] == 1 else ratio} for stage in values["stages"]
+    ]
+    try:
+        expected = NetworkSpec.model_validate({**values, "stages": replaced})
+    except UserError:
+        with pytest.raises(UserError):
+            NetworkSpec.model_validate({**values, "expand": ratio})
+    else:
+        assert NetworkSpec.model_validate({**values, "expand": ratio}).blocks == expected.blocks
+
+
+def test_stages_are_read_from_one_word() -> None:
+    word = "t1c16/t6c24n2s2k5d2/t2.5c32"
+    request = read_request(f"network:stages={word}")
+    assert isinstance(request.spec, NetworkSpec)
+    assert request.spec.stages == (
+        Stage(expand=1, out_channels=16),
+        Stage(expand=6, out_channels=24, repeats=2, stride=2, kernel=5, dilation=2),
+        Stage(expand=2.5, out_channels=32),
+    )
+    assert read_space("network", settings_of({"stages": word})).target(()).endswith(word)
+    assert read_request(f"network:stages={word.upper()}").spec == request.spec
+    assert read_request("network:stages=k5s2c16t1").spec == (
+        read_request("network:stages=t1c16s2k5").spec
+    )
+
+
+@given(st.lists(strategies.stages, min_size=1, max_size=4))
+def test_stages_round_trip_through_one_word(stages: list[Stage]) -> None:
+    tables = [stage.model_dump(by_alias=True) for stage in stages]
+    target = read_space("network", settings_of({"stages": tables})).target(())
+    spec = read_request(target).spec
+    assert isinstance(spec, NetworkSpec)
+    assert spec.stages == tuple(stages)
+
+
+@pytest.mark.parametrize("ratio", [1 / 300, 2 / 3, 1.25e-05, 0.00001862645149230957])
+def test_a_ratio_of_many_digits_round_trips(ratio: float) -> None:
+    # 65,536 channels leave a hidden one even so
+    stages = [{"t": [ratio, 6], "c": 16}]
+    space = read_space("network", settings_of({"stages": stages, "stem": 65_536}))
+    assert_targets_name_members(space)
+    spec = read_request(space.target((0,))).spec
+    assert isinstance(spec, NetworkSpec)
+    assert spec.stages[0].expand == ratio
+
+
+def test_letters_stand_for_the_keys_of_a_stage() -> None:
+    assert set(LETTERS.values()) == set(keys(Stage))
+    letters = {"t": 4, "c": 16, "n": 2, "s": 2, "k": 5, "d": 2}
+    spelled = {"t": 4, "c": 16, "n": 2, "s": 2, "kernel": 5, "dilation": 2}
+    assert read_stages([letters, spelled]) == [spelled, spelled]
+    assert NetworkSpec.model_validate({"stages": [letters]}).stages == (
+        Stage.model_validate(spelled),
+    )
+    assert read_space("network", settings_of({"stages": [letters]})) == (
+        read_space("network", settings_of({"stages": [spelled]}))
+    )
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ([{"t": 1, "c": 8, "kernl": 5}], "--stages[0].kernl is not a key of a stage"),
+        ([{"t": 1, "c": 8, "kernl": 5}], "did you mean 'kernel'?"),
+        ([{"t": 1, "c": 8}, {"t": 1, "c": 8, "m": 2}], "--stages[1].m is not a key"),
+        ([{"t": 1}], "--stages[0].c is missing"),
+        ([{"c": []}], "--stages[0].c is an empty list"),
+        ([{"c": [8, 0]}], "--stages[0].c must be a whole number"),
+        ([{"c": "8:4:1"}], "--stages[0].c: '8:4:1' holds no value"),
+        ([{"c": 8, "k": [3, 4]}], "--stages[0].kernel must be an odd"),
+        ([{"c": 8, "t": [1, "six"]}], "--stages[0].t must be a number above 0"),
+        ([{"c": 8, "k": 3, "kernel": 5}], "--stages must be a list of 1 to 100 stages"),
+        (["t1c8"], "--stages[0] must be a table"),
+        ([], "--stages must be a list"),
+        ([{"c": 8}] * 101, "--stages must be a list of 1 to 100 stages"),
+        (3, "--stages must be a list"),
+        ("t1c8/c", "--stages must be a list"),
+        ("t1c8t1", "--stages must be a list"),
+        ("t1c8/x6c16", "--stages must be a list"),
+        ("", "--stages must be a list"),
+    ],
+)
+def test_what_is_no_stage_is_told_with_its_place(stages: object, words: str) -> None:
+    with pytest.raises(UserError) as error:
+        read_space("network", settings_of({"stages": stages}))
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "choices", "words"),
+    [
+        ("network", {"kernel": [3, 5]}, "--kernel belongs to a block"),
+        ("block", {"width_mult": [1, 2]}, "--width_mult belongs to a network"),
+        ("block", {"stages": "t1c8"}, "--stages belongs to a network"),
+        ("network", {"widht_mult": [1, 2]}, "did you mean 'width_mult'?"),
+        ("nework", {}, "did you mean 'network'?"),
+        ("network:size=0", {}, "network:size must be"),
+        ("network:width_mult=1:2:1", {"width_mult": []}, "--width_mult is an empty list"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_counted(
+    target: str, choices: Choices, words: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        read_space(target, settings_of(choices))
+    assert words in str(error.value)
+
+
+def test_what_a_space_file_lacks_is_told_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "space.toml"
+    path.write_text("width_mult = [0.5, 1]\nsize = []\n")
+    with pytest.raises(UserError, match=r"space\.toml: size is an empty list"):
+        read_space_file(path)
+    with pytest.raises(UserError, match=r"cannot read .*missing\.toml"):
+        read_space_file(tmp_path / "missing.toml")
+
+
+def test_the_paper_s_stages_are_axes_without_a_choice() -> None:
+    space = read_space("network")
+    axes = {(axis.key, axis.stage): axis for axis in space.axes}
+    assert space.stages == len(PAPER_STAGES)
+    for number, stage in enumerate(PAPER_STAGES):
+        for key, value in stage.model_dump(by_alias=True).items():
+            assert axes[key, number].values == (value,)
+    assert space.varied == ()
+
+
+def test_a_block_has_every_field_of_its_spec() -> None:
+    assert {axis.key for axis in read_space("block").axes} == {*keys(BlockSpec), *keys(InputSpec)}

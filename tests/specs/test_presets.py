@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from mbv2cli import InputSpec, NetworkSpec, Plan, UserError, plan_of
+from mbv2cli.plan import Role
+from mbv2cli.plan.conventions import PARAM_CONVENTIONS, count
+from mbv2cli.plan.weights import state_bytes
+from mbv2cli.report.summary.report import confirmed, planned
+from mbv2cli.specs import RunSpec
+from mbv2cli.specs.network import PAPER_STAGES
+from mbv2cli.specs.presets import presets
+from mbv2cli.specs.reader import read_request
+from tests.reference_tables import rows
+
+FIGURES = rows("presets")
+SCALE = {"M": 10**6, "M truncated": 10**6, "G": 10**9, "MB": 10**6}
+
+
+def plan_of_preset(name: str) -> Plan:
+    request = read_request(name)
+    return plan_of(request.spec, request.input)
+
+
+def figure(plan: Plan, quantity: str) -> int:
+    match quantity:
+        case "MACs":
+            return plan.totals.macs
+        case "parameters":
+            return plan.totals.params
+        case "activations":
+            return plan.totals.activations
+        case "parameters incl. BatchNorm running statistics":
+            return count(PARAM_CONVENTIONS[1], plan.layers).total
+        case "parameters without BatchNorm":
+            return count(PARAM_CONVENTIONS[2], plan.layers).total
+        case "MB of weights and statistics in float32":
+            return state_bytes(plan, "float32")
+        case _:
+            raise ValueError(quantity)
+
+
+@pytest.mark.parametrize("row", FIGURES, ids=lambda row: f"{row['preset']} {row['quantity']}")
+def test_published_figures(row: dict[str, str]) -> None:
+    value = figure(plan_of_preset(row["preset"]), row["quantity"])
+    if row["unit"] == "M truncated":
+        assert value // 10**6 == int(row["value"])
+    else:
+        scaled = value / SCALE.get(row["unit"], 1)
+        assert round(scaled, int(row["decimals"])) == float(row["value"])
+
+
+def test_every_preset_has_a_published_figure() -> None:
+    assert {row["preset"] for row in FIGURES} == set(presets())
+
+
+def test_the_paper_s_network_is_the_default() -> None:
+    assert read_request("paper").spec == NetworkSpec()
+
+
+@pytest.mark.parametrize("name", presets())
+def test_plan_and_forward_agree(name: str) -> None:
+    request = read_request(f"{name}:size=64")
+    assert confirmed(planned(request, RunSpec(device="cpu"))).forward is not None
+
+
+@pytest.mark.parametrize("output_stride", ["8", "16", "32"])
+def test_strides_and_dilations_are_deeplab_s(output_stride: str) -> None:
+    name = "network:classes=0,size=513" if output_stride == "32" else f"deeplab_os{output_stride}"
+    depthwise = [one for one in plan_of_preset(name).layers if one.role is Role.DEPTHWISE]
+    published = [row for row in rows("output_stride") if row["output_stride"] == output_stride]
+    expected = []
+    for row, stage in zip(published, PAPER_STAGES, strict=True):
+        expected.append((int(row["stride_of_first_block"]), int(row["dilation_of_first_block"])))
+        expected += [(1, int(row["dilation_of_other_blocks"]))] * (stage.repeats - 1)
+    assert [(one.stride, one.dilation) for one in depthwise] == expected
+
+
+def test_inline_settings_override_a_preset() -> None:
+    request = read_request("mcunet_035_144:classes=2,size=96")
+    assert isinstance(request.spec, NetworkSpec)
+    assert (request.spec.classes, request.spec.head_channels) == (2, 448)
+    assert request.input == InputSpec(size=(96, 96))
+
+
+def test_a_typo_is_told_the_nearest_preset() -> None:
+    with pytest.raises(UserError, match="did you mean 'mobilenetv2_120d'"):
+        read_request("mobilenet_120d")

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, Stage
 from mbv2cli.specs.fields import Activation
-from mbv2cli.specs.network import PAPER_STAGES, STEM_STRIDE
-from mbv2cli.specs.output_stride import cumulative_strides
+from mbv2cli.specs.network import PAPER_STAGES, STEM_STRIDE, cumulative_strides
 
 activations = st.sampled_from(get_args(Activation))
 odd_kernels = st.sampled_from([1, 3, 5, 7])

@@ -18,7 +18,7 @@ from mbv2cli.plan.parts import peak_elements, stage_figures
 from mbv2cli.plan.walk import Part, part_layers, parts
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.base import FrozenModel
-from mbv2cli.specs.settings import parse_toml, read_text
+from mbv2cli.specs.reader import parse_toml, read_text
 
 VERSION: Final = 1
 _HEADER: Final = (

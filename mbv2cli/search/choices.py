@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from mbv2cli.errors import UserError
 from mbv2cli.specs.base import Spec
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting
 
 MAX_CHOICES: Final = 4_096
 """Values that one field may be given to choose from."""

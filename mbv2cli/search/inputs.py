@@ -14,20 +14,18 @@ from mbv2cli.errors import UserError
 from mbv2cli.plan.arithmetic import conv_side
 from mbv2cli.search.tables import Column, Columns, Lookup
 from mbv2cli.specs.block import BlockSpec, expands
-from mbv2cli.specs.channels import scale_channels
 from mbv2cli.specs.network import (
     STEM_KERNEL,
     STEM_STRIDE,
-    scaled_head,
-    scaled_repeats,
-    scaled_stem,
-    stage_expand,
-)
-from mbv2cli.specs.output_stride import (
     StageGeometry,
     cumulative_strides,
     hold_output_stride,
     possible_output_strides,
+    scale_channels,
+    scaled_head,
+    scaled_repeats,
+    scaled_stem,
+    stage_expand,
 )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from mbv2cli.specs.base import Spec
+from mbv2cli.specs.base import Spec, bad_combination
 from mbv2cli.specs.fields import Activation, Channels, Dilation, Expand, Kernel, Stride
-from mbv2cli.specs.mistakes import bad_combination
 
 
 def expands(expand: float) -> bool:

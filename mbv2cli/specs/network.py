@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from math import ceil
-from typing import Annotated, Any, Final, Self
+from operator import mul
+from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from mbv2cli.errors import UserError
-from mbv2cli.specs.base import FrozenModel, Spec
+from mbv2cli.specs.base import FrozenModel, Spec, bad_combination
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.channels import scale_channels
 from mbv2cli.specs.fields import (
     MAX_EXPAND,
     Activation,
@@ -28,12 +30,6 @@ from mbv2cli.specs.fields import (
     StemScaling,
     Stride,
     WidthMult,
-)
-from mbv2cli.specs.mistakes import bad_combination
-from mbv2cli.specs.output_stride import (
-    cumulative_strides,
-    hold_output_stride,
-    possible_output_strides,
 )
 from mbv2cli.specs.stage_text import read_stages
 
@@ -92,6 +88,17 @@ StagesExpand = Annotated[Expand | None, Allowed(f"a number above 0 and up to {MA
 OutputStride = Annotated[int, Allowed("32, 16 or 8")]
 
 
+def scale_channels(channels: int, width_mult: float, divisor: int) -> int:
+    """Return ``channels × width_mult`` rounded to a multiple of ``divisor``.
+
+    At least ``divisor``, and never below 90 % of the unrounded value (TF-slim's
+    ``make_divisible``, taken over by torchvision and Keras).
+    """
+    scaled = channels * width_mult
+    rounded = max(divisor, int(scaled + divisor / 2) // divisor * divisor)
+    return rounded if rounded >= 0.9 * scaled else rounded + divisor
+
+
 def scaled_repeats(repeats: int, depth_mult: float) -> int:
     """Return the blocks of a stage between the first and the last (timm's rule)."""
     return ceil(repeats * depth_mult)
@@ -119,6 +126,45 @@ def stage_expand(own: float, every: float | None) -> float:
     A stage of t = 1 has no expansion layer to widen (paper, Table 2's first).
     """
     return own if every is None or own == 1 else every
+
+
+class StageGeometry(NamedTuple):
+    """What the rule makes of one stage."""
+
+    stride: int
+    first_dilation: int
+    dilation: int
+
+
+def cumulative_strides(stem_stride: int, strides: Iterable[int]) -> list[int]:
+    """Return input size ÷ feature map size after the stem and after each stage."""
+    return list(accumulate(strides, mul, initial=stem_stride))
+
+
+def possible_output_strides(stem_stride: int, strides: Iterable[int]) -> list[int]:
+    """Return the output strides that stages can be held at: 8, 16, 32 and all they reach."""
+    reached = cumulative_strides(stem_stride, strides)
+    return sorted({stride for stride in reached if stride in (8, 16, 32)} | {reached[-1]})
+
+
+def hold_output_stride(
+    strides: Iterable[int], stem_stride: int, output_stride: int
+) -> Iterator[StageGeometry]:
+    """Yield the stride and dilations of each stage, with the output stride held.
+
+    Once ``output_stride`` is reached, a stage's stride becomes dilation: its first block
+    keeps the dilation so far, the blocks after it take the new one (TF-slim, DeepLab,
+    Hugging Face).
+    """
+    reached, dilation = stem_stride, 1
+    for stride in strides:
+        first_dilation = dilation
+        if reached == output_stride:
+            dilation *= stride
+            yield StageGeometry(1, first_dilation, dilation)
+        else:
+            reached *= stride
+            yield StageGeometry(stride, first_dilation, dilation)
 
 
 def _own_output_stride(values: dict[str, Any]) -> int:

@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from mbv2cli.specs.settings import Setting
-
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named network: whose it is, and its settings."""
+    """A named network: whose it is, and the values of its keys."""
 
     name: str
     source: str
-    settings: tuple[Setting, ...]
+    values: Mapping[str, object]
 
 
 @cache
@@ -28,5 +26,4 @@ def presets() -> Mapping[str, Preset]:
 
 
 def _preset(name: str, source: str, **values: object) -> Preset:
-    settings = (Setting(key, value, f"preset {name}: {key}") for key, value in values.items())
-    return Preset(name, source, tuple(settings))
+    return Preset(name, source, values)

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from mbv2cli.errors import UserError, nearest
-from mbv2cli.specs.base import Spec
+from mbv2cli.specs.base import Spec, keys
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.input import InputSpec
-from mbv2cli.specs.keys import keys
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.presets import presets
-from mbv2cli.specs.settings import Setting, file_settings, inline_settings
+from mbv2cli.specs.run import InputSpec
 
 ModelSpec: TypeAlias = BlockSpec | NetworkSpec
 AnySpec = TypeVar("AnySpec", bound=Spec)
 
 KINDS: Final[Mapping[str, type[ModelSpec]]] = {"block": BlockSpec, "network": NetworkSpec}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key, its raw value and the words for its place (``--expand``, ``net.toml: expand``)."""
+
+    key: str
+    value: object
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +102,16 @@ def _read_name(name: str, complaint: str) -> tuple[str, list[Setting]]:
     if name in KINDS:
         return name, []
     if name in presets():
-        return "network", list(presets()[name].settings)
+        return "network", _preset_settings(name)
     raise UserError(
         f"{complaint}; a target is {', '.join(KINDS)}, a name that mbv2 presets lists, or NAME.toml"
         f"{nearest(name, target_names())}"
     )
+
+
+def _preset_settings(name: str) -> list[Setting]:
+    values = presets()[name].values
+    return [Setting(key, value, f"preset {name}: {key}") for key, value in values.items()]
 
 
 def refuse_foreign_keys(kind: str, settings: Iterable[Setting]) -> None:
@@ -113,3 +126,47 @@ def refuse_foreign_keys(kind: str, settings: Iterable[Setting]) -> None:
                 raise UserError(f"{setting.place} belongs to a {other}, not to a {kind} {takes}")
         hint = nearest(setting.key, own)
         raise UserError(f"{setting.place} is not a key of a {kind} {takes}{hint}")
+
+
+def inline_settings(target: str, text: str) -> list[Setting]:
+    """Read the ``key=value,key=value`` of ``target:key=value,key=value``."""
+    settings: dict[str, Setting] = {}
+    for pair in text.split(","):
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not (key and equals and value):
+            raise UserError(
+                f"'{target}:{text}' is not TARGET:key=value,key=value: cannot read '{pair}'; "
+                f"try {target}:size=160"
+            )
+        if key in settings:
+            raise UserError(f"'{target}:{text}' gives {key} twice; give it once")
+        settings[key] = Setting(key, value, f"{target}:{key}")
+    return list(settings.values())
+
+
+def file_settings(path: Path) -> list[Setting]:
+    """Read the top-level keys of a TOML file."""
+    return [Setting(key, value, f"{path}: {key}") for key, value in read_toml(path).items()]
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file. Raises `UserError` if it cannot be read, or is none."""
+    return parse_toml(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """Read a file of UTF-8 text. Raises `UserError` if it cannot be read, or is none."""
+    try:
+        return path.read_bytes().decode("utf-8")  # line ends as they are: TOML allows no lone CR
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not valid TOML: it is not UTF-8 text") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+
+
+def parse_toml(text: str, place: str) -> dict[str, Any]:
+    """Parse the text that is at ``place``. Raises `UserError` if it is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # tomllib's own, and what it lets through
+        raise UserError(f"{place} is not valid TOML: {error}") from None

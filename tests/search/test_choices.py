@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, UserError
 from mbv2cli.search.choices import MAX_CHOICES, read_choices
-from mbv2cli.specs.base import Spec
-from mbv2cli.specs.keys import keys
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.base import Spec, keys
+from mbv2cli.specs.reader import Setting
 
 
 def chosen(key: str, value: object, model: type[Spec] = NetworkSpec) -> tuple[Any, ...]:

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError
 from mbv2cli.search.space import Space, read_space, read_space_file
+from mbv2cli.specs.base import keys
 from mbv2cli.specs.fields import HeadScaling, StemScaling
-from mbv2cli.specs.keys import keys
 from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.presets import presets
-from mbv2cli.specs.reader import read_request
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_request
 from mbv2cli.specs.stage_text import LETTERS, read_stages
 from tests import strategies
 from tests.strategies import activations, expand_ratios, odd_kernels

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError
-from mbv2cli.specs.reader import read_request
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_request
 
 TINY = """
 in = 1

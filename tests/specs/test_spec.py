@@ -5,7 +5,7 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError
-from mbv2cli.specs.channels import scale_channels
+from mbv2cli.specs.network import scale_channels
 from tests.reference_tables import rows
 from tests.strategies import block_specs, network_specs
 

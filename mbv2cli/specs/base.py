@@ -71,7 +71,22 @@ def allowed_values(field: FieldInfo) -> str:
     """Return what ``field`` accepts, as the end of the sentence "KEY must be …"."""
     if words := choices(field):
         return "one of " + ", ".join(words)
-    return next(extra.phrase for extra in field.metadata if isinstance(extra, Allowed))
+    for extra in field.metadata:
+        if isinstance(extra, Allowed):
+            return extra.phrase
+    return _bounds_in_words(field)
+
+
+def _bounds_in_words(field: FieldInfo) -> str:
+    bounds = {
+        name: getattr(extra, name)
+        for extra in field.metadata
+        for name in ("ge", "gt", "le")
+        if hasattr(extra, name)
+    }
+    if "gt" in bounds:
+        return f"a number above {bounds['gt']} and up to {bounds['le']}"
+    return f"a whole number from {bounds['ge']} to {bounds['le']}"
 
 
 def bad_combination(rest_of_sentence: str) -> PydanticCustomError:

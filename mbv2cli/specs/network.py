@@ -136,27 +136,25 @@ class StageGeometry(NamedTuple):
     dilation: int
 
 
-def cumulative_strides(stem_stride: int, strides: Iterable[int]) -> list[int]:
+def cumulative_strides(strides: Iterable[int]) -> list[int]:
     """Return input size ÷ feature map size after the stem and after each stage."""
-    return list(accumulate(strides, mul, initial=stem_stride))
+    return list(accumulate(strides, mul, initial=STEM_STRIDE))
 
 
-def possible_output_strides(stem_stride: int, strides: Iterable[int]) -> list[int]:
+def possible_output_strides(strides: Iterable[int]) -> list[int]:
     """Return the output strides that stages can be held at: 8, 16, 32 and all they reach."""
-    reached = cumulative_strides(stem_stride, strides)
+    reached = cumulative_strides(strides)
     return sorted({stride for stride in reached if stride in (8, 16, 32)} | {reached[-1]})
 
 
-def hold_output_stride(
-    strides: Iterable[int], stem_stride: int, output_stride: int
-) -> Iterator[StageGeometry]:
+def hold_output_stride(strides: Iterable[int], output_stride: int) -> Iterator[StageGeometry]:
     """Yield the stride and dilations of each stage, with the output stride held.
 
     Once ``output_stride`` is reached, a stage's stride becomes dilation: its first block
     keeps the dilation so far, the blocks after it take the new one (TF-slim, DeepLab,
     Hugging Face).
     """
-    reached, dilation = stem_stride, 1
+    reached, dilation = STEM_STRIDE, 1
     for stride in strides:
         first_dilation = dilation
         if reached == output_stride:
@@ -168,7 +166,7 @@ def hold_output_stride(
 
 
 def _own_output_stride(values: dict[str, Any]) -> int:
-    return cumulative_strides(STEM_STRIDE, (stage.stride for stage in values["stages"]))[-1]
+    return cumulative_strides(stage.stride for stage in values["stages"])[-1]
 
 
 class NetworkSpec(Spec):
@@ -216,8 +214,8 @@ class NetworkSpec(Spec):
     @classmethod
     def _is_reached(cls, output_stride: int, info: ValidationInfo) -> int:
         strides = [stage.stride for stage in info.data.get("stages", PAPER_STAGES)]
-        possible = possible_output_strides(STEM_STRIDE, strides)
-        reached = cumulative_strides(STEM_STRIDE, strides)
+        possible = possible_output_strides(strides)
+        reached = cumulative_strides(strides)
         if output_stride not in possible:
             raise bad_combination(
                 f"must be one of {', '.join(map(str, possible))} (the stages reach "
@@ -257,9 +255,7 @@ class NetworkSpec(Spec):
         """
         blocks: list[BlockSpec] = []
         channels = self.stem_channels
-        geometries = hold_output_stride(
-            (stage.stride for stage in self.stages), STEM_STRIDE, self.output_stride
-        )
+        geometries = hold_output_stride((stage.stride for stage in self.stages), self.output_stride)
         rows = zip(self.stages, self.repeats, geometries, strict=True)
         for number, (stage, repeats, geometry) in enumerate(rows):
             out = scale_channels(stage.out_channels, self.width_mult, self.round_nearest)

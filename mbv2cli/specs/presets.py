@@ -22,8 +22,4 @@ class Preset:
 def presets() -> Mapping[str, Preset]:
     """Return the presets by name, in the order of the file."""
     content = tomllib.loads(Path(__file__).with_name("presets.toml").read_text("utf-8"))
-    return {name: _preset(name, **values) for name, values in content.items()}
-
-
-def _preset(name: str, source: str, **values: object) -> Preset:
-    return Preset(name, source, values)
+    return {name: Preset(name, table.pop("source"), table) for name, table in content.items()}

@@ -18,7 +18,10 @@ from mbv2cli.specs.run import InputSpec
 ModelSpec: TypeAlias = BlockSpec | NetworkSpec
 AnySpec = TypeVar("AnySpec", bound=Spec)
 
-KINDS: Final[Mapping[str, type[ModelSpec]]] = {"block": BlockSpec, "network": NetworkSpec}
+KINDS: Final[Mapping[str, type[ModelSpec]]] = {
+    BlockSpec.noun: BlockSpec,
+    NetworkSpec.noun: NetworkSpec,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,13 @@ class Request:
     """What is to be inspected: a block or a network, and its input."""
 
     target: str
-    kind: str
     spec: ModelSpec
     input: InputSpec
+
+    @property
+    def kind(self) -> str:
+        """``block`` or ``network``."""
+        return self.spec.noun
 
 
 def read_request(target: str, flags: Iterable[Setting] = ()) -> Request:
@@ -51,7 +58,6 @@ def read_request(target: str, flags: Iterable[Setting] = ()) -> Request:
     refuse_foreign_keys(kind, given.values())
     return Request(
         target=target,
-        kind=kind,
         spec=read_spec(KINDS[kind], given.values()),
         input=read_spec(InputSpec, given.values()),
     )

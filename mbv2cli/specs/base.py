@@ -1,4 +1,4 @@
-"""What every spec shares: frozen fields, known by their keys, and one sentence for a mistake."""
+"""What all specs share: frozen fields, the keys that users write, and messages for mistakes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COMBINATION: Final = "combination"
 
 
 class FrozenModel(BaseModel):
-    """Immutable, comparable, hashable; a key that is not a field is an error."""
+    """Immutable, comparable and hashable. A key that is not a field is an error."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -35,11 +35,10 @@ class FrozenModel(BaseModel):
 
 
 class Spec(FrozenModel):
-    """A frozen model whose mistakes are `UserError`, with the place where the user made them.
+    """A frozen model. A mistake raises `UserError` and names the place where the user made it.
 
-    Where values come from flags or a file, ``model_validate(values, context=origins)`` takes
-    the words for their places, by key (``{"expand": "--expand"}``). ``noun`` is what its fields
-    are fields of, in the help.
+    ``model_validate(values, context=origins)`` takes the place of each key, such as
+    ``{"expand": "--expand"}``. The help shows the fields under the heading ``noun``.
     """
 
     noun: ClassVar[str]
@@ -58,12 +57,12 @@ class Spec(FrozenModel):
 
 @cache
 def keys(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
-    """Return the fields of ``model`` by the name they have in flags, files and JSON."""
+    """Return the fields of ``model`` by key: the name in flags, files and JSON."""
     return {field.serialization_alias or name: field for name, field in model.model_fields.items()}
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:
-    """Return the words ``field`` may hold, or ``()`` where it is no choice of words."""
+    """Return the words that ``field`` accepts, or ``()`` if it accepts other values."""
     return get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
 
 
@@ -90,9 +89,9 @@ def _bounds_in_words(field: FieldInfo) -> str:
 
 
 def bad_combination(rest_of_sentence: str) -> PydanticCustomError:
-    """Return the error of a field that is fine alone and not beside the fields before it.
+    """Return the error of a value that is valid alone but not with the fields before it.
 
-    A validator raises it; the message starts with the place, ``rest_of_sentence`` follows.
+    A validator raises the error. Its message is the place, then ``rest_of_sentence``.
     """
     return PydanticCustomError(_COMBINATION, "{rest}", {"rest": rest_of_sentence})
 
@@ -100,10 +99,10 @@ def bad_combination(rest_of_sentence: str) -> PydanticCustomError:
 def _explain(
     error: ErrorDetails, model: type[BaseModel], values: object, origins: Mapping[str, str]
 ) -> str:
-    """Return what was wrong, where the user wrote it, and what is allowed there.
+    """Return the message: the place, what is allowed there, and what the user wrote.
 
-    ``values`` is what ``model`` was to be made of; ``origins`` names the place of a key in the
-    user's own words (``--expand``, ``net.toml: stages``) where that is not the key itself.
+    ``values`` is the input of ``model``. ``origins`` maps a key to its place (``--expand``,
+    ``net.toml: stages``); the place of any other key is the key.
     """
     key, *steps = error["loc"]
     place = origins.get(str(key), str(key))
@@ -143,7 +142,7 @@ def _field(model: type[BaseModel], name: str) -> FieldInfo | None:
 
 
 def _item_model(field: FieldInfo | None) -> type[BaseModel] | None:
-    """Return the model of which ``field`` holds a tuple, if it does."""
+    """Return the model of the items of ``field`` if it holds a tuple of models."""
     if field is None:
         return None
     items = get_args(field.annotation)

@@ -1,7 +1,7 @@
-"""The kinds of value a spec may hold: each with its bounds and the words for them.
+"""The types of the fields of specs, with their bounds.
 
-The bounds keep every count exact and every mistake cheap: they stand well above
-any real network and well below what would hang or overflow.
+The bounds are far above any real network. They are low enough that counts stay exact and that
+no value makes mbv2 hang or overflow.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_SEED = 2**63 - 1
 
 
 def _no_bool(value: object) -> object:
-    # pydantic reads True as 1; `in = true` in a file is a mistake, not one channel
+    # pydantic reads True as 1, but `in = true` in a file is a mistake
     if isinstance(value, bool):
         raise ValueError("a truth value is not a number")
     return value
@@ -48,7 +48,7 @@ def _odd(value: int) -> int:
 
 
 def _whole_as_int(value: float) -> float:
-    """Keep 6 as 6, so that it prints as it was written."""
+    """Return 6.0 as 6: users write and read whole numbers without a point."""
     return int(value) if value == int(value) else value
 
 
@@ -90,7 +90,7 @@ Probability = Annotated[
     float,
     Number,
     Field(ge=0, lt=1, allow_inf_nan=False),
-    Allowed("a number from 0 up to, but not including, 1"),
+    Allowed("a number that is at least 0 and below 1"),
 ]
 Side = Annotated[int, Number, Field(ge=1, le=MAX_SIDE)]
 Size = Annotated[

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named network: whose it is, and the values of its keys."""
+    """A named network: where it comes from, and the values of its keys."""
 
     name: str
     source: str

@@ -1,4 +1,4 @@
-"""The one reader: from a target, a file and flags to specs."""
+"""Read specs from a target, a file and flags."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ KINDS: Final[Mapping[str, type[ModelSpec]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A key, its raw value and the words for its place (``--expand``, ``net.toml: expand``)."""
+    """A key, its raw value, and the place where the user wrote it.
+
+    The place is a flag (``--expand``) or a key of a file (``net.toml: expand``).
+    """
 
     key: str
     value: object
@@ -35,7 +38,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be inspected: a block or a network, and its input."""
+    """The block or network to inspect, and its input. ``target`` is the text that names it."""
 
     target: str
     spec: ModelSpec
@@ -48,7 +51,7 @@ class Request:
 
 
 def read_request(target: str, flags: Iterable[Setting] = ()) -> Request:
-    """Read what ``target`` names, overridden by its inline settings, then by ``flags``.
+    """Read the target. Its inline settings override its own; ``flags`` override both.
 
     ``target`` is ``block``, ``network``, a preset or a TOML file, each with an optional
     ``:key=value,key=value``. Raises `UserError`.
@@ -64,9 +67,9 @@ def read_request(target: str, flags: Iterable[Setting] = ()) -> Request:
 
 
 def read_target(target: str) -> tuple[str, list[Setting], list[Setting]]:
-    """Return which kind of thing ``target`` names, its own settings, and the inline ones.
+    """Return the kind of ``target`` (a key of `KINDS`), its own settings, and its inline settings.
 
-    Raises `UserError` where there is no such target.
+    Raises `UserError` if there is no such target.
     """
     name, colon, inline = target.partition(":")
     kind, settings = _read_named(name)
@@ -74,7 +77,7 @@ def read_target(target: str) -> tuple[str, list[Setting], list[Setting]]:
 
 
 def read_spec(model: type[AnySpec], settings: Iterable[Setting]) -> AnySpec:
-    """Make a ``model`` of those settings that are keys of it. Raises `UserError`."""
+    """Make a ``model`` from the settings that are keys of it. Raises `UserError`."""
     own = [setting for setting in settings if setting.key in keys(model)]
     return model.model_validate(
         {setting.key: setting.value for setting in own},
@@ -83,12 +86,12 @@ def read_spec(model: type[AnySpec], settings: Iterable[Setting]) -> AnySpec:
 
 
 def target_names() -> list[str]:
-    """Return every target that is no file."""
+    """Return the name of every target that is not a file."""
     return [*KINDS, *presets()]
 
 
 def _read_named(name: str) -> tuple[str, list[Setting]]:
-    """Return which kind of thing ``name`` is, and the settings that come with it."""
+    """Return the kind of the target or file ``name``, and its settings."""
     if not name.endswith(".toml"):
         return _read_name(name, f"there is no target '{name}'")
     settings = file_settings(Path(name))
@@ -98,7 +101,7 @@ def _read_named(name: str) -> tuple[str, list[Setting]]:
 
 
 def split_base(settings: Iterable[Setting]) -> tuple[str, list[Setting]]:
-    """Return the name that a file has under ``target``, by default a network, and the rest."""
+    """Return the target that a file changes, by default ``network``, and its other settings."""
     settings = list(settings)
     base = next((str(setting.value) for setting in settings if setting.key == "target"), "network")
     return base, [setting for setting in settings if setting.key != "target"]
@@ -121,7 +124,7 @@ def _preset_settings(name: str) -> list[Setting]:
 
 
 def refuse_foreign_keys(kind: str, settings: Iterable[Setting]) -> None:
-    """Raise `UserError` where a setting is no key of this kind of target or of its input."""
+    """Raise `UserError` if a setting is not a key of this kind of target or of its input."""
     own = [*keys(KINDS[kind]), *keys(InputSpec)]
     for setting in settings:
         if setting.key in own:
@@ -156,14 +159,14 @@ def file_settings(path: Path) -> list[Setting]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file. Raises `UserError` if it cannot be read, or is none."""
+    """Read a TOML file. Raises `UserError` if it cannot be read or is not valid TOML."""
     return parse_toml(read_text(path), str(path))
 
 
 def read_text(path: Path) -> str:
-    """Read a file of UTF-8 text. Raises `UserError` if it cannot be read, or is none."""
+    """Read a file of UTF-8 text. Raises `UserError` if it cannot be read or is not UTF-8."""
     try:
-        return path.read_bytes().decode("utf-8")  # line ends as they are: TOML allows no lone CR
+        return path.read_bytes().decode("utf-8")  # keeps line ends: TOML forbids a lone CR
     except UnicodeDecodeError:
         raise UserError(f"{path} is not valid TOML: it is not UTF-8 text") from None
     except OSError as error:
@@ -171,8 +174,11 @@ def read_text(path: Path) -> str:
 
 
 def parse_toml(text: str, place: str) -> dict[str, Any]:
-    """Parse the text that is at ``place``. Raises `UserError` if it is no TOML."""
+    """Parse the text of ``place``. Raises `UserError` if it is not valid TOML."""
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # tomllib's own, and what it lets through
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:
         raise UserError(f"{place} is not valid TOML: {error}") from None

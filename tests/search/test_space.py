@@ -302,7 +302,7 @@ def test_letters_stand_for_the_keys_of_a_stage() -> None:
         ([{"t": 1}], "--stages[0].c is missing"),
         ([{"c": []}], "--stages[0].c is an empty list"),
         ([{"c": [8, 0]}], "--stages[0].c must be a whole number"),
-        ([{"c": "8:4:1"}], "--stages[0].c: '8:4:1' holds no value"),
+        ([{"c": "8:4:1"}], "--stages[0].c: '8:4:1' has no values"),
         ([{"c": 8, "k": [3, 4]}], "--stages[0].kernel must be an odd"),
         ([{"c": 8, "t": [1, "six"]}], "--stages[0].t must be a number above 0"),
         ([{"c": 8, "k": 3, "kernel": 5}], "--stages must be a list of 1 to 100 stages"),

@@ -7,8 +7,8 @@ from math import prod
 import torch
 
 from mbv2cli.errors import UserError
+from mbv2cli.graph.ops import Shape
 from mbv2cli.nn.device import free_bytes, resolve_device
-from mbv2cli.nn.records import Shape
 from mbv2cli.specs.run import RunSpec
 
 

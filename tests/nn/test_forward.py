@@ -17,7 +17,7 @@ def test_macs_are_half_of_torch_s_own_flops() -> None:
     dummy = torch.rand(1, 3, 224, 224)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(dummy)
-    assert 2 * sum(call.macs for call in observe(model, dummy).calls) == counter.get_total_flops()
+    assert 2 * sum(op.macs for op in observe(model, dummy).graph.ops) == counter.get_total_flops()
 
 
 def test_looking_changes_nothing() -> None:

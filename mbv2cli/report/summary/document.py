@@ -15,7 +15,7 @@ from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.specs import RunSpec
 
 if TYPE_CHECKING:
-    from mbv2cli.nn.records import ForwardRun
+    from mbv2cli.nn.forward import ForwardRun
 
 Megabytes = Annotated[float, AfterValidator(lambda exact: round(exact, 2))]
 Rounded = Annotated[float, AfterValidator(lambda exact: round(exact, 3))]

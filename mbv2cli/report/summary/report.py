@@ -15,7 +15,7 @@ from mbv2cli.specs.reader import Request
 from mbv2cli.specs.run import RunSpec
 
 if TYPE_CHECKING:
-    from mbv2cli.nn.records import ForwardRun
+    from mbv2cli.nn.forward import ForwardRun
 
 
 @dataclass(frozen=True)

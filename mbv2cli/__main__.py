@@ -6,14 +6,16 @@ import os
 import sys
 from pathlib import Path
 
-from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli import ExitCode
+from mbv2cli.cli.imports import fast_imports
 
 
 def main() -> None:
     """Run the command line and exit with its code; 130 after Ctrl-C, during imports too."""
     _reopen_closed_streams()
     try:
-        from mbv2cli.cli.run import run
+        with fast_imports():
+            from mbv2cli.cli.run import run
 
         sys.exit(run())
     except KeyboardInterrupt:

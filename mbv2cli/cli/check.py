@@ -10,12 +10,12 @@ from typing import Annotated, Final
 
 import typer
 
-from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli import ExitCode
 from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.options import ConfigFile, Output, Quiet, format_option
 from mbv2cli.cli.output import append_file, write
 from mbv2cli.cli.progress import counted_progress
-from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case, CaseResult, confirmed_result, planned_result
 from mbv2cli.gate.config import Config, find_config, read_config
@@ -31,8 +31,7 @@ from mbv2cli.specs.reader import Setting, read_request, read_spec
 AUTO: Final = "auto"
 NO_LOCK: Final[Mapping[str, LockedCase]] = {}
 
-HELP = """Check limits: exit code 0 if all hold, 1 if one does not.
-
+HELP = """\
 With limits as flags, check one target; without, the cases of mbv2.toml, or of \\[tool.mbv2] in \
 pyproject.toml, here or above. A forward pass confirms every number, unless --no-forward: \
 exact too, and without torch.

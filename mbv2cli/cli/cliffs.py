@@ -15,8 +15,7 @@ from mbv2cli.report.formats import PlainFormat, format_named
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
 
-HELP = """Find the width multipliers where rounding makes a narrower network buy nothing.
-
+HELP = """\
 Channels are rounded to a multiple of --round-nearest, so the activation peak falls in steps as \
 the width does. Walks widths 1.50 to 0.10 by 0.01; names the widest below each drop. Without torch.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli import ExitCode
 from mbv2cli.cli.options import Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.errors import UserError
@@ -20,8 +20,7 @@ from mbv2cli.gate.lock import read_lock
 from mbv2cli.gate.sides import lock_at, locked_side, side
 from mbv2cli.report.formats import format_named
 
-HELP = """Put two models side by side: totals, then the layers that differ.
-
+HELP = """\
 A and B are targets, TOML files or JSON reports of mbv2 summary. With --lock REVISION, compare a \
 case of mbv2.lock as git has it there with the lock as it is now. Without torch.
 

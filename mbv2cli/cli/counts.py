@@ -10,8 +10,7 @@ from mbv2cli.report.formats import PlainFormat, format_named
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
 
-HELP = """Explain why counters differ: MACs and parameters under every tool's convention.
-
+HELP = """\
 Each line is the number that the tools named beside it report; the indented lines below are what \
 they count on top of convolutions and linear layers. Exact, without torch.
 

@@ -11,8 +11,7 @@ from mbv2cli.gate.cases import planned_result
 from mbv2cli.gate.config import find_config, read_config
 from mbv2cli.gate.lock import lock_text
 
-HELP = """Accept what every case comes to now: write mbv2.lock beside the configuration.
-
+HELP = """\
 From then on mbv2 check fails where a figure drifts from it, unless within the tolerance of the \
 file. Read the diff of the lock before you commit it. By the plan, without torch.
 

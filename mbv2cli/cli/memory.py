@@ -10,8 +10,7 @@ from mbv2cli.report.memory.report import memory_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
 
-HELP = """Tell how much memory it takes: activations under every rule, weights, flash.
-
+HELP = """\
 Peaks are those of the whole batch, each with the layer that causes it. Exact, without torch.
 
 [bold]Examples[/bold]

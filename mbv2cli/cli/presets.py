@@ -7,8 +7,7 @@ from mbv2cli.cli.output import write
 from mbv2cli.report.formats import PlainFormat, format_named
 from mbv2cli.report.presets.report import preset_figures
 
-HELP = """List the named networks: any of them is a TARGET.
-
+HELP = """\
 Parameters, MACs (convolutions + linear) and the activation peak (rule layerwise, int8) are those \
 of one input of the preset's own size.
 

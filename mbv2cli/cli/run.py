@@ -9,8 +9,8 @@ from io import TextIOWrapper
 
 import typer
 
-from mbv2cli.cli.app import app_for
-from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli import ExitCode
+from mbv2cli.cli.app import app
 from mbv2cli.errors import DisagreementError, MistakesError, UserError
 
 
@@ -52,5 +52,5 @@ def _told(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
 
 
 def _run_app() -> int:
-    code: int | None = app_for(sys.argv[1:])(prog_name="mbv2", standalone_mode=False)
+    code: int | None = app(prog_name="mbv2", standalone_mode=False)
     return code or ExitCode.DONE

@@ -10,10 +10,10 @@ from typing import Annotated, TypeAlias
 import typer
 
 from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.options import Convention, Output, Quiet, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
-from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.errors import UserError
 from mbv2cli.gate.memory_guard import refuse_beyond_memory
 from mbv2cli.plan.conventions import CONV_LINEAR, mac_convention
@@ -27,8 +27,7 @@ from mbv2cli.specs.reader import Setting, read_request, read_spec
 
 Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
 
-HELP = """Show shapes, parameters, MACs and the torchsummary table of a block or a network.
-
+HELP = """\
 Every number comes from two independent routes, closed-form arithmetic (the plan) and a real \
 forward pass through torchsummary, compared layer by layer. --no-forward is the plan alone: \
 exact, at once, without torch.

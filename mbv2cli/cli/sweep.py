@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli import ExitCode
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Convention, DType, PlainFormatName, Quiet
 from mbv2cli.cli.output import write_stdout
@@ -21,8 +21,7 @@ from mbv2cli.search.space import Space, read_space, read_space_file
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_spec
 
-HELP = """Search a space of models: what fits the limits, what is best, what is on the front.
-
+HELP = """\
 Every field takes a list or start:stop:step; --space FILE has a choice for each field of every \
 stage too. Figures are those of the plan, exact, millions a second, without torch. Figures to \
 sort by and to compare: params, macs, peak, flash, activations, layers, receptive_field, height, \

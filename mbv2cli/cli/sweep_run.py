@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias, assert_never
 
+from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.output import replaced
 from mbv2cli.cli.progress import counted_progress, progress, rated_progress
-from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.report.formats import PlainFormat
 from mbv2cli.report.sweep.member_files import member_format
 from mbv2cli.report.sweep.member_rows import MemberRows

@@ -9,8 +9,8 @@ from mbv2cli.gate.drift import Outcome
 from mbv2cli.gate.expectations import Expectations
 from mbv2cli.plan import Plan
 from mbv2cli.plan.plan import DEFAULT_INPUT, ModelSpec
-from mbv2cli.report.check.words import failures
-from mbv2cli.report.target_text import described
+from mbv2cli.report.check.sentences import failures
+from mbv2cli.report.text import described
 from mbv2cli.specs import InputSpec, RunSpec
 from mbv2cli.specs.reader import Request
 

@@ -19,16 +19,16 @@ from mbv2cli.cli.progress import counted_progress
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case, CaseResult, confirmed_result, planned_result
 from mbv2cli.gate.config import Config, find_config, read_config
-from mbv2cli.gate.drift import Outcome
 from mbv2cli.gate.expectations import Expectations
 from mbv2cli.gate.lock import LockedCase, read_lock, refuse_other_cases
 from mbv2cli.gate.run import outcomes
-from mbv2cli.report.check.format import CheckFormat
-from mbv2cli.report.formats import format_named
+from mbv2cli.report.check.sentences import CheckReport
+from mbv2cli.report.formats import renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.reader import Setting, read_request, read_spec
 
 AUTO: Final = "auto"
+GITHUB: Final = "github"
 NO_LOCK: Final[Mapping[str, LockedCase]] = {}
 
 HELP = """\
@@ -82,11 +82,12 @@ def check(
             "--exit-zero", help="Exit 0 even if a limit is broken.", rich_help_panel="Output"
         ),
     ] = False,
-    format_name: Annotated[str, format_option(AUTO, *CheckFormat)] = AUTO,
+    format_name: Annotated[str, format_option("check", AUTO)] = AUTO,
     output: Output = None,
     quiet: Quiet = False,
 ) -> ExitCode:
-    face = _format(format_name)
+    name = _format(format_name)
+    render = renderer("check", name)
     if any(setting.key != "peak_rule" for setting in limit_settings):
         case = _case_of_flags(words or [], target_settings, run_settings, limit_settings)
         config, cases, locked = None, [case], NO_LOCK
@@ -101,16 +102,17 @@ def check(
     watched = counted_progress(cases, "Checking")
     found = list(outcomes(watched, run, locked, config.tolerance if config else {}))
     if not quiet or output:
-        _report(face, found, config, output)
+        report = CheckReport(found, _path_in_workspace(config.path) if config else None)
+        write(render(report), output)
+        _append_job_summary(name, report)
     holds = all(outcome.holds for outcome in found)
     return ExitCode.DONE if holds or exit_zero else ExitCode.CHECK_FAILED
 
 
-def _format(name: str) -> CheckFormat:
-    if name == AUTO:
-        on_github = os.environ.get("GITHUB_ACTIONS") == "true"
-        return CheckFormat.GITHUB if on_github else CheckFormat.TABLE
-    return format_named(name, CheckFormat)
+def _format(name: str) -> str:
+    if name != AUTO:
+        return name
+    return GITHUB if os.environ.get("GITHUB_ACTIONS") == "true" else "table"
 
 
 def _case_of_flags(
@@ -167,17 +169,11 @@ def _confirming(case: Case) -> CaseResult:
     return confirmed_result(case)
 
 
-def _report(
-    face: CheckFormat,
-    found: Sequence[Outcome],
-    config: Config | None,
-    output: Path | None,
-) -> None:
-    file = _path_in_workspace(config.path) if config else None
-    write(face.render(found, file), output)
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if face is CheckFormat.GITHUB and summary:
-        append_file(CheckFormat.MARKDOWN.render(found, file), Path(summary))
+def _append_job_summary(format_name: str, report: CheckReport) -> None:
+    """Add the results to the summary of the job, on GitHub."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if format_name == GITHUB and path:
+        append_file(renderer("check", "markdown")(report), Path(path))
 
 
 def _path_in_workspace(path: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from mbv2cli.gate.comparison import compare as compared
 from mbv2cli.gate.config import find_config, lock_beside
 from mbv2cli.gate.lock import read_lock
 from mbv2cli.gate.sides import lock_at, locked_side, side
-from mbv2cli.report.formats import format_named
+from mbv2cli.report.formats import renderer
 
 HELP = """\
 A and B are targets, TOML files or JSON reports of mbv2 summary. With --lock REVISION, compare a \
@@ -32,14 +31,6 @@ case of mbv2.lock as git has it there with the lock as it is now. Without torch.
 
   mbv2 compare --lock main edge
 """
-
-
-class CompareFormat(StrEnum):
-    """The formats of a comparison."""
-
-    TABLE = "table"
-    JSON = "json"
-    MARKDOWN = "markdown"
 
 
 def compare(
@@ -65,16 +56,10 @@ def compare(
         bool,
         typer.Option("--exit-code", help="Exit 1 if they differ.", rich_help_panel="Output"),
     ] = False,
-    format_name: Annotated[str, format_option(*CompareFormat)] = CompareFormat.TABLE.value,
+    format_name: Annotated[str, format_option("compare")] = "table",
     output: Output = None,
 ) -> ExitCode:
-    match format_named(format_name, CompareFormat):
-        case CompareFormat.TABLE:
-            from mbv2cli.report.compare.as_text import render
-        case CompareFormat.JSON:
-            from mbv2cli.report.compare.as_json import render
-        case CompareFormat.MARKDOWN:
-            from mbv2cli.report.compare.as_markdown import render
+    render = renderer("compare", format_name)
     names = words or []
     comparison = _of_sides(names) if revision is None else _of_lock(names, revision)
     write(render(comparison), output)

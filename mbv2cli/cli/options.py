@@ -9,7 +9,7 @@ import typer
 
 from mbv2cli.plan.conventions import MAC_CONVENTIONS
 from mbv2cli.plan.memory import ELEMENT_BYTES
-from mbv2cli.report.formats import PlainFormat
+from mbv2cli.report.formats import FORMATS
 from mbv2cli.specs.reader import target_names
 
 Target: TypeAlias = Annotated[
@@ -71,8 +71,9 @@ Convention: TypeAlias = Annotated[
 ]
 
 
-def format_option(*names: str) -> Any:
-    """Return ``--format`` with these formats to choose from."""
+def format_option(command: str, *more: str) -> Any:
+    """Return ``--format`` with the formats of a command, and ``more``, to choose from."""
+    names = (*more, *FORMATS[command])
     return typer.Option(
         "--format",
         metavar="NAME",
@@ -80,6 +81,3 @@ def format_option(*names: str) -> Any:
         rich_help_panel="Output",
         autocompletion=lambda incomplete: [n for n in names if n.startswith(incomplete)],
     )
-
-
-PlainFormatName: TypeAlias = Annotated[str, format_option(*PlainFormat)]

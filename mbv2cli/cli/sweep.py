@@ -9,13 +9,13 @@ import typer
 
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import Convention, DType, PlainFormatName, Quiet
+from mbv2cli.cli.options import Convention, DType, Quiet, format_option
 from mbv2cli.cli.output import write_stdout
 from mbv2cli.errors import UserError
 from mbv2cli.gate.expectations import Limits
 from mbv2cli.plan.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.plan.memory import dtype_named
-from mbv2cli.report.formats import PlainFormat, format_named
+from mbv2cli.report.formats import refuse_other_formats, renderer
 from mbv2cli.search.options import SearchOptions
 from mbv2cli.search.space import Space, read_space, read_space_file
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
@@ -112,7 +112,7 @@ def sweep(
     ] = None,
     dtype: DType = "int8",
     convention: Convention = CONV_LINEAR.key,
-    format_name: PlainFormatName = PlainFormat.TABLE.value,
+    format_name: Annotated[str, format_option("sweep")] = "table",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -141,7 +141,7 @@ def sweep(
     ] = None,
     quiet: Quiet = False,
 ) -> ExitCode:
-    face = format_named(format_name, PlainFormat)
+    refuse_other_formats("sweep", format_name)
     _refuse_unused(output, every=every, scheduler=scheduler, search_settings=search_settings)
     options = read_spec(SearchOptions, search_settings)
     limits = read_spec(Limits, limit_settings)
@@ -149,7 +149,7 @@ def sweep(
     space = _space(target, space_file, target_settings)
 
     # what follows loads numpy, which a mistake need not wait for
-    from mbv2cli.cli.sweep_run import Files, render, run, runner
+    from mbv2cli.cli.sweep_run import Files, run, runner
     from mbv2cli.search.asking import Wishes, ask
     from mbv2cli.search.measures import Counting
 
@@ -159,7 +159,7 @@ def sweep(
     question = ask(space, limits, options, counting, wishes)
     report = run(question, runner(options.jobs, scheduler), files)
     if not quiet:
-        write_stdout(render(report, face))
+        write_stdout(renderer("sweep", format_name)(report))
     return ExitCode.DONE if report.complete else ExitCode.INTERRUPTED
 
 

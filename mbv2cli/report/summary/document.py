@@ -10,14 +10,13 @@ from mbv2cli.plan import Kind, Role, Shape
 from mbv2cli.plan.figures import By, grouped
 from mbv2cli.plan.memory import MemoryUse
 from mbv2cli.plan.weights import flash_bytes, weight_bytes
-from mbv2cli.report.document import Part, RequestDocument, request_fields
+from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.specs import RunSpec
 
 if TYPE_CHECKING:
     from mbv2cli.nn.records import ForwardRun
 
-Megabytes = Annotated[float, AfterValidator(lambda exact: round(exact, 2))]
 Rounded = Annotated[float, AfterValidator(lambda exact: round(exact, 3))]
 Share = Annotated[float, AfterValidator(lambda exact: round(exact, 6))]
 
@@ -194,33 +193,37 @@ class SummaryDocument(RequestDocument):
         description="Kinds of operation, with the fields of `blocks`."
     )
 
-    @classmethod
-    def of(cls, report: SummaryReport) -> SummaryDocument:
-        """Return the document of ``report``."""
-        return cls(
-            **request_fields(report.request),
-            run=report.run,
-            forward=_forward_part(report.forward),
-            input_shape=report.plan.input_shape,
-            output_shape=report.plan.output_shape,
-            convention=report.convention.name,
-            totals=_totals_part(report),
-            memory=tuple(_peak_part(use, report.run.dtype) for use in report.memory),
-            torchsummary=TorchsummaryPart.model_validate(report.sizes),
-            layers=layer_rows(report),
-            blocks=group_rows(report, By.BLOCK),
-            stages=group_rows(report, By.STAGE),
-            kinds=group_rows(report, By.KIND),
-        )
+
+def as_json(report: SummaryReport) -> str:
+    """Return the document, indented."""
+    return SummaryDocument(
+        **request_fields(report.request),
+        run=report.run,
+        forward=_forward_part(report.forward),
+        input_shape=report.plan.input_shape,
+        output_shape=report.plan.output_shape,
+        convention=report.convention.name,
+        totals=_totals_part(report),
+        memory=tuple(_peak_part(use, report.run.dtype) for use in report.memory),
+        torchsummary=TorchsummaryPart.model_validate(report.sizes),
+        layers=_layer_rows(report),
+        blocks=_group_rows(report, By.BLOCK),
+        stages=_group_rows(report, By.STAGE),
+        kinds=_group_rows(report, By.KIND),
+    ).text
 
 
-def layer_rows(report: SummaryReport) -> tuple[LayerRow, ...]:
-    """Return a row for each layer."""
+def rows_of(report: SummaryReport) -> tuple[LayerRow | GroupRow, ...]:
+    """Return a row for each layer, or for each group that the view asks for."""
+    by = report.view.by
+    return _layer_rows(report) if by is None else _group_rows(report, by)
+
+
+def _layer_rows(report: SummaryReport) -> tuple[LayerRow, ...]:
     return tuple(map(LayerRow.model_validate, report.layers))
 
 
-def group_rows(report: SummaryReport, by: By) -> tuple[GroupRow, ...]:
-    """Return a row for each group."""
+def _group_rows(report: SummaryReport, by: By) -> tuple[GroupRow, ...]:
     return tuple(map(GroupRow.model_validate, grouped(report.layers, by)))
 
 

@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def _reopen_closed_streams() -> None:
-    """Let what is printed vanish where the caller closed a stream (``>&-``)."""
+    """Discard what is printed to a stream that the caller closed (``>&-``)."""
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (stays open)
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (stays open)
 

@@ -23,12 +23,12 @@ def check(
     forward: bool = False,
     dtype: str = "float32",
 ) -> Plan:
-    """Return the plan of ``spec`` if all that is expected of it holds.
+    """Return the plan of ``spec`` if it meets every expectation.
 
     ``expect`` has the keys of a case in ``mbv2.toml`` (``output``, ``max_params``,
     ``max_macs``, ``max_peak`` …), or is the output shape alone (``"1x64x*x*"``). ``forward``
-    confirms every number by a forward pass, which loads torch. Raises `AssertionError` telling
-    each broken limit, `UserError` for a limit that is none.
+    confirms every number by a forward pass, which loads torch. Raises `AssertionError` with
+    each broken limit, and `UserError` for a limit that does not exist.
     """
     case = Case(
         name=spec.noun,

@@ -1,4 +1,4 @@
-"""The commands, together."""
+"""The list of commands, and how each is imported."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from mbv2cli.version import __version__
 COMMANDS: Final = {
     "summary": "Show shapes, parameters, MACs and the torchsummary table of a block or a network.",
     "counts": "Explain why counters differ: MACs and parameters under every tool's convention.",
-    "memory": "Tell how much memory it takes: activations under every rule, weights, flash.",
-    "cliffs": "Find the width multipliers where rounding makes a narrower network buy nothing.",
-    "presets": "List the named networks: any of them is a TARGET.",
-    "sweep": "Search a space of models: what fits the limits, what is best, what is on the front.",
-    "check": "Check limits: exit code 0 if all hold, 1 if one does not.",
-    "lock": "Accept what every case comes to now: write mbv2.lock beside the configuration.",
-    "compare": "Put two models side by side: totals, then the layers that differ.",
+    "memory": "Show the memory of a model: activations under every rule, weights, flash.",
+    "cliffs": "Find width multipliers where rounding keeps a narrower network from saving memory.",
+    "presets": "List the named networks. Each name is a TARGET.",
+    "sweep": "Search a space of models for those that fit, are best, or are on the Pareto front.",
+    "check": "Check limits. Exit code 0 if all hold, 1 if one is broken.",
+    "lock": "Record the current figures of every case in mbv2.lock, beside the configuration.",
+    "compare": "Compare two models: totals, then the layers that differ.",
 }
 """What each command does, in the order of the help.
 
-Each command is a module here, with a function of its name and a ``HELP`` that goes on from here.
+Each is a module here, with a function of the same name. Its ``HELP`` is the rest of the help.
 """
 
 
 class _Commands(TyperGroup):
-    """Imports a command only when it is run: the list of commands needs none of them."""
+    """Imports a command only when it is run. The list of commands needs no import."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
@@ -55,7 +55,7 @@ def _imported(name: str) -> Any:
 
 
 def _listed() -> None:
-    """Stand in the list of commands for one that is not imported."""
+    """Take the place of a command that is only listed."""
 
 
 app = typer.Typer(

@@ -16,8 +16,9 @@ from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
 
 HELP = """\
-Channels are rounded to a multiple of --round-nearest, so the activation peak falls in steps as \
-the width does. Walks widths 1.50 to 0.10 by 0.01; names the widest below each drop. Without torch.
+Channels are rounded to a multiple of --round-nearest, so the activation peak falls in steps. \
+Tries every width from 1.50 down to 0.10 in steps of 0.01, and names the widest below each drop. \
+Without torch.
 
 [bold]Examples[/bold]
 

@@ -13,7 +13,7 @@ from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
 
 HELP = """\
-Each line is the number that the tools named beside it report; the indented lines below are what \
+Each line is the number that the tools beside it report. The indented lines below it are what \
 they count on top of convolutions and linear layers. Exact, without torch.
 
 [bold]Examples[/bold]

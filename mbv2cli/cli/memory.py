@@ -13,7 +13,7 @@ from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
 
 HELP = """\
-Peaks are those of the whole batch, each with the layer that causes it. Exact, without torch.
+Each peak is that of the whole batch, with the layer that causes it. Exact, without torch.
 
 [bold]Examples[/bold]
 

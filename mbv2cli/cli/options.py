@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -12,13 +13,17 @@ from mbv2cli.plan.memory import ELEMENT_BYTES
 from mbv2cli.report.formats import FORMATS
 from mbv2cli.specs.reader import target_names
 
+
+def completion(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """Return what a shell offers while one of these names is typed. Asks for them only then."""
+    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
+
+
 Target: TypeAlias = Annotated[
     str,
     typer.Argument(
         help="block, network, a preset or a TOML file; TARGET:key=value,… overrides fields.",
-        autocompletion=lambda incomplete: [
-            name for name in target_names() if name.startswith(incomplete)
-        ],
+        autocompletion=completion(target_names),
     ),
 ]
 Output: TypeAlias = Annotated[
@@ -64,9 +69,7 @@ Convention: TypeAlias = Annotated[
         metavar="NAME",
         help=f"What counts as MACs. One of {', '.join(c.key for c in MAC_CONVENTIONS)}.",
         rich_help_panel="Output",
-        autocompletion=lambda incomplete: [
-            c.key for c in MAC_CONVENTIONS if c.key.startswith(incomplete)
-        ],
+        autocompletion=completion(lambda: [one.key for one in MAC_CONVENTIONS]),
     ),
 ]
 
@@ -79,5 +82,5 @@ def format_option(command: str, *more: str) -> Any:
         metavar="NAME",
         help=f"One of {', '.join(names)}.",
         rich_help_panel="Output",
-        autocompletion=lambda incomplete: [n for n in names if n.startswith(incomplete)],
+        autocompletion=completion(lambda: names),
     )

@@ -10,8 +10,8 @@ from mbv2cli.report.formats import renderer
 from mbv2cli.report.presets import preset_figures
 
 HELP = """\
-Parameters, MACs (convolutions + linear) and the activation peak (rule layerwise, int8) are those \
-of one input of the preset's own size.
+Parameters, MACs (convolutions + linear) and activation peak (rule layerwise, int8) are for one \
+input of the preset's own size.
 
 [bold]Examples[/bold]
 

@@ -1,4 +1,4 @@
-"""Runs the command line and turns every ending into an exit code and at most one sentence."""
+"""Runs the command line. Every error becomes an exit code and one sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mbv2cli.errors import DisagreementError, MistakesError, UserError
 def run() -> int:
     """Run the command of ``sys.argv`` and return its exit code.
 
-    With ``MBV2_DEBUG=1`` in the environment, what would be a sentence is a traceback.
+    With ``MBV2_DEBUG=1`` in the environment, an error shows its traceback.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a ? is better than no table at all
@@ -28,13 +28,13 @@ def run() -> int:
     try:
         return _run_app()
     except Exception as error:  # noqa: BLE001  (no traceback ever reaches a user)
-        code, *sentences = _told(error)
+        code, *sentences = _explained(error)
         for sentence in sentences:
             print(f"mbv2: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
         return code
 
 
-def _told(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
+def _explained(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
     match error:
         case MistakesError():
             return ExitCode.WRONG_USAGE, *error.mistakes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Annotated, TypeAlias
 
@@ -11,7 +12,7 @@ import typer
 
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
-from mbv2cli.cli.options import Convention, Output, Quiet, Target, format_option
+from mbv2cli.cli.options import Convention, Output, Quiet, Target, completion, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.errors import UserError
@@ -27,8 +28,8 @@ from mbv2cli.specs.reader import Setting, read_request, read_spec
 Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
 
 HELP = """\
-Every number comes from two independent routes, closed-form arithmetic (the plan) and a real \
-forward pass through torchsummary, compared layer by layer. --no-forward is the plan alone: \
+Every number comes from two independent routes: arithmetic (the plan) and a real forward pass \
+through torchsummary. mbv2 compares the two layer by layer. --no-forward shows the plan alone: \
 exact, at once, without torch.
 
 [bold]Examples[/bold]
@@ -56,7 +57,7 @@ def summary(
         bool,
         typer.Option(
             "--forward/--no-forward",
-            help="Run a dummy forward pass and compare, or show the plan alone (no torch).",
+            help="Run a dummy forward pass and compare, or show the plan alone (without torch).",
             rich_help_panel="Run",
         ),
     ] = True,
@@ -76,7 +77,7 @@ def summary(
             metavar="NAME",
             help=f"A row for each {', '.join(WAYS[:-1])} or {WAYS[-1]}.",
             rich_help_panel="Output",
-            autocompletion=lambda incomplete: [w for w in WAYS if w.startswith(incomplete)],
+            autocompletion=completion(lambda: WAYS),
         ),
     ] = LAYER,
     columns: Annotated[
@@ -109,9 +110,7 @@ def summary(
         mac_convention(convention_name),
         view,
     )
-    run = _runner(forward=forward, force=force)
-    if forward and not quiet:
-        run = _with_progress(run)
+    run = partial(_confirmed, force=force, quiet=quiet) if forward else _planned
     if quiet:
         report = run(report)
         if output:
@@ -145,29 +144,17 @@ def _refuse_unused(format_name: str, view: View) -> None:
             )
 
 
-def _runner(*, forward: bool, force: bool) -> Run:
-    if not forward:
-        return lambda report: report
-    return _run_by_force if force else _run_if_it_fits
+def _confirmed(report: SummaryReport, *, force: bool, quiet: bool) -> SummaryReport:
+    """Return the report with its forward pass. Raises `UserError` if that needs too much memory."""
+    with nullcontext() if quiet else progress("Running the forward pass"):
+        start_torch()
+        if not force:
+            refuse_beyond_memory(report.plan, report.run)
+        return confirmed(report)
 
 
-def _run_if_it_fits(report: SummaryReport) -> SummaryReport:
-    start_torch()
-    refuse_beyond_memory(report.plan, report.run)
-    return confirmed(report)
-
-
-def _run_by_force(report: SummaryReport) -> SummaryReport:
-    start_torch()
-    return confirmed(report)
-
-
-def _with_progress(run: Run) -> Run:
-    def watched(report: SummaryReport) -> SummaryReport:
-        with progress("Running the forward pass"):
-            return run(report)
-
-    return watched
+def _planned(report: SummaryReport) -> SummaryReport:
+    return report
 
 
 def _show_as_it_comes(report: SummaryReport, run: Run) -> None:

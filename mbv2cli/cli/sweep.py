@@ -22,9 +22,9 @@ from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_spec
 
 HELP = """\
-Every field takes a list or start:stop:step; --space FILE has a choice for each field of every \
-stage too. Figures are those of the plan, exact, millions a second, without torch. Figures to \
-sort by and to compare: params, macs, peak, flash, activations, layers, receptive_field, height, \
+Every field takes a list or start:stop:step. --space FILE has choices for the fields of every \
+stage too. Figures are exact, millions of models a second, without torch. Figures for --sort, \
+--pareto and --where: params, macs, peak, flash, activations, layers, receptive_field, height, \
 width, size, and the fields that are numbers.
 
 [bold]Examples[/bold]
@@ -48,7 +48,7 @@ def sweep(
     target: Annotated[
         str | None,
         typer.Argument(
-            help="block, network, a preset or a TOML file, whose fields the flags vary.",
+            help="block, network, a preset or a TOML file. The flags vary its fields.",
             show_default="block",
         ),
     ] = None,
@@ -70,7 +70,7 @@ def sweep(
         typer.Option(
             "--where",
             metavar="CONDITION",
-            help="What else has to hold, such as 'macs < 100e6 and peak <= 2*params'.",
+            help="A condition on figures, such as 'macs < 100e6 and peak <= 2*params'.",
             rich_help_panel="Limits",
         ),
     ] = None,
@@ -79,7 +79,7 @@ def sweep(
         typer.Option(
             "--sort",
             metavar="[-]FIGURE",
-            help="List by this figure, the least first; -FIGURE: the most first.",
+            help="List by this figure, smallest first; -FIGURE: largest first.",
             rich_help_panel="Search",
         ),
     ] = "-macs",
@@ -88,8 +88,8 @@ def sweep(
         typer.Option(
             "--pareto",
             metavar="FIGURE,-FIGURE",
-            help="List the Pareto front of two or three figures: the less the better, with - the "
-            "more.",
+            help="List the Pareto front of two or three figures: smaller is better; put - before a "
+            "figure to prefer larger values.",
             rich_help_panel="Search",
         ),
     ] = None,
@@ -97,7 +97,7 @@ def sweep(
         bool,
         typer.Option(
             "--cdf",
-            help="Tell how the members that fit are distributed, in steps of 10 %.",
+            help="Show how the members that fit are distributed, in steps of 10 %.",
             rich_help_panel="Search",
         ),
     ] = False,
@@ -126,7 +126,7 @@ def sweep(
         bool,
         typer.Option(
             "--all",
-            help="Write those that do not fit to --output too, with a column `feasible`.",
+            help="Write members that do not fit to --output too, with a column `feasible`.",
             rich_help_panel="Output",
         ),
     ] = False,
@@ -148,7 +148,7 @@ def sweep(
     mac_convention(convention), dtype_named(dtype)
     space = _space(target, space_file, target_settings)
 
-    # what follows loads numpy, which a mistake need not wait for
+    # these load numpy; a mistake need not wait for that
     from mbv2cli.cli.sweep_run import Files, run, runner
     from mbv2cli.search.asking import Wishes, ask
     from mbv2cli.search.measures import Counting

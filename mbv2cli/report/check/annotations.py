@@ -22,10 +22,10 @@ def _annotation(outcome: Outcome, file: Path | None) -> str:
         "line": case.line,
         "title": f"mbv2: {case.name}",
     }
-    words = ",".join(
+    text = ",".join(
         f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None
     )
-    return f"::error {words}::" + _data("\n".join(failures(outcome)))
+    return f"::error {text}::" + _data("\n".join(failures(outcome)))
 
 
 def _data(text: str) -> str:

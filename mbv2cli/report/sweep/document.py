@@ -26,10 +26,12 @@ class MemberPart(Part):
     macs: int = Field(description="MACs of the batch, by `convention`.")
     peak: int = Field(description="Activation peak in bytes, by `rule` and `dtype`.")
     flash: int = Field(description="Bytes of int8 weights and int32 biases.")
-    activations: int = Field(description="Elements that convolutions and linear layers put out.")
+    activations: int = Field(
+        description="Elements in the outputs of convolutions and linear layers."
+    )
     layers: int = Field(description="Rows of torchsummary's table.")
     receptive_field: int = Field(
-        description="Side that an element of the last feature map sees, in pixels."
+        description="Side of what an element of the last feature map sees, in input pixels."
     )
 
 

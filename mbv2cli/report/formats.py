@@ -26,7 +26,7 @@ FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
         "json": "check.document",
         "github": "check.annotations",
         "junit": "check.annotations",
-        "markdown": "check.markdown",
+        "markdown": "check.table",
     },
     "compare": {"table": "compare", "json": "compare", "markdown": "compare"},
 }

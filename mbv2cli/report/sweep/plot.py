@@ -112,26 +112,23 @@ def _draw_limits(report: SweepReport, axes: Axes) -> None:
     for bound in report.question.bounds:
         if bound.figure == x:
             axes.axvline(bound.limit, **_LIMIT_LINE)
-            axes.annotate(
-                _bound_text(bound),
-                (bound.limit, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                horizontalalignment="center",
-                fontsize=10,
-            )
+            place: Any = {
+                "xy": (bound.limit, 1),
+                "xycoords": ("data", "axes fraction"),
+                "xytext": (0, 3),
+                "horizontalalignment": "center",
+            }
         elif bound.figure == y:
             axes.axhline(bound.limit, **_LIMIT_LINE)
-            axes.annotate(
-                _bound_text(bound),
-                (1, bound.limit),
-                xycoords=("axes fraction", "data"),
-                xytext=(4, 0),
-                textcoords="offset points",
-                verticalalignment="center",
-                fontsize=10,
-            )
+            place = {
+                "xy": (1, bound.limit),
+                "xycoords": ("axes fraction", "data"),
+                "xytext": (4, 0),
+                "verticalalignment": "center",
+            }
+        else:
+            continue
+        axes.annotate(_bound_text(bound), textcoords="offset points", fontsize=10, **place)
 
 
 def _bound_text(bound: Bound) -> str:

@@ -9,8 +9,8 @@ from mbv2cli.gate.drift import Outcome
 from mbv2cli.gate.expectations import Expectations
 from mbv2cli.plan import Plan
 from mbv2cli.plan.plan import DEFAULT_INPUT, ModelSpec
-from mbv2cli.report.check.words import failures
-from mbv2cli.report.target_text import described
+from mbv2cli.report.check.sentences import failures
+from mbv2cli.report.text import described
 from mbv2cli.specs import InputSpec, RunSpec
 from mbv2cli.specs.reader import Request
 
@@ -23,12 +23,12 @@ def check(
     forward: bool = False,
     dtype: str = "float32",
 ) -> Plan:
-    """Return the plan of ``spec`` if all that is expected of it holds.
+    """Return the plan of ``spec`` if it meets every expectation.
 
     ``expect`` has the keys of a case in ``mbv2.toml`` (``output``, ``max_params``,
     ``max_macs``, ``max_peak`` …), or is the output shape alone (``"1x64x*x*"``). ``forward``
-    confirms every number by a forward pass, which loads torch. Raises `AssertionError` telling
-    each broken limit, `UserError` for a limit that is none.
+    confirms every number by a forward pass, which loads torch. Raises `AssertionError` with
+    each broken limit, and `UserError` for a limit that does not exist.
     """
     case = Case(
         name=spec.noun,

@@ -15,15 +15,15 @@ import pytest
 from pydantic.json_schema import models_json_schema
 
 from mbv2cli.cli.app import COMMANDS
-from mbv2cli.report.check.as_json import CheckDocument
-from mbv2cli.report.cliffs.as_json import CliffsDocument
-from mbv2cli.report.compare.as_json import CompareDocument
-from mbv2cli.report.counts.as_json import CountsDocument
+from mbv2cli.report.check.document import CheckDocument
+from mbv2cli.report.cliffs import CliffsDocument
+from mbv2cli.report.compare import CompareDocument
+from mbv2cli.report.counts import CountsDocument
 from mbv2cli.report.document import SCHEMA_VERSION, Document
-from mbv2cli.report.memory.as_json import MemoryDocument
-from mbv2cli.report.presets.as_json import PresetsDocument
+from mbv2cli.report.memory import MemoryDocument
+from mbv2cli.report.presets import PresetsDocument
 from mbv2cli.report.summary.document import SummaryDocument
-from mbv2cli.report.sweep.as_json import SweepDocument
+from mbv2cli.report.sweep.document import SweepDocument
 from tests.process import mbv2
 
 DOCUMENTS: Final[dict[str, type[Document]]] = {

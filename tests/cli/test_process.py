@@ -56,7 +56,14 @@ def test_nothing_without_a_forward_pass_loads_torch(arguments: tuple[str, ...]) 
     assert not modules_of_command(*arguments) & {"torch", "torchsummary", "numpy", "psutil"}
 
 
-def test_neither_json_nor_counts_load_rich() -> None:
+def test_the_list_of_commands_loads_no_command() -> None:
+    for arguments in (("--help",), ("--version",)):
+        assert not modules_of_command(*arguments) & {"mbv2cli.cli.summary", "mbv2cli.specs"}
+
+
+def test_what_is_piped_does_not_load_rich() -> None:
+    assert "rich" not in modules_of_command("summary", "--no-forward")
+    assert "rich" not in modules_of_command("summary", "--no-forward", "--by", "stage")
     assert "rich" not in modules_of_command("summary", "--no-forward", "--format", "json")
     assert "rich" not in modules_of_command("counts", "network")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from mbv2cli.report.summary.as_values import VALUES
+from mbv2cli.report.summary.values import VALUES
 from tests.process import mbv2, python
 
 NETWORK = ("summary", "network:width_mult=0.35,size=96,classes=10")

@@ -10,7 +10,7 @@ from hypothesis import given
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.errors import DisagreementError
 from mbv2cli.plan import arithmetic, torchsummary_sizes
-from mbv2cli.report.summary import as_torchsummary
+from mbv2cli.report.summary.plain import as_torchsummary
 from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.reader import ModelSpec, Request
@@ -52,7 +52,7 @@ def assert_agreement(report: SummaryReport) -> None:
         if not layer.is_functional
     ]
     assert forward.output_shape == report.plan.output_shape
-    assert forward.table.text == as_torchsummary.render(report)
+    assert forward.table.text == as_torchsummary(report)
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -80,5 +80,5 @@ def test_memory_is_refused_by_what_is_free(monkeypatch: pytest.MonkeyPatch) -> N
     own_input = 2 * 3 * 8 * 8 * 4
     fits = 2**20 - own_input
     memory_guard.refuse_beyond_memory(RunSpec(device="cpu"), (1, 3, 8, 8), fits)
-    with pytest.raises(UserError, match=r"1\.0 MiB.*1\.0 MiB free"):
+    with pytest.raises(UserError, match=r"1,024\.00 KiB.*1,024\.00 KiB free"):
         memory_guard.refuse_beyond_memory(RunSpec(device="cpu"), (1, 3, 8, 8), fits + 1)

@@ -13,11 +13,10 @@ from mbv2cli.cli.exit_codes import ExitCode
 from mbv2cli.cli.options import Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.errors import UserError
-from mbv2cli.gate.comparison import Comparison
+from mbv2cli.gate.comparison import Comparison, lock_at, locked_plan, plan_of_text
 from mbv2cli.gate.comparison import compare as compared
 from mbv2cli.gate.config import find_config, lock_beside
 from mbv2cli.gate.lock import read_lock
-from mbv2cli.gate.sides import lock_at, locked_side, side
 from mbv2cli.report.formats import format_named
 
 HELP = """Put two models side by side: totals, then the layers that differ.
@@ -89,7 +88,7 @@ def _of_sides(words: Sequence[str]) -> Comparison:
             "try mbv2 compare network network:width_mult=0.75"
         )
     first, second = words
-    return compared(first, side(first), second, side(second))
+    return compared(first, plan_of_text(first), second, plan_of_text(second))
 
 
 def _of_lock(words: Sequence[str], revision: str) -> Comparison:
@@ -98,9 +97,9 @@ def _of_lock(words: Sequence[str], revision: str) -> Comparison:
     name = _case(words, list(now))
     return compared(
         f"{name} at {revision}",
-        locked_side(lock_at(path, revision), name, f"the lock at {revision}"),
+        locked_plan(lock_at(path, revision), name, f"the lock at {revision}"),
         f"{name} as locked now",
-        locked_side(now, name, str(path)),
+        locked_plan(now, name, str(path)),
     )
 
 

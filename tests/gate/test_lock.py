@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from mbv2cli import UserError
 from mbv2cli.gate.cases import planned_result
 from mbv2cli.gate.config import Config, read_config
-from mbv2cli.gate.drift import Drift, drift
+from mbv2cli.gate.drift import Allowance, Drift, drift, read_tolerance
 from mbv2cli.gate.lock import lock_text, read_lock, refuse_other_cases
-from mbv2cli.gate.tolerance import Allowance, read_tolerance
 
 CONFIG = """
 [case.stem]
@@ -29,6 +28,8 @@ width_mult = [0.35, 0.5]
 size = 96
 dtype = "int8"
 """
+
+GROWTH = {"params": "100", "macs": "5M", "peak": "4MiB", "flash": "1KiB", "activations": "1M"}
 
 
 def config_of(folder: Path, text: str = CONFIG) -> Config:
@@ -89,7 +90,7 @@ def test_layers_may_drift_without_a_figure(tmp_path: Path) -> None:
         ("10%", 6.3, True),
         ("1%", 6.3, False),
         ("0%", 4, True),
-        ({"params": "100", "macs": "5M", "peak": "4MiB", "flash": "1KiB"}, 6.3, True),
+        (GROWTH, 6.3, True),
         ({"params": "10%"}, 6.3, False),
         (None, 4, False),
     ],
@@ -126,7 +127,7 @@ def test_what_is_no_tolerance(value: object) -> None:
 
 def test_a_lock_of_an_mbv2_that_counted_differently_is_a_drift(tmp_path: Path) -> None:
     lock = read_lock(locked(tmp_path))["stem"]
-    other = lock.model_copy(update={"params": lock.params + 1, "layers": "sha256:0"})
+    other = lock.model_copy(update={"figures": {**lock.figures, "params": 0}, "graph": "v0:"})
     found = drift(other, planned_result(config_of(tmp_path).cases[0]), {})
     assert found is not None
     assert found.first_layer is None
@@ -137,7 +138,7 @@ def test_a_lock_of_an_mbv2_that_counted_differently_is_a_drift(tmp_path: Path) -
     ("locked_names", "names", "words"),
     [
         (["a"], ["a", "b"], "lacks the case 'b'; run mbv2 lock"),
-        (["a", "b", "c"], ["a"], "no longer needs, the case 'b' and 1 more; run mbv2 lock"),
+        (["a", "b", "c"], ["a"], "still has the case 'b' and 1 more; run mbv2 lock"),
     ],
 )
 def test_other_cases_are_told(locked_names: list[str], names: list[str], words: str) -> None:
@@ -148,10 +149,17 @@ def test_other_cases_are_told(locked_names: list[str], names: list[str], words: 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("version = 2\n", "written by a newer mbv2"),
-        ("version = 1\n", "no version or no cases"),
-        ("", "no version or no cases"),
-        ("version = 1\n[case.a]\nparams = 3\n", "case.a.*is wrong|kind is wrong"),
+        ("version = 3\n", "has version 3, written by a newer mbv2"),
+        (
+            "version = 1\n[case.a]\nparams = 3\n",
+            "has version 1, written by an earlier mbv2; run mbv2 lock to write it in version 2",
+        ),
+        ("version = 2\n", "must have the keys version and case"),
+        ("version = 2\nother = 1\n[case.a]\n", "must have the keys version and case"),
+        ("version = 2.0\n[case.a]\n", "has no version"),
+        ("version = true\n[case.a]\n", "has no version"),
+        ("", "has no version"),
+        ("version = 2\n[case.a]\nparams = 3\n", "kind is wrong"),
         ("version = ", "is not valid TOML"),
     ],
 )

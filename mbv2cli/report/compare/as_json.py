@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from mbv2cli.gate.comparison import Comparison
-from mbv2cli.plan import Plan, Shape
+from mbv2cli.graph.ops import Shape
+from mbv2cli.inspection import Plan
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.layer_pair import LayerPairPart
 from mbv2cli.specs import BlockSpec, NetworkSpec

@@ -24,8 +24,8 @@ def pair_cells(pair: LayerPair) -> tuple[str, str, str, str]:
     """Return mark, path, output shape and parameters of a pair that differs."""
     layer = pair.after or pair.before
     mark = " " if pair.before and pair.after else "+" if pair.after else "-"
-    shapes = [compact(one.output_shape) for one in pair if one]
-    params = [f"{one.params:,}" for one in pair if one]
+    shapes = [compact(one.output_shape) for one in (pair.before, pair.after) if one]
+    params = [f"{one.params:,}" for one in (pair.before, pair.after) if one]
     path = layer.path or layer.type if layer else ""
     return mark, path, _arrow(shapes), _arrow(params)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from enum import Enum
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -24,7 +23,7 @@ from mbv2cli.costs.segments import PlacedCosts, SegmentCosts, together
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import CaseResult
 from mbv2cli.graph.graph import Graph
-from mbv2cli.graph.ops import Op, Shape
+from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.specs import BlockSpec, InputSpec
 from mbv2cli.specs.base import FrozenModel
@@ -151,32 +150,31 @@ def _sha256(lines: Iterable[str]) -> str:
 def graph_lines(graph: Graph) -> Iterator[str]:
     """Yield a line ``name=value name=value …`` for each operation and each scope of ``graph``."""
     for op in graph.ops:
-        yield _line(op)
+        yield f"kind={op.kind.value} {_named_values(op)} {_named_values(op.attributes)}"
     for scope in graph.scopes:
-        yield " ".join(_given(scope))
+        yield _named_values(scope)
     yield f"outputs={graph.outputs!r}"
 
 
-def _line(op: Op) -> str:
-    return " ".join((*_given(op), *_given(op.attributes)))
-
-
-def _given(record: Any) -> Iterator[str]:
-    """Yield the fields of a NamedTuple that are not at their default, in the order of names."""
-    for name, index, default in _fields(record.__class__):
-        value = record[index]
-        if value != default:
-            yield f"{name}={value.value if isinstance(value, Enum) else value!r}"
+def _named_values(record: Any) -> str:
+    """Return the fields of a NamedTuple that are not at their default, sorted by name."""
+    return " ".join(
+        [
+            f"{name}={record[index]!r}"
+            for name, index, default in _fields(record.__class__)
+            if record[index] != default
+        ]
+    )
 
 
 @cache
 def _fields(record: Any) -> tuple[tuple[str, int, object], ...]:
-    """Return name, index and default of each field; the attributes have fields of their own."""
+    """Return name, index and default of each field but kind and attributes."""
     no_default = object()
     return tuple(
         (name, index, record._field_defaults.get(name, no_default))
         for name, index in sorted((name, index) for index, name in enumerate(record._fields))
-        if name != "attributes"
+        if name not in {"kind", "attributes"}
     )
 
 

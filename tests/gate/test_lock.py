@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -171,28 +173,101 @@ def test_a_lock_that_is_none_says_what_to_run(tmp_path: Path, text: str, words: 
     assert "run mbv2 lock" in str(error.value)
 
 
-@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
+@given(
+    position=st.floats(0, 1, exclude_max=True),
+    damage=st.one_of(
+        st.integers(0, 7).map(lambda bit: ("flip", bit)),
+        st.sampled_from(b"0123456789-+._x#=' \"\n").map(lambda byte: ("replace", byte)),
+        st.sampled_from(b"0123456789-+._x#=' \"\n").map(lambda byte: ("insert", byte)),
+        st.just(("delete", 0)),
+        st.just(("cut", 0)),
+    ),
+)
 def test_a_damaged_lock_is_refused_or_drifts(
-    tmp_path_factory: pytest.TempPathFactory, *, position: float, bit: int, cut: bool
+    lock_of_config: tuple[Config, bytes], *, position: float, damage: tuple[str, int]
 ) -> None:
-    folder = tmp_path_factory.mktemp("lock")
-    path = locked(folder)
-    content = bytearray(path.read_bytes())
-    index = int(position * len(content))
-    if cut:
-        content = content[:index]
-    else:
-        content[index] ^= 1 << bit
-    path.write_bytes(content)
-    config = config_of(folder)
+    config, whole = lock_of_config
+    assert refused_or_drifts(config, whole) is False
+    damaged = damaged_bytes(whole, int(position * len(whole)), *damage)
+    assert refused_or_drifts(config, damaged) is not same_content(whole, damaged)
+
+
+@pytest.fixture(scope="module")
+def lock_of_config(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, bytes]:
+    config = config_of(tmp_path_factory.mktemp("lock"))
+    return config, lock_text(map(planned_result, config.cases)).encode()
+
+
+def damaged_bytes(content: bytes, index: int, how: str, value: int) -> bytes:
+    before, byte, after = content[:index], content[index], content[index + 1 :]
+    match how:
+        case "flip":
+            return before + bytes([byte ^ 1 << value]) + after
+        case "replace":
+            return before + bytes([value]) + after
+        case "insert":
+            return before + bytes([value, byte]) + after
+        case "delete":
+            return before + after
+        case _:
+            return before
+
+
+def refused_or_drifts(config: Config, content: bytes) -> bool:
+    config.lock.write_bytes(content)
     try:
-        lock = read_lock(path)
-        refuse_other_cases(lock, [case.name for case in config.cases], path)
+        lock = read_lock(config.lock)
+        refuse_other_cases(lock, [case.name for case in config.cases], config.lock)
     except UserError:
-        return
-    for case in config.cases:
-        drift(lock[case.name], planned_result(case), {})
-    assert path.read_bytes() == content
+        return True
+    return any(drift(lock[case.name], planned_result(case), {}) for case in config.cases)
+
+
+def same_content(whole: bytes, damaged: bytes) -> bool:
+    """Return whether both are the same TOML: the same values, of the same types."""
+    try:
+        read = tomllib.loads(damaged.decode())
+    except ValueError:
+        return False
+    texts = (
+        json.dumps(one, sort_keys=True, default=repr)
+        for one in (read, tomllib.loads(whole.decode()))
+    )
+    return len(set(texts)) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('input = "1x3x224x224"', "input = [1, 3, 224, 224]"),
+        ('input = "1x3x224x224"', 'input = "1x3x224x0224"'),
+        ('output = "1x64x224x224"', 'output = "1x64x224x+224"'),
+        ("params = 1568", "params = 1568.0"),
+        ("params = 1568", 'params = "1568"'),
+        ("layers = 8", "layers = true"),
+        ("layers = 8\n", ""),
+        ("layers = 8", "layers = 8\nlayer = 8"),
+        ("width_mult = 0.5", "width_mult = 0.50000000001"),
+        ("output_stride = 32", "output_stride = 32.0"),
+        ("output_stride = 32\n", ""),
+        ("output_stride = 32", 'output_stride = 32\nact = "relu6"'),
+        ("[case.stem.spec]", "[case.stem.spec]\nexpand = 6"),
+        ("[case.stem.spec]", "[case.stem.spec]\nexpand = nan"),
+        ('block = "1568 params', 'block = "1569 params'),
+        ("[case.stem.stages]", '[case.stem.stages]\ns9 = ""'),
+        ('peak_dtype = "int8"', 'peak_dtype = "int9"'),
+        ('kind = "block"', 'kind = "network"'),
+        ("version = 2", "version = 2.0"),
+        ("version = 2", "version = 2\nother = 1"),
+    ],
+)
+def test_an_edited_lock_is_refused_or_drifts(
+    lock_of_config: tuple[Config, bytes], old: str, new: str
+) -> None:
+    config, whole = lock_of_config
+    edited = whole.decode().replace(old, new)
+    assert edited.encode() != whole
+    assert refused_or_drifts(config, edited.encode())
 
 
 def test_a_killed_lock_leaves_the_old_or_the_new_whole(tmp_path: Path) -> None:

@@ -150,8 +150,8 @@ def test_other_inputs_are_a_difference() -> None:
 @st.composite
 def neighbours(draw: st.DrawFn) -> tuple[ModelSpec, ModelSpec]:
     """Draw two specs that differ in one field at most."""
-    specs = draw(st.sampled_from([block_specs, network_specs]))()
-    one, other = draw(specs), draw(specs)
+    kind: st.SearchStrategy[ModelSpec] = draw(st.sampled_from([block_specs(), network_specs()]))
+    one, other = draw(kind), draw(kind)
     values, others = (spec.model_dump(by_alias=True) for spec in (one, other))
     key = draw(st.sampled_from(sorted(values)))
     try:

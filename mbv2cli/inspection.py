@@ -15,8 +15,8 @@ from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer, layers_of
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.input import InputSpec
 from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.run import InputSpec
 
 ModelSpec: TypeAlias = BlockSpec | NetworkSpec
 

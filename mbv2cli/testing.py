@@ -10,7 +10,7 @@ from mbv2cli.gate.limits import Expectations
 from mbv2cli.inspection import DEFAULT_INPUT, ModelSpec, Plan
 from mbv2cli.report.check.words import failures
 from mbv2cli.report.target_text import described
-from mbv2cli.specs import BlockSpec, InputSpec, RunSpec
+from mbv2cli.specs import InputSpec, RunSpec
 from mbv2cli.specs.reader import Request
 
 
@@ -29,10 +29,9 @@ def check(
     confirms every number by a forward pass, which loads torch. Raises `AssertionError` telling
     each broken limit, `UserError` for a limit that is none.
     """
-    kind = "block" if isinstance(spec, BlockSpec) else "network"
     case = Case(
-        name=kind,
-        request=Request(kind, kind, spec, input),
+        name=spec.noun,
+        request=Request(spec.noun, spec, input),
         run=RunSpec.model_validate({"dtype": dtype}),
         expected=Expectations.model_validate(
             {"output": expect} if isinstance(expect, str) else dict(expect)

@@ -25,8 +25,7 @@ from mbv2cli.gate.lock import LockedCase, read_lock, refuse_other_cases
 from mbv2cli.report.check.format import CheckFormat
 from mbv2cli.report.formats import format_named
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
-from mbv2cli.specs.reader import read_request, read_spec
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_request, read_spec
 
 AUTO: Final = "auto"
 NO_LOCK: Final[Mapping[str, LockedCase]] = {}

@@ -13,8 +13,7 @@ from mbv2cli.plan.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
 from mbv2cli.report.cliffs.report import cliffs_of
 from mbv2cli.report.formats import PlainFormat, format_named
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.specs.reader import read_request
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_request
 
 HELP = """Find the width multipliers where rounding makes a narrower network buy nothing.
 

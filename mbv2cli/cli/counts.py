@@ -8,8 +8,7 @@ from mbv2cli.cli.output import write
 from mbv2cli.report.counts.report import counted
 from mbv2cli.report.formats import PlainFormat, format_named
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.specs.reader import read_request
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_request
 
 HELP = """Explain why counters differ: MACs and parameters under every tool's convention.
 

@@ -13,9 +13,8 @@ import typer
 from pydantic.fields import FieldInfo
 
 from mbv2cli.specs import NetworkSpec
-from mbv2cli.specs.base import Spec
-from mbv2cli.specs.keys import choices, keys
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.base import Spec, choices, keys
+from mbv2cli.specs.reader import Setting
 
 FILE_ONLY: Final = frozenset({"features"})
 """Keys that no single word on the command line can hold."""

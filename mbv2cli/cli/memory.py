@@ -8,8 +8,7 @@ from mbv2cli.cli.output import write
 from mbv2cli.report.formats import PlainFormat, format_named
 from mbv2cli.report.memory.report import memory_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.specs.reader import read_request
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_request
 
 HELP = """Tell how much memory it takes: activations under every rule, weights, flash.
 

@@ -23,8 +23,7 @@ from mbv2cli.report.summary.format import SummaryFormat
 from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
 from mbv2cli.report.summary.view import LAYER, WAYS, View, view_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
-from mbv2cli.specs.reader import read_request, read_spec
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_request, read_spec
 
 Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
 

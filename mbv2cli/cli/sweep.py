@@ -19,8 +19,7 @@ from mbv2cli.report.formats import PlainFormat, format_named
 from mbv2cli.search.options import SearchOptions
 from mbv2cli.search.space import Space, read_space, read_space_file
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.specs.reader import read_spec
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_spec
 
 HELP = """Search a space of models: what fits the limits, what is best, what is on the front.
 

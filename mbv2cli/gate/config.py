@@ -17,9 +17,16 @@ from mbv2cli.gate.cases import Case
 from mbv2cli.gate.drift import Allowance, read_tolerance
 from mbv2cli.gate.limits import Expectations
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
-from mbv2cli.specs.keys import keys
-from mbv2cli.specs.reader import read_request, read_spec, target_names
-from mbv2cli.specs.settings import Setting, parse_toml, read_text, read_toml
+from mbv2cli.specs.base import keys
+from mbv2cli.specs.reader import (
+    Setting,
+    parse_toml,
+    read_request,
+    read_spec,
+    read_text,
+    read_toml,
+    target_names,
+)
 
 FILE: Final = "mbv2.toml"
 SHARED_FILE: Final = "pyproject.toml"

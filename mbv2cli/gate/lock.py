@@ -27,8 +27,7 @@ from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.specs import BlockSpec, InputSpec
 from mbv2cli.specs.base import FrozenModel
-from mbv2cli.specs.reader import KINDS
-from mbv2cli.specs.settings import parse_toml, read_text
+from mbv2cli.specs.reader import KINDS, parse_toml, read_text
 
 VERSION: Final = 2
 GRAPH_VERSION: Final = "v1"

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from mbv2cli.plan.memory import MemoryRule, memory_use
 from mbv2cli.plan.plan import Plan, plan_of
-from mbv2cli.specs.input import InputSpec
 from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.run import InputSpec
 
 WIDTHS: Final = tuple(hundredths / 100 for hundredths in range(150, 9, -1))
 """The width multipliers that are walked, widest first."""

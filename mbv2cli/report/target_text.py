@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mbv2cli.specs import BlockSpec, NetworkSpec
-from mbv2cli.specs.keys import keys
+from mbv2cli.specs.base import keys
 from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.reader import Request
 

@@ -18,7 +18,7 @@ _AMOUNT: Final = re.compile(r"(\d{1,18}(?:\.\d{1,12})?) ?([a-z]*)")
 
 
 class Unit(StrEnum):
-    """What an amount is an amount of."""
+    """The unit of an amount."""
 
     COUNT = "count"
     BYTES = "bytes"
@@ -35,13 +35,13 @@ def read_bytes(value: object) -> object:
 
 
 def _scaled(value: object, factors: Mapping[str, int]) -> object:
-    """Return the number that a text means; what is no text is left to the field."""
+    """Return the number that a text stands for. Returns other values unchanged."""
     if not isinstance(value, str):
         return value
     found = _AMOUNT.fullmatch(value.strip().lower())
     if found is None or found[2] not in factors:
-        raise ValueError("no amount")
+        raise ValueError("not an amount")
     scaled = Decimal(found[1]) * factors[found[2]]
     if scaled != int(scaled):
-        raise ValueError("a part of one")
+        raise ValueError("not a whole number")
     return int(scaled)

@@ -399,14 +399,14 @@ def test_a_mistake_in_the_space_loads_no_numpy() -> None:
         f"except SystemExit as end: assert end.code == 2\n{LOADED}",
     )
     assert not set(json.loads(result.stdout)) & {"numpy", "numexpr", *HEAVY}
-    assert_one_sentence(result._replace(code=2, stdout=""), "'3:1:1' holds no value")
+    assert_one_sentence(result._replace(code=2, stdout=""), "'3:1:1' has no values")
 
 
 A: Final = "--in 4,8"
 MISTAKES: Final = [
-    ("network --width-mult 3:1:1", "--width-mult: '3:1:1' holds no value"),
-    ("network --width-mult 1:2", "'1:2' is no range; write start:stop:step"),
-    ("network --width-mult 0.1:9:0.001", "so take a larger step"),
+    ("network --width-mult 3:1:1", "--width-mult: '3:1:1' has no values"),
+    ("network --width-mult 1:2", "'1:2' is not a range; write start:stop:step"),
+    ("network --width-mult 0.1:9:0.001", "so use a larger step"),
     ("network --kernel 3,5", "--kernel belongs to a block"),
     ("--width-mult 0.5,1", "--width-mult belongs to a network"),
     ("network --act relu,rellu6", "did you mean 'relu6'?"),

@@ -21,8 +21,7 @@ SMALL = InputSpec(size=(32, 48))
 
 
 def report_of(spec: ModelSpec, input_: InputSpec) -> SummaryReport:
-    kind = "block" if isinstance(spec, BlockSpec) else "network"
-    return planned(Request(kind, kind, spec, input_), RunSpec(device="cpu"))
+    return planned(Request(spec.noun, spec, input_), RunSpec(device="cpu"))
 
 
 @given(block_specs(), input_specs)

@@ -20,7 +20,7 @@ from mbv2cli.gate.limits import (
     verdicts,
 )
 from mbv2cli.inspection import Plan, plan_of
-from mbv2cli.specs.keys import keys
+from mbv2cli.specs.base import keys
 from tests.strategies import input_specs, network_specs
 
 AMOUNTS = [limit_key(figure) for figure in graded_figures()]

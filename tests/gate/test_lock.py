@@ -152,7 +152,7 @@ def test_the_digest_of_a_graph_stays_from_version_to_version() -> None:
 
 @given(network_specs(), input_specs)
 def test_a_lock_has_every_graded_figure(spec: NetworkSpec, input_: InputSpec) -> None:
-    request = Request("network", "network", spec, input_)
+    request = Request("network", spec, input_)
     expected = Expectations.model_validate({"peak_rule": "eager"})
     case = Case("a", request, RunSpec.model_validate({"dtype": "float16"}), expected)
     result = planned_result(case)

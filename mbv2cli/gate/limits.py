@@ -71,8 +71,8 @@ _Bytes = Annotated[
 PeakRule = Literal["layerwise", "inplace-depthwise", "eager", "training"]
 
 _TYPES: Final[Mapping[Unit, object]] = {Unit.COUNT: _Count, Unit.BYTES: _Bytes}
-_EXAMPLES: Final = {Unit.COUNT: "2000 or 2M", Unit.BYTES: "512KiB"}
-_BOUNDS: Final = {Better.SMALLER: "Upper", Better.LARGER: "Lower"}
+_EXAMPLES: Final = {Unit.COUNT: "", Unit.BYTES: ", such as 512KiB"}
+_BOUNDS: Final = {Better.SMALLER: "Maximum", Better.LARGER: "Minimum"}
 
 
 def limit_key(figure: Figure) -> str:
@@ -105,7 +105,7 @@ def _limit_fields() -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for figure in graded_figures():
         bound, example = _BOUNDS[_better(figure)], _EXAMPLES[figure.unit]
-        description = f"{bound} limit of the {figure.description}, such as {example}."
+        description = f"{bound} {figure.description}{example}."
         fields[limit_key(figure)] = (_TYPES[figure.unit], Field(None, description=description))
         if figure is PEAK:
             rule = Field("layerwise", description="Memory rule of the peak.")

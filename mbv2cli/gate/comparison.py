@@ -140,11 +140,11 @@ def _pairs(before: Graph, after: Graph, rows: Iterable[_Rows]) -> Iterator[Layer
             continue
         changes = list(_changes(_fields(before, old), _fields(after, new)))
         if old.op is not None and new.op is not None:
-            if not old_values.same_sources(old.op, new_values, new.op):
-                sources = old_values.sources_text(old.op), new_values.sources_text(new.op)
-                changes.append(FieldChange("inputs", *sources))
-            old_values.pair(old.op, number)
-            new_values.pair(new.op, number)
+            if not _same(old_values.sources(old.op), new_values.sources(new.op)):
+                names = old_values.source_names(old.op), new_values.source_names(new.op)
+                changes.append(FieldChange("inputs", *names))
+            old_values.add(old.op, number)
+            new_values.add(new.op, number)
         yield LayerPair(old, new, tuple(changes))
 
 
@@ -155,23 +155,15 @@ class _Values:
         self._graph = graph
         self._pairs = {value: ~value for value in range(len(graph.input_shapes))}
 
-    def pair(self, op: int, number: int) -> None:
-        """Note that the operation is in the pair of this number."""
+    def add(self, op: int, number: int) -> None:
+        """Add the result of an operation, which is in the pair of this number."""
         self._pairs[self._graph.value_of(op)] = number
 
-    def same_sources(self, op: int, others: _Values, other_op: int) -> bool:
-        """Return whether the inputs of two operations come from the same pairs.
+    def sources(self, op: int) -> list[int | None]:
+        """Return the pair that each input comes from; None for a layer without a partner."""
+        return [self._pairs.get(value) for value in self._graph.ops[op].inputs]
 
-        A layer without a partner counts as the same: its own row says already that it differs.
-        """
-        own = [self._pairs.get(value) for value in self._graph.ops[op].inputs]
-        other = [others._pairs.get(value) for value in others._graph.ops[other_op].inputs]
-        return len(own) == len(other) and all(
-            one == another or None in (one, another)
-            for one, another in zip(own, other, strict=True)
-        )
-
-    def sources_text(self, op: int) -> str:
+    def source_names(self, op: int) -> str:
         """Return the names of the layers from which the inputs of an operation come."""
         return ", ".join(map(self._source, self._graph.ops[op].inputs))
 
@@ -181,6 +173,16 @@ class _Values:
             return "input"
         op = self._graph.ops[index]
         return f"{op.type or op.function} {op.path}".rstrip()
+
+
+def _same(sources: list[int | None], others: list[int | None]) -> bool:
+    """Return whether inputs come from the same pairs.
+
+    A layer without a partner counts as the same: it is a difference of its own already.
+    """
+    return len(sources) == len(others) and all(
+        one == other or None in (one, other) for one, other in zip(sources, others, strict=True)
+    )
 
 
 def _fields(graph: Graph, layer: Layer) -> dict[str, object]:

@@ -87,7 +87,7 @@ def _better(figure: Figure) -> Better:
 
 
 class _FigureLimits(Spec):
-    """The limits, but for their fields: those are made of the registry of figures."""
+    """The base of `Limits`, which gets a field for each figure of the registry."""
 
     noun = "limits"
 

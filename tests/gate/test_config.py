@@ -78,7 +78,7 @@ def test_a_target_file_is_beside_the_configuration(tmp_path: Path) -> None:
     assert (spec.classes, spec.width_mult) == (3, 0.5)
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "mbv2.toml"
     path.write_text(
         "forwrd = true\n[case.good]\nexpand = 2\n[case.a]\nexpand = 0\nmax_params = 'many'\n"
@@ -88,7 +88,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     )
     with pytest.raises(MistakesError) as error:
         read_config(path)
-    told = [mistake.removeprefix(f"{path}: ") for mistake in error.value.mistakes]
+    reported = [mistake.removeprefix(f"{path}: ") for mistake in error.value.mistakes]
     assert all(str(path) in mistake for mistake in error.value.mistakes)
     for words, sentence in zip(
         [
@@ -104,7 +104,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
             "a case is named 'a\\tb'",
             "2 cases are named 'g[size=96]'",
         ],
-        told,
+        reported,
         strict=True,
     ):
         assert sentence.startswith(words)

@@ -174,7 +174,7 @@ def test_a_lock_has_every_graded_figure(spec: NetworkSpec, input_: InputSpec) ->
         (["a", "b", "c"], ["a"], "still has the case 'b' and 1 more; run mbv2 lock"),
     ],
 )
-def test_other_cases_are_told(locked_names: list[str], names: list[str], words: str) -> None:
+def test_other_cases_are_refused(locked_names: list[str], names: list[str], words: str) -> None:
     with pytest.raises(UserError, match=words):
         refuse_other_cases(locked_names, names, Path("mbv2.lock"))
 

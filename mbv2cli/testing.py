@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from mbv2cli.gate.cases import Case, confirmed_result, planned_result
 from mbv2cli.gate.drift import Outcome
-from mbv2cli.gate.expectations import Expectations
-from mbv2cli.plan import Plan
-from mbv2cli.plan.plan import DEFAULT_INPUT, ModelSpec
+from mbv2cli.gate.limits import Expectations
+from mbv2cli.inspection import DEFAULT_INPUT, ModelSpec, Plan
 from mbv2cli.report.check.sentences import failures
 from mbv2cli.report.text import described
 from mbv2cli.specs import InputSpec, RunSpec

@@ -19,9 +19,9 @@ from mbv2cli.cli.progress import counted_progress
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case, CaseResult, confirmed_result, planned_result
 from mbv2cli.gate.config import Config, find_config, read_config
-from mbv2cli.gate.expectations import Expectations
+from mbv2cli.gate.drift import outcomes
+from mbv2cli.gate.limits import Expectations
 from mbv2cli.gate.lock import LockedCase, read_lock, refuse_other_cases
-from mbv2cli.gate.run import outcomes
 from mbv2cli.report.check.sentences import CheckReport
 from mbv2cli.report.formats import renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec

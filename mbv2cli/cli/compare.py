@@ -12,11 +12,10 @@ from mbv2cli.cli import ExitCode
 from mbv2cli.cli.options import Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.errors import UserError
-from mbv2cli.gate.comparison import Comparison
+from mbv2cli.gate.comparison import Comparison, lock_at, locked_plan, plan_of_text
 from mbv2cli.gate.comparison import compare as compared
 from mbv2cli.gate.config import find_config, lock_beside
 from mbv2cli.gate.lock import read_lock
-from mbv2cli.gate.sides import lock_at, locked_side, side
 from mbv2cli.report.formats import renderer
 
 HELP = """\
@@ -73,7 +72,7 @@ def _of_sides(names: Sequence[str]) -> Comparison:
             "try mbv2 compare network network:width_mult=0.75"
         )
     first, second = names
-    return compared(first, side(first), second, side(second))
+    return compared(first, plan_of_text(first), second, plan_of_text(second))
 
 
 def _of_lock(names: Sequence[str], revision: str) -> Comparison:
@@ -82,9 +81,9 @@ def _of_lock(names: Sequence[str], revision: str) -> Comparison:
     name = _case(names, list(now))
     return compared(
         f"{name} at {revision}",
-        locked_side(lock_at(path, revision), name, f"the lock at {revision}"),
+        locked_plan(lock_at(path, revision), name, f"the lock at {revision}"),
         f"{name} as locked now",
-        locked_side(now, name, str(path)),
+        locked_plan(now, name, str(path)),
     )
 
 

@@ -8,7 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from mbv2cli.gate.comparison import Comparison, Difference, LayerPair
-from mbv2cli.plan import Plan, Shape
+from mbv2cli.graph.ops import Shape
+from mbv2cli.inspection import Plan
 from mbv2cli.report.document import Document, LayerPairPart, Part
 from mbv2cli.report.text import code, compact
 from mbv2cli.specs import BlockSpec, NetworkSpec

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from syrupy.assertion import SnapshotAssertion
 
-from mbv2cli import InputSpec, NetworkSpec, plan_of
+from mbv2cli import InputSpec, NetworkSpec
 from mbv2cli.gate.comparison import compare
+from mbv2cli.inspection import plan_of
 from tests.process import mbv2
 from tests.strategies import input_specs, network_specs
 
@@ -62,11 +63,11 @@ def test_a_case_at_two_revisions_of_the_lock(tmp_path: Path) -> None:
     lockless = mbv2("compare", "--lock", "main", cwd=tmp_path)
     assert (lockless.code, lockless.stdout) == (2, "")
     assert "No such file or directory; restore it, or run mbv2 lock" in lockless.stderr
-    (tmp_path / "mbv2.lock").write_text("version = 1\n")
+    (tmp_path / "mbv2.lock").write_text("version = 2\n")
     git("commit", "-am", "broken")
     assert mbv2("lock", cwd=tmp_path).code == 0
     for line, words in (
-        (("--lock", "HEAD", "stem"), "the lock is corrupt: mbv2.lock at HEAD has no version or"),
+        (("--lock", "HEAD", "stem"), "the lock is corrupt: mbv2.lock at HEAD must have the keys"),
         (("--lock", "main", "a", "b"), "one case, not 2 (the cases are stem)"),
         (("--lock", "nowhere", "stem"), "git has no mbv2.lock at 'nowhere'"),
         (("--lock", "--output=x", "stem"), "git has no mbv2.lock at '--output=x'"),
@@ -84,7 +85,7 @@ def test_a_case_at_two_revisions_of_the_lock(tmp_path: Path) -> None:
         ("", "compare takes two models, A and B, not 0"),
         ("network nework", "did you mean 'network'?"),
         ("a.json network", "cannot read a.json"),
-        ("bad.json network", "bad.json is no report of mbv2"),
+        ("bad.json network", "bad.json is not a report of mbv2"),
         ("--format csv network block", "--format must be one of table, json, markdown"),
     ],
 )

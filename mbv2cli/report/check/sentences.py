@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mbv2cli.gate.comparison import LayerPair
 from mbv2cli.gate.drift import Change, Drift, Outcome, ShapeChange
-from mbv2cli.gate.expectations import pattern_text
-from mbv2cli.gate.limits import ShapeVerdict, Verdict
-from mbv2cli.plan import Layer
+from mbv2cli.gate.limits import ShapeVerdict, Verdict, pattern_text
+from mbv2cli.graph.rows import Layer
 from mbv2cli.report.text import compact
 from mbv2cli.specs.units import amount_text
 
@@ -81,10 +81,11 @@ def first_layer_lines(drift: Drift) -> tuple[str, ...]:
     """Return the first layer that differs, then a line for each of its fields that do."""
     if drift.first_layer is None:
         return ("no layer differs: the lock was edited, or mbv2 counts differently now",)
-    before, after = drift.first_layer
-    head = f"first layer that differs (in {', '.join(drift.stages)}):"
-    if before and after and _named(before) == _named(after):
-        return (f"{head} {_named(after)}", *_field_lines(before, after))
+    before, after = drift.first_layer.before, drift.first_layer.after
+    where = f" (in {', '.join(drift.stages)})" if drift.stages else ""
+    head = f"first layer that differs{where}:"
+    if before and after and before.path == after.path:
+        return (f"{head} {_named(before)}", *_field_lines(drift.first_layer))
     return (f"{head} {_whole_text(before)} -> {_whole_text(after)}",)
 
 
@@ -109,10 +110,11 @@ def _named(layer: Layer) -> str:
     return f"{layer.name or layer.type} {layer.path}".rstrip()
 
 
-def _field_lines(before: Layer, after: Layer) -> Iterator[str]:
-    for field, old, new in zip(Layer._fields, before, after, strict=True):
-        if old != new and field != "trainable_params":  # changes as params does
-            yield f"{field} {_value_text(old)} -> {_value_text(new)}"
+def _field_lines(pair: LayerPair) -> Iterator[str]:
+    for change in pair.changes:
+        old, new = _value_text(change.before), _value_text(change.after)
+        if old != new and change.name != "trainable_params":  # changes as params does
+            yield f"{change.name} {old} -> {new}"
 
 
 def _value_text(value: object) -> str:

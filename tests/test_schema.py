@@ -24,7 +24,7 @@ from mbv2cli.report.memory.as_json import MemoryDocument
 from mbv2cli.report.presets.as_json import PresetsDocument
 from mbv2cli.report.summary.document import SummaryDocument
 from mbv2cli.report.sweep.as_json import SweepDocument
-from tests.process import mbv2
+from tests.process import mbv2_here
 
 DOCUMENTS: Final[dict[str, type[Document]]] = {
     "summary": SummaryDocument,
@@ -84,7 +84,7 @@ def test_the_schema_in_the_package_is_that_of_the_fields() -> None:
     ids=" ".join,
 )
 def test_json_is_valid(arguments: tuple[str, ...]) -> None:
-    document = json.loads(mbv2(*arguments, "--format", "json").stdout)
+    document = json.loads(mbv2_here(*arguments, "--format", "json").stdout)
     jsonschema.validate(document, json.loads(SCHEMA.read_text("utf-8")))
     definition = {"$ref": f"#/$defs/{DOCUMENTS[arguments[0]].__name__}", **schema()}
     del definition["oneOf"]
@@ -99,7 +99,7 @@ def test_every_command_with_json_has_a_document() -> None:
 
 @pytest.mark.parametrize("field", ["macs", "totals", "schema_version"])
 def test_the_schema_notices_what_is_missing(field: str) -> None:
-    document = json.loads(mbv2("summary", "--no-forward", "--format", "json").stdout)
+    document = json.loads(mbv2_here("summary", "--no-forward", "--format", "json").stdout)
     if field == "macs":
         del document["layers"][0]["macs"]
     else:

@@ -83,7 +83,11 @@ def started(space: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str]) -> Result:
-    stdout, stderr = process.communicate(timeout=120)
+    with process:
+        try:
+            stdout, stderr = process.communicate(timeout=120)
+        finally:
+            process.kill()
     return Result(process.returncode, stdout, stderr)
 
 

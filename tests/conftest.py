@@ -1,6 +1,6 @@
 """One thread a process; Hypothesis profiles: few examples in `make test`, many on demand.
 
-``HYPOTHESIS_PROFILE=thorough`` runs 1,000 examples of every property.
+``HYPOTHESIS_PROFILE=thorough`` runs 1,000 examples of every property that sets no number itself.
 """
 
 from __future__ import annotations

@@ -150,15 +150,15 @@ def _total_differences(planned: Graph, table: TorchsummaryTable) -> Iterator[Dif
 
 
 def _place(op: Op) -> str:
-    return f"{op.type or op.function} {op.path}".rstrip()
+    """Return where an operation is: ``Conv2d features.2.conv.0.0``, ``add in features.3``."""
+    if op.type:
+        return f"{op.type} {op.path}"
+    return f"{op.function} in {op.path or 'the model itself'}"
 
 
 def _op_text(op: Op | None) -> str:
     """Return what an operation is and where: ``relu6 (ReLU6 features.0.2)``."""
-    if op is None:
-        return "none"
-    where = f"{op.type} {op.path}".strip() or "the model itself"
-    return f"{op.function} ({where})"
+    return "none" if op is None else f"{op.function} ({_place(op)})"
 
 
 def _inputs_text(graph: Graph, op: Op) -> str:

@@ -37,7 +37,7 @@ class ForwardRun:
 
 
 class FailedForwardError(RuntimeError):
-    """The model raised an exception while it ran; the message names the place."""
+    """The model raised an exception while it was built or ran; the message names the place."""
 
 
 def forward(
@@ -78,8 +78,7 @@ def observe(model: nn.Module, dummy: Tensor) -> ForwardRun:
         with _eval_mode(model), torch.no_grad():
             table = run_torchsummary(model, dummy, observer)
     except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise FailedForwardError(f"the forward pass fails in {observer.place}: {reason}") from error
+        raise _failed(f"the forward pass fails in {observer.place}", error) from error
     return ForwardRun(
         device=str(dummy.device),
         dtype=str(dummy.dtype).removeprefix("torch."),
@@ -89,9 +88,17 @@ def observe(model: nn.Module, dummy: Tensor) -> ForwardRun:
 
 
 def _build(spec: BlockSpec | NetworkSpec, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    with _where_drawn(device):
-        model = InvertedResidual(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
+    name = "InvertedResidual" if isinstance(spec, BlockSpec) else "MobileNetV2"
+    try:
+        with _where_drawn(device):
+            model = InvertedResidual(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
+    except Exception as error:
+        raise _failed(f"{name} cannot be built", error) from error
     return model.to(device, dtype)
+
+
+def _failed(what: str, error: Exception) -> FailedForwardError:
+    return FailedForwardError(f"{what}: {str(error).partition(chr(10))[0] or type(error).__name__}")
 
 
 def _dummy_input(shape: Shape, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -5,12 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.process import Result, mbv2, python
+from tests.process import Result, mbv2, mbv2_here, python
 
 LOADED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("--version", "summary --help", "summary --no-forward", "sumary", "summary --in 0"),
+        *("counts --format csv", "memory nework", "cliffs block", "presets --format yaml"),
+        *("sweep --in 4 --sort mac", "check --max-params 1k --no-forward", "check", "lock"),
+        "compare network",
+    ],
+)
+def test_a_process_returns_what_a_run_here_returns(line: str, tmp_path: Path) -> None:
+    assert mbv2(*line.split(), cwd=tmp_path) == mbv2_here(*line.split(), cwd=tmp_path)
 
 
 def modules_after(code: str) -> set[str]:

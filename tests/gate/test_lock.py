@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -35,6 +35,7 @@ from mbv2cli.graph.ops import Kind, Op, Shape, Sides
 from mbv2cli.inspection import plan_of
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.reader import Request
+from tests.process import mbv2_here
 from tests.strategies import input_specs, network_specs
 
 CONFIG = """
@@ -301,22 +302,77 @@ def test_an_edited_lock_is_refused_or_drifts(
     assert refused_or_drifts(config, edited.encode())
 
 
-def test_a_killed_lock_leaves_the_old_or_the_new_whole(tmp_path: Path) -> None:
-    old = locked(tmp_path)
-    old_text = old.read_text("utf-8")
-    new_text = lock_text(
-        map(planned_result, config_of(tmp_path, CONFIG.replace("expand = 6", "expand = 4")).cases)
-    )
+def test_one_other_digit_anywhere_is_a_drift(tmp_path: Path) -> None:
+    path = locked(tmp_path)
+    cases = config_of(tmp_path).cases
+    _header, _version, *lines = path.read_text("utf-8").splitlines(keepends=True)
+    fields = [number for number, line in enumerate(lines) if re.search(r" = .*\d", line)]
+    assert len(fields) > 10 * len(cases)
+    for number in fields:
+        digit = list(re.finditer(r"\d", lines[number]))[-1]
+        other = str((int(digit[0]) + 1) % 10)
+        damaged = lines[number][: digit.start()] + other + lines[number][digit.end() :]
+        text = "".join((_header, _version, *lines[:number], damaged, *lines[number + 1 :]))
+        path.write_text(text, "utf-8")
+        lock = read_lock(path)
+        drifts = [drift(lock[case.name], planned_result(case), {}) for case in cases]
+        assert [one.holds for one in drifts if one is not None] == [False], damaged
+
+
+HALFWAY: Final = """
+import io, pathlib, signal
+from mbv2cli.__main__ import main
+
+class Halfway(io.FileIO):
+    def write(self, content):
+        super().write(content[: len(content) // 2])
+        print("half", flush=True)
+        signal.pause()
+
+opened = pathlib.Path.open
+pathlib.Path.open = lambda path, mode="r", *rest, **more: (
+    Halfway(path, "w") if mode == "wb" else opened(path, mode, *rest, **more)
+)
+main()
+"""
+"""mbv2 lock that stands still once half of the lock is written."""
+
+
+def test_a_lock_that_is_killed_inside_the_write_leaves_the_old_whole(tmp_path: Path) -> None:
+    path = locked(tmp_path)
+    old = path.read_bytes()
+    config = config_of(tmp_path, CONFIG.replace("expand = 6", "expand = 4"))
+    new = lock_text(map(planned_result, config.cases)).encode()
+    assert new != old
+    with subprocess.Popen(
+        [sys.executable, "-c", HALFWAY, "lock"], cwd=tmp_path, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"half\n"
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    left = tmp_path / f".mbv2.lock.{process.pid}.unfinished"
+    assert left.read_bytes() == new[: len(new) // 2]
+    assert path.read_bytes() == old
+    assert set(tmp_path.iterdir()) == {config.path, path, left}
+    assert mbv2_here("lock", cwd=tmp_path) == (0, "wrote mbv2.lock: 3 cases\n", "")
+    assert path.read_bytes() == new
+
+
+def test_a_lock_that_is_killed_at_any_moment_is_the_old_or_the_new(tmp_path: Path) -> None:
+    path = locked(tmp_path)
+    old = path.read_text("utf-8")
+    config = config_of(tmp_path, CONFIG.replace("expand = 6", "expand = 4"))
+    new = lock_text(map(planned_result, config.cases))
     chance = random.Random(0)  # noqa: S311  (moments, no secrets)
-    for _ in range(50):
-        old.write_text(old_text, "utf-8")
-        process = subprocess.Popen(
+    for _ in range(8):
+        path.write_text(old, "utf-8")
+        with subprocess.Popen(
             [sys.executable, "-m", "mbv2cli", "lock"], cwd=tmp_path, stdout=subprocess.DEVNULL
-        )
-        time.sleep(chance.uniform(0.05, 0.35))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        assert old.read_text("utf-8") in (old_text, new_text)
+        ) as process:
+            time.sleep(chance.uniform(0.05, 0.35))
+            process.kill()
+        assert path.read_text("utf-8") in (old, new)
 
 
 def test_two_writers_leave_one_whole_lock(tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def test_expand_is_a_shorthand_for_the_ratios_of_the_stages(
         {**stage, "t": stage["t"] if stage["t"] == 1 else ratio} for stage in values["stages"]
     ]
     try:
-        expected = NetworkSpec.model_validate({**values, "stages": replaced})
+        expected = NetworkSpec.model_validate({**values, "expand": None, "stages": replaced})
     except UserError:
         with pytest.raises(UserError):
             NetworkSpec.model_validate({**values, "expand": ratio})

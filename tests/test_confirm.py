@@ -155,17 +155,15 @@ def conv_twice(self: Any, x: Tensor) -> Any:
     return x + y if self.has_shortcut else y
 
 
-def from_expansion(self: Any, x: Tensor) -> Tensor:
+def from_expansion(self: Any, x: Tensor) -> Any:
     if not self.has_shortcut:
-        found: Tensor = self.conv(x)
-        return found
+        return self.conv(x)
     y = x
     for index, module in enumerate(self.conv):
         y = module(y)
         if index == 2:
             narrow = y
-    found = narrow + y
-    return found
+    return narrow + y
 
 
 def in_place_of_the_shortcut(self: Any, x: Tensor) -> Tensor:

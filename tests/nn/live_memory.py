@@ -6,7 +6,7 @@ what the allocator has on top.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -17,18 +17,20 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mbv2cli import BlockSpec, InputSpec, InvertedResidual, MobileNetV2, NetworkSpec, plan_of
-from mbv2cli.plan.memory import EAGER, TRAINING, memory_use
+from mbv2cli import BlockSpec, InputSpec, InvertedResidual, MobileNetV2, NetworkSpec
+from mbv2cli.costs.memory import EAGER, TRAINING
+from mbv2cli.inspection import plan_of
 
 
 class _LiveStorages(TorchDispatchMode):
     """Follows by weak references every storage that operations return, the model's own apart."""
 
-    def __init__(self, model: nn.Module, given: Tensor) -> None:
+    def __init__(self, model: nn.Module, given: Sequence[Tensor]) -> None:
         super().__init__()
         self._own = storages_of(model)
         self._storages: dict[int, tuple[Any, int]] = {}
-        self._note(given)
+        for tensor in given:
+            self._note(tensor)
         self.peak = 0
 
     def _note(self, tensor: Tensor) -> None:
@@ -56,10 +58,10 @@ def storages_of(model: nn.Module) -> set[int]:
     return {tensor.untyped_storage()._cdata for tensor in (*model.parameters(), *model.buffers())}
 
 
-def eager_peak(model: nn.Module, dummy: Tensor) -> int:
-    """Return the most bytes alive while ``model`` runs, the input among them, weights not."""
-    with torch.no_grad(), _LiveStorages(model, dummy) as live:
-        model.eval()(dummy)
+def eager_peak(model: nn.Module, *given: Tensor) -> int:
+    """Return the most bytes alive while ``model`` runs, the inputs among them, weights not."""
+    with torch.no_grad(), _LiveStorages(model, given) as live:
+        model.eval()(*given)
     peak: int = live.peak
     return peak
 
@@ -120,9 +122,7 @@ def main() -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, spec, input_ in targets:
         plan = plan_of(spec, input_)
-        eager, training = (
-            memory_use(rule, plan).peak_bytes("float32") for rule in (EAGER, TRAINING)
-        )
+        eager, training = (plan.memory(rule).peak_bytes("float32") for rule in (EAGER, TRAINING))
         live, allocated, saved = (
             measure(model_of(spec), torch.rand(plan.input_shape)) for measure in measures
         )

@@ -55,7 +55,7 @@ def read_call(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
     inplace = bool(kwargs.get("inplace")) or (
         name in _INPLACE_AT and len(args) > _INPLACE_AT[name] and bool(args[_INPLACE_AT[name]])
     )
-    if name in ("__setitem__", "__itruediv__"):
+    if name in _INPLACE_NAMES:
         inplace = True
     elif name.endswith("_") and not name.endswith("__"):
         name, inplace = name.removesuffix("_"), True
@@ -74,7 +74,7 @@ def meaning_of(call: Call, result: Tensor, *, is_view: bool) -> Meaning:
     if call.name in _REARRANGEMENTS:
         arguments = Rearrangement(_arguments(call), is_view)
         return Meaning(_REARRANGEMENTS[call.name], call.name, arguments)
-    if is_view:
+    if is_view and not call.inplace:
         return Meaning(Kind.RESHAPE, call.name, Rearrangement(_arguments(call), view=True))
     return Meaning(Kind.UNKNOWN, call.name, Plain(call.inplace))
 
@@ -201,7 +201,7 @@ _READERS: Final[Mapping[str, Callable[[Call, Tensor], Meaning]]] = {
     "gelu": _gelu,
     "dropout": _dropout,
     **dict.fromkeys(("adaptive_avg_pool2d", "adaptive_max_pool2d"), _adaptive_pool),
-    **dict.fromkeys(("avg_pool2d", "max_pool2d"), _pool),
+    **dict.fromkeys(("avg_pool2d", "max_pool2d", "max_pool2d_with_indices"), _pool),
 }
 _ACTIVATIONS: Final = frozenset(
     {
@@ -250,6 +250,11 @@ _SAME_AS: Final = {
     "multiply": "mul",
     "subtract": "sub",
 }
+_INPLACE_NAMES: Final = frozenset(
+    {"__setitem__", "__itruediv__", "__iand__", "__ior__", "__ixor__"}
+)
+"""Names that do not end in ``_``, and yet the function changes its first argument."""
+
 _INPLACE_AT: Final = {
     **dict.fromkeys(("relu", "relu6", "hardswish", "silu", "hardsigmoid", "mish"), 1),
     "leaky_relu": 2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ class Observer:
         self._names = _names_of(model)
         self._input_shapes = tuple(tuple(one.shape) for one in inputs)
         self._values = _Values()
-        self._storages = _Storages(model, inputs[0].element_size())
+        self._storages = _Storages(model, _element_bytes(model, inputs))
         self._ops: list[Op] = []
         self._scopes: list[Scope] = []
         self._open: list[_OpenCall] = []
@@ -42,7 +43,7 @@ class Observer:
         self._used: set[int] = set()
         self._outputs: tuple[int, ...] = ()
         for number, tensor in enumerate(inputs):
-            self._values.set(tensor, number)
+            self._values.set(tensor, _version_of(tensor), number)
             self._storages.note(tensor, -1)
 
     @contextmanager
@@ -81,7 +82,7 @@ class Observer:
     def run(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Run a torch function and note the operation; return its result."""
         call = read_call(function, args, kwargs)
-        given = [(one, one._version) for one in (*tensors_in(args), *tensors_in(kwargs))]
+        given = [_given(one) for one in (*tensors_in(args), *tensors_in(kwargs))]
         self._storages.let_go(len(self._ops) - 1)
         result = function(*args, **kwargs)
         # an assignment to a part of a tensor returns nothing and changes its first argument
@@ -90,18 +91,23 @@ class Observer:
             self._note(call, given, tensor)
         return result
 
-    def _note(self, call: Call, given: Sequence[_Versioned], result: Tensor) -> None:
+    def _note(self, call: Call, given: Sequence[_Given], result: Tensor) -> None:
         storage = result.untyped_storage()
-        is_view = any(storage is one.untyped_storage() for one, _version in given)
+        is_view = any(storage is one.tensor.untyped_storage() for one in given)
+        others = [one for one in given if id(one.tensor) not in self._names]
         operation = _Operation(
-            meaning_of(call, result, is_view=is_view),
-            self._open[-1].path if self._open else "",
-            own=tuple(one for one, _version in given if id(one) in self._names),
-            others=tuple(one for one in given if id(one[0]) not in self._names),
+            meaning_of(call, result, is_view=is_view) if given else _constant(call.name),
+            self._path,
+            own=tuple(one.tensor for one in given if id(one.tensor) in self._names),
+            inputs=tuple(self._source_of(one) for one in others),
+            input_shapes=tuple(one.shape for one in others),
             output_shape=tuple(result.shape),
             result=weakref.ref(result),
+            version=_version_of(result),
+            made_at=len(self._ops),
         )
-        if any(self._values.knows(one) for one, _version in operation.others):
+        if any(isinstance(one, int) for one in operation.inputs):
+            self._pending.pop(id(result), None)
             self._add(operation)
         else:
             # made of parameters and constants alone: it counts once an operation needs it
@@ -109,7 +115,7 @@ class Observer:
 
     def _add(self, one: _Operation) -> int:
         """Add an operation to the graph; return the number of its value."""
-        inputs = tuple(self._value_of(tensor, version) for tensor, version in one.others)
+        inputs = tuple(self._value_of(source) for source in one.inputs)
         own = [tensor for tensor in one.own if id(tensor) not in self._used]
         self._used.update(map(id, own))
         op = Op(
@@ -117,57 +123,71 @@ class Observer:
             one.meaning.function,
             one.meaning.attributes,
             inputs,
-            tuple(self._shape_of(value) for value in inputs),
+            one.input_shapes,
             one.output_shape,
             one.path,
             macs=one.meaning.macs,
         )
         self._ops.append(_with_elements(op, own))
-        index = len(self._ops) - 1
-        value = len(self._input_shapes) + index
+        one.value = len(self._input_shapes) + len(self._ops) - 1
         result = one.result()
         if result is not None:
-            self._values.set(result, value)
-            self._storages.note(result, index)
-        return value
+            self._values.set(result, one.version, one.value)
+            self._storages.note(result, one.made_at)
+        return one.value
 
-    def _value_of(self, tensor: Tensor, version: int) -> int:
-        """Return the number of a value; what nobody has made yet becomes a constant."""
-        value = self._values.get(tensor, version)
+    def _value_of(self, source: _Source) -> int:
+        """Return the number of a value; an operation that waits is needed from now on."""
+        if isinstance(source, int):
+            return source
+        return self._add(source) if source.value is None else source.value
+
+    def _source_of(self, given: _Given) -> _Source:
+        """Return a value or the operation that makes it; what nobody made is a constant."""
+        tensor = given.tensor
+        pending = self._pending.get(id(tensor))
+        if pending is not None and pending.result() is tensor:
+            return pending if pending.value is None else pending.value
+        value = self._values.get(tensor, given.version)
         if value is not None:
             return value
-        pending = self._pending.pop(id(tensor), None)
-        if pending is None or pending.result() is not tensor:
-            path = self._open[-1].path if self._open else ""
-            shape = tuple(tensor.shape)
-            pending = _Operation(CONSTANT, path, (), (), shape, weakref.ref(tensor))
-        return self._add(pending)
+        constant = _Operation(
+            _constant("constant"),
+            self._path,
+            own=(),
+            inputs=(),
+            input_shapes=(),
+            output_shape=given.shape,
+            result=weakref.ref(tensor),
+            version=given.version,
+            made_at=len(self._ops),
+        )
+        self._pending[id(tensor)] = constant
+        return constant
 
-    def _shape_of(self, value: int) -> Shape:
-        inputs = len(self._input_shapes)
-        if value < inputs:
-            return self._input_shapes[value]
-        return self._ops[value - inputs].output_shape
+    @property
+    def _path(self) -> str:
+        return self._open[-1].path if self._open else ""
 
     def _begin_of(self, path: str) -> Any:
         def begin(module: nn.Module, args: Any, kwargs: Any) -> None:
-            given = (*tensors_in(args), *tensors_in(kwargs))
+            given = self._others_in((args, kwargs))
+            inputs = tuple(one for one in map(self._source_of, given) if isinstance(one, int))
             self._open.append(
-                _OpenCall(
-                    path,
-                    type(module).__name__,
-                    tuple(self._value_of(t, t._version) for t in given if self._values.knows(t)),
-                    len(self._ops),
-                    len(self._scopes),
-                )
+                _OpenCall(path, type(module).__name__, inputs, len(self._ops), len(self._scopes))
             )
 
         return begin
 
+    def _others_in(self, value: object) -> list[_Given]:
+        """Return the tensors in a value that are no parameters or buffers."""
+        return [_given(one) for one in tensors_in(value) if id(one) not in self._names]
+
     def _end(self, module: nn.Module, _args: Any, output: Any) -> None:
         if is_identity(module):
-            self._note(_IDENTITY_CALL, [(output, output._version)], output)
-        outputs = tuple(self._value_of(one, one._version) for one in tensors_in(output))
+            self._note(_IDENTITY_CALL, [_given(output)], output)
+        returned = self._others_in(output)
+        outputs = tuple(self._value_of(self._source_of(one)) for one in returned)
         call = self._open.pop()
         if not call.path:
             self._outputs = outputs
@@ -196,22 +216,39 @@ class Observer:
         self._ops[call.start] = _with_elements(op, further)
 
 
-_Versioned: TypeAlias = tuple[Tensor, int]
-"""A tensor, and how often it had been changed in place."""
-
-CONSTANT: Final = Meaning(Kind.CONSTANT, "constant", Plain())
 _IDENTITY_CALL: Final = Call("identity", inplace=False, args=(), kwargs={})
 
 
-class _Operation(NamedTuple):
-    """A call of a function: the model's ``own`` tensors that it took, and the ``others``."""
+class _Given(NamedTuple):
+    """A tensor as a function takes it: how often it had been changed in place, its shape."""
+
+    tensor: Tensor
+    version: int
+    shape: Shape
+
+
+@dataclass(eq=False)
+class _Operation:
+    """A call of a function, in the graph once it has the number of its ``value``.
+
+    ``own`` are the model's tensors that it took. ``made_at`` is the number of operations in the
+    graph by then. No result is held, so that it may die.
+    """
 
     meaning: Meaning
     path: str
     own: tuple[Tensor, ...]
-    others: tuple[_Versioned, ...]
+    inputs: tuple[_Source, ...]
+    input_shapes: tuple[Shape, ...]
     output_shape: Shape
     result: weakref.ref[Tensor]
+    version: int
+    made_at: int
+    value: int | None = None
+
+
+_Source: TypeAlias = int | _Operation
+"""The number of a value, or the operation that yields it and is not in the graph yet."""
 
 
 class _OpenCall(NamedTuple):
@@ -241,20 +278,15 @@ class _Values:
     def __init__(self) -> None:
         self._by_tensor: dict[int, tuple[weakref.ref[Tensor], int, int]] = {}
 
-    def set(self, tensor: Tensor, value: int) -> None:
-        """Note that ``tensor``, as it is now, holds ``value``."""
-        self._by_tensor[id(tensor)] = (weakref.ref(tensor), tensor._version, value)
-
-    def knows(self, tensor: Tensor) -> bool:
-        """Return whether the tensor holds a value of the graph."""
-        entry = self._by_tensor.get(id(tensor))
-        return entry is not None and entry[0]() is tensor
+    def set(self, tensor: Tensor, version: int, value: int) -> None:
+        """Note that ``tensor`` holds ``value`` since a version."""
+        self._by_tensor[id(tensor)] = (weakref.ref(tensor), version, value)
 
     def get(self, tensor: Tensor, version: int) -> int | None:
-        """Return the value that a tensor held at a version."""
-        if not self.knows(tensor):
+        """Return the value that a tensor held at a version; None if it holds none."""
+        reference, known, value = self._by_tensor.get(id(tensor), (None, 0, 0))
+        if reference is None or reference() is not tensor:
             return None
-        _tensor, known, value = self._by_tensor[id(tensor)]
         if version == known:
             return value
         # changed through a view since: the value that was written last into its storage
@@ -304,6 +336,25 @@ class _Storages:
     def _end(self, key: int, last: int) -> None:
         _storage, first, elements = self._alive.pop(key)
         self._ended.append(Lifetime(first, last, elements))
+
+
+def _constant(function: str) -> Meaning:
+    return Meaning(Kind.CONSTANT, function, Plain())
+
+
+def _given(tensor: Tensor) -> _Given:
+    return _Given(tensor, _version_of(tensor), tuple(tensor.shape))
+
+
+def _version_of(tensor: Tensor) -> int:
+    """Return how often a tensor was changed in place; torch does not count in inference mode."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _element_bytes(model: nn.Module, inputs: Sequence[Tensor]) -> int:
+    """Return the bytes of one element of the activations: indices that go in do not tell."""
+    floating = (one for one in (*inputs, *model.parameters()) if one.is_floating_point())
+    return next(floating, inputs[0]).element_size()
 
 
 def _names_of(model: nn.Module) -> dict[int, str]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from torch import Tensor, nn
+from torch import Tensor, UntypedStorage, nn
 from torch.overrides import TorchFunctionMode
 
 from mbv2cli.graph.graph import Graph, Lifetime, Scope
@@ -53,7 +53,7 @@ class Observer:
         for path, module in self._model.named_modules():
             hooks += [
                 module.register_forward_pre_hook(self._begin_of(path), with_kwargs=True),
-                module.register_forward_hook(self._end),
+                module.register_forward_hook(self._end_of(path)),
             ]
         try:
             with _Mode(self):
@@ -92,8 +92,8 @@ class Observer:
         return result
 
     def _note(self, call: Call, given: Sequence[_Given], result: Tensor) -> None:
-        storage = result.untyped_storage()
-        is_view = any(storage is one.tensor.untyped_storage() for one in given)
+        storage = _storage_of(result)
+        is_view = any(storage is _storage_of(one.tensor) is not None for one in given)
         others = [one for one in given if id(one.tensor) not in self._names]
         operation = _Operation(
             meaning_of(call, result, is_view=is_view) if given else _constant(call.name),
@@ -144,26 +144,44 @@ class Observer:
 
     def _source_of(self, given: _Given) -> _Source:
         """Return a value or the operation that makes it; what nobody made is a constant."""
-        tensor = given.tensor
-        pending = self._pending.get(id(tensor))
-        if pending is not None and pending.result() is tensor:
+        known = self._known_source_of(given)
+        if known is not None:
+            return known
+        constant = self._without_function(_constant("constant"), given)
+        self._pending[id(given.tensor)] = constant
+        return constant
+
+    def _known_source_of(self, given: _Given) -> _Source | None:
+        pending = self._pending.get(id(given.tensor))
+        if pending is not None and pending.result() is given.tensor:
             return pending if pending.value is None else pending.value
-        value = self._values.get(tensor, given.version)
-        if value is not None:
-            return value
-        constant = _Operation(
-            _constant("constant"),
+        return self._values.get(given.tensor, given.version)
+
+    def _without_function(
+        self,
+        meaning: Meaning,
+        result: _Given,
+        own: Sequence[Tensor] = (),
+        inputs: tuple[int, ...] = (),
+    ) -> _Operation:
+        """Return an operation for a tensor that no function has returned."""
+        return _Operation(
+            meaning,
             self._path,
-            own=(),
-            inputs=(),
-            input_shapes=(),
-            output_shape=given.shape,
-            result=weakref.ref(tensor),
-            version=given.version,
+            own=tuple(own),
+            inputs=inputs,
+            input_shapes=tuple(self._shape_of(value) for value in inputs),
+            output_shape=result.shape,
+            result=weakref.ref(result.tensor),
+            version=result.version,
             made_at=len(self._ops),
         )
-        self._pending[id(tensor)] = constant
-        return constant
+
+    def _shape_of(self, value: int) -> Shape:
+        inputs = len(self._input_shapes)
+        if value < inputs:
+            return self._input_shapes[value]
+        return self._ops[value - inputs].output_shape
 
     @property
     def _path(self) -> str:
@@ -172,7 +190,8 @@ class Observer:
     def _begin_of(self, path: str) -> Any:
         def begin(module: nn.Module, args: Any, kwargs: Any) -> None:
             given = self._others_in((args, kwargs))
-            inputs = tuple(one for one in map(self._source_of, given) if isinstance(one, int))
+            sources = map(self._known_source_of, given)
+            inputs = tuple(one for one in sources if isinstance(one, int))
             self._open.append(
                 _OpenCall(path, type(module).__name__, inputs, len(self._ops), len(self._scopes))
             )
@@ -183,11 +202,29 @@ class Observer:
         """Return the tensors in a value that are no parameters or buffers."""
         return [_given(one) for one in tensors_in(value) if id(one) not in self._names]
 
-    def _end(self, module: nn.Module, _args: Any, output: Any) -> None:
-        if is_identity(module):
-            self._note(_IDENTITY_CALL, [_given(output)], output)
-        returned = self._others_in(output)
-        outputs = tuple(self._value_of(self._source_of(one)) for one in returned)
+    def _end_of(self, path: str) -> Any:
+        def end(module: nn.Module, _args: Any, output: Any) -> None:
+            if is_identity(module):
+                self._note(_IDENTITY_CALL, [_given(output)], output)
+            while self._open[-1].path != path:  # they raised, and this module went on
+                self._open.pop()
+            returned = self._others_in(output)
+            self._note_unseen(module, returned)
+            outputs = tuple(self._value_of(self._source_of(one)) for one in returned)
+            self._close(module, outputs)
+
+        return end
+
+    def _note_unseen(self, module: nn.Module, returned: Sequence[_Given]) -> None:
+        """Note what a module made of its inputs without a function of torch, such as a script."""
+        call = self._open[-1]
+        for one in returned:
+            if call.inputs and self._known_source_of(one) is None:
+                own = (*module.parameters(), *module.buffers())
+                unseen = Meaning(Kind.UNKNOWN, call.type, Plain())
+                self._add(self._without_function(unseen, one, own, call.inputs))
+
+    def _close(self, module: nn.Module, outputs: tuple[int, ...]) -> None:
         call = self._open.pop()
         if not call.path:
             self._outputs = outputs
@@ -290,11 +327,11 @@ class _Values:
         if version == known:
             return value
         # changed through a view since: the value that was written last into its storage
-        storage = tensor.untyped_storage()
+        storage = _storage_of(tensor)
         sharing = (
             number
             for reference, _version, number in self._by_tensor.values()
-            if (other := reference()) is not None and other.untyped_storage() is storage
+            if (other := reference()) is not None and _storage_of(other) is storage
         )
         return max(sharing)
 
@@ -304,16 +341,16 @@ class _Storages:
 
     def __init__(self, model: nn.Module, element_bytes: int) -> None:
         every = (*model.parameters(), *model.buffers())
-        self._own = {id(one.untyped_storage()) for one in every}
+        self._own = {id(_storage_of(one)) for one in every}
         self._element_bytes = element_bytes
         self._alive: dict[int, tuple[weakref.ref[Any], int, int]] = {}
         self._ended: list[Lifetime] = []
 
     def note(self, tensor: Tensor, op: int) -> None:
         """Note the storage of a tensor that an operation returned."""
-        storage = tensor.untyped_storage()
+        storage = _storage_of(tensor)
         key = id(storage)
-        if key in self._own:
+        if storage is None or key in self._own:
             return
         known = self._alive.get(key)
         if known is not None and known[0]() is storage:
@@ -344,6 +381,14 @@ def _constant(function: str) -> Meaning:
 
 def _given(tensor: Tensor) -> _Given:
     return _Given(tensor, _version_of(tensor), tuple(tensor.shape))
+
+
+def _storage_of(tensor: Tensor) -> UntypedStorage | None:
+    """Return the storage of a tensor; sparse and batched (vmap) tensors have none."""
+    try:
+        return tensor.untyped_storage()
+    except NotImplementedError:
+        return None
 
 
 def _version_of(tensor: Tensor) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -207,6 +209,50 @@ class ChangedConstant(nn.Module):
         return x * mask
 
 
+class Recovers(nn.Module):
+    """A module inside raises, and this one goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wrong = nn.Sequential(nn.ReLU(), nn.Conv2d(3, 3, 1, bias=False))
+        self.right = nn.Conv2d(8, 8, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        with suppress(RuntimeError):
+            return self.wrong(x)
+        return self.right(x)
+
+
+class Compiled(nn.Module):
+    """No function of torch is called for what TorchScript runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        trace: Any = torch.jit.trace
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            self.script = trace(nn.Conv2d(8, 8, 1), torch.rand(2, 8, 6, 6))
+
+    def forward(self, x: Tensor) -> Any:
+        return functional.relu(self.script(x))
+
+
+class InferenceMode(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 1)
+
+    @torch.inference_mode()
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu_(self.conv(x)) + x
+
+
+class Batched(nn.Module):
+    """Inside ``vmap`` a tensor has no storage."""
+
+    def forward(self, x: Tensor) -> Any:
+        return torch.vmap(lambda row: row * 2)(x)
+
+
 class TwoInputs(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -372,6 +418,24 @@ CASES: Final = {
         [": 0 -> 3"],
         without_derivative=("__setitem__",),
     ),
+    "a module inside raises": Case(
+        Recovers,
+        ["act relu @wrong.0 0", "conv conv2d @right 0"],
+        [": 0 -> 2"],
+        unused=("wrong.1.weight",),
+    ),
+    "TorchScript": Case(
+        Compiled,
+        ["unknown TopLevelTracedModule @script 0", "act relu @ 1"],
+        [": 0 -> 2"],
+        without_derivative=("TopLevelTracedModule",),
+    ),
+    "inference mode": Case(
+        InferenceMode,
+        ["conv conv2d @conv 0", "act relu @ 1", "add add @ 2 0"],
+        [": 0 -> 3"],
+    ),
+    "vmap": Case(Batched, ["unknown Batched @ 0"], [": 0 -> 1"], without_derivative=("Batched",)),
     "two inputs": Case(
         TwoInputs,
         ["linear linear @project 1", "reshape __getitem__ @ 2", "add add @ 0 3"],

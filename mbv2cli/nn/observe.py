@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from torch import Tensor, UntypedStorage, nn
+from torch._C import DisableTorchFunction
 from torch.overrides import TorchFunctionMode
 
 from mbv2cli.graph.graph import Graph, Lifetime, Scope
@@ -188,6 +189,7 @@ class Observer:
         return self._open[-1].path if self._open else ""
 
     def _begin_of(self, path: str) -> Any:
+        @_unwatched
         def begin(module: nn.Module, args: Any, kwargs: Any) -> None:
             given = self._others_in((args, kwargs))
             sources = map(self._known_source_of, given)
@@ -203,6 +205,7 @@ class Observer:
         return [_given(one) for one in tensors_in(value) if id(one) not in self._names]
 
     def _end_of(self, path: str) -> Any:
+        @_unwatched
         def end(module: nn.Module, _args: Any, output: Any) -> None:
             if is_identity(module):
                 self._note(_IDENTITY_CALL, [_given(output)], output)
@@ -296,6 +299,16 @@ class _OpenCall(NamedTuple):
     inputs: tuple[int, ...]
     start: int
     scopes: int
+
+
+def _unwatched(hook: Callable[..., None]) -> Callable[..., None]:
+    """Return a hook that looks at tensors without being observed itself."""
+
+    def run(*args: Any) -> None:
+        with DisableTorchFunction():
+            hook(*args)
+
+    return run
 
 
 class _Mode(TorchFunctionMode):

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES
 from mbv2cli.costs.torchsummary_sizes import torchsummary_sizes
 from mbv2cli.errors import DisagreementError
 from mbv2cli.graph.graph import Graph, Scope
@@ -62,6 +63,15 @@ def confirmed_forward(plan: Plan, run: RunSpec) -> ForwardRun:
     result = forward(plan.spec, plan.input_shape, run, threads=1 if is_small else None)
     confirm(plan.graph, result)
     return result
+
+
+def refuse_beyond_memory(plan: Plan, run: RunSpec) -> None:
+    """Raise `UserError` if the forward pass of ``plan`` does not fit in memory. Loads torch."""
+    from mbv2cli.nn import memory_guard
+
+    state = (plan.totals.params + plan.totals.buffers) * ELEMENT_BYTES[run.dtype]
+    needed = state + plan.memory(EAGER).peak_bytes(run.dtype)
+    memory_guard.refuse_beyond_memory(run, plan.input_shape, needed)
 
 
 def confirm(planned: Graph, forward: ForwardRun) -> None:

@@ -15,9 +15,9 @@ from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.options import Convention, Output, Quiet, Target, completion, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
+from mbv2cli.confirm import refuse_beyond_memory
+from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.errors import UserError
-from mbv2cli.gate.memory_guard import refuse_beyond_memory
-from mbv2cli.plan.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.report.formats import renderer
 from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
 from mbv2cli.report.summary.values import VALUES, value_names, values_text

@@ -11,10 +11,10 @@ from mbv2cli.cli import ExitCode
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Convention, DType, Quiet, format_option
 from mbv2cli.cli.output import write_stdout
+from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
+from mbv2cli.costs.memory import dtype_named
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
-from mbv2cli.plan.conventions import CONV_LINEAR, mac_convention
-from mbv2cli.plan.memory import dtype_named
 from mbv2cli.report.formats import refuse_other_formats, renderer
 from mbv2cli.search.options import SearchOptions
 from mbv2cli.search.space import Space, read_space, read_space_file

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbv2cli.errors import DisagreementError
+from mbv2cli.inspection import Plan as InspectedPlan
 from mbv2cli.plan import Plan, plan_of
 from mbv2cli.plan.conventions import count, mac_convention
 from mbv2cli.plan.memory import memory_use, rule_named
@@ -51,14 +52,14 @@ def verify(some: Iterable[Winner]) -> None:
     Raises `UserError` where one cannot run here, `DisagreementError` where its numbers are not
     the plan's.
     """
-    from mbv2cli.gate.agreement import confirmed_forward
-    from mbv2cli.gate.memory_guard import refuse_beyond_memory
+    from mbv2cli.confirm import confirmed_forward, refuse_beyond_memory
 
     run = RunSpec()
     for one in some:
-        refuse_beyond_memory(one.plan, run)
+        plan = InspectedPlan(one.plan.spec, one.plan.input_shape)
+        refuse_beyond_memory(plan, run)
         try:
-            confirmed_forward(one.plan, run)
+            confirmed_forward(plan, run)
         except DisagreementError as error:
             raise DisagreementError(f"{one.target}: {error}") from None
 

@@ -76,8 +76,6 @@ _GROUP_OF: Final[Mapping[By, Callable[[Layer], str]]] = {
     By.STAGE: lambda layer: layer.stage,
     By.KIND: lambda layer: str(layer.kind),
 }
-_NOTHING: Final[tuple[Any, ...]] = (0, 0, *(None,) * 8)
-"""The figures of a container: its operations have them."""
 
 
 def layer_figures(
@@ -85,10 +83,14 @@ def layer_figures(
 ) -> tuple[LayerFigures, ...]:
     """Return the figures of each of the ``layers`` of ``graph``, containers among them."""
     of_ops = tuple(_op_figures(graph, ELEMENT_BYTES[dtype], convention))
-    return tuple(
-        LayerFigures(layer, *(_NOTHING if layer.op is None else of_ops[layer.op]))
-        for layer in layers
-    )
+    found: list[LayerFigures] = []
+    for layer in layers:
+        if layer.op is not None:
+            found.append(LayerFigures(layer, *of_ops[layer.op]))
+        else:  # an element of its output sees what its last operation's does
+            seen = found[-1][-3:] if found else ()
+            found.append(LayerFigures(layer, 0, 0, None, None, None, None, None, *seen))
+    return tuple(found)
 
 
 def _op_figures(graph: Graph, size: int, convention: Convention) -> Iterable[tuple[Any, ...]]:

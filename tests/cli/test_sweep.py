@@ -321,9 +321,9 @@ right = measures._MEASURES["params"]
 measures._MEASURES["params"] = measures.Measure(lambda part: right.of(part) + 1)
 """
 BROKEN_RULE: Final = """
-from mbv2cli.plan import arithmetic
-right = arithmetic.norm_params
-arithmetic.norm_params = lambda channels: right(channels) + 1
+from mbv2cli.graph import ops
+right = ops.norm_params
+ops.norm_params = lambda channels: right(channels) + 1
 """
 BUG: Final = "mbv2: a bug in mbv2, please report it: "
 
@@ -350,7 +350,7 @@ def test_a_forward_pass_that_disagrees_exits_3() -> None:
     result = main_with(BROKEN_RULE, *SMALL, "--verify", "1")
     assert (result.code, result.stdout) == (3, "")
     assert result.stderr.startswith(f"{BUG}block:in=")
-    assert "plan and forward pass disagree on the parameters" in result.stderr
+    assert "plan and forward pass disagree on the params of" in result.stderr
     assert result.stderr.count("\n") == 1
 
 

@@ -14,6 +14,7 @@ from mbv2cli.search.draw import CHUNK, digits_of_chunk, empty_digits
 from mbv2cli.search.engine import Engine
 from mbv2cli.search.found import Found
 from mbv2cli.search.gathering import Gathering
+from mbv2cli.search.interrupts import raise_interrupt
 from mbv2cli.search.members import Members
 from mbv2cli.search.question import REPORTED, Bound, Keep, Question
 from mbv2cli.search.tables import Digits
@@ -52,6 +53,7 @@ class _Searcher:
         last = ceil(self._question.draw.count / CHUNK)
         digits = empty_digits(self._question.space)
         for chunk in range(task * CHUNKS, min((task + 1) * CHUNKS, last)):
+            raise_interrupt()
             self._look_at(chunk, digits, gathering)
         return gathering.found()
 

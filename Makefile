@@ -1,8 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ZOO := .venv-zoo
 
-.PHONY: demo test lint bench peers clean
+.PHONY: demo test lint bench peers zoo clean
 
 demo: $(VENV)/installed
 	$(BIN)/mbv2 summary --in 3 --out 64 --expand 6
@@ -20,11 +21,14 @@ lint: $(VENV)/installed
 peers: $(VENV)/installed-bench
 	$(BIN)/pytest -m peers
 
+zoo: $(ZOO)/installed
+	$(ZOO)/bin/pytest -m zoo tests/nn/test_zoo.py
+
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m tests.bench
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) $(ZOO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find mbv2cli tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/installed: pyproject.toml
@@ -34,4 +38,10 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	touch $@
+
+# torchvision runs only with its own release of torch, which is not the one of the other tests
+$(ZOO)/installed: pyproject.toml
+	$(PYTHON) -m venv $(ZOO)
+	$(ZOO)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[zoo]'
 	touch $@

@@ -6,14 +6,16 @@ import os
 import sys
 from pathlib import Path
 
-from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli import ExitCode
+from mbv2cli.cli.imports import fast_imports
 
 
 def main() -> None:
     """Run the command line and exit with its code; 130 after Ctrl-C, during imports too."""
     _reopen_closed_streams()
     try:
-        from mbv2cli.cli.run import run
+        with fast_imports():
+            from mbv2cli.cli.run import run
 
         sys.exit(run())
     except KeyboardInterrupt:
@@ -21,7 +23,7 @@ def main() -> None:
 
 
 def _reopen_closed_streams() -> None:
-    """Let what is printed vanish where the caller closed a stream (``>&-``)."""
+    """Discard what is printed to a stream that the caller closed (``>&-``)."""
     sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (stays open)
     sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (stays open)
 

@@ -1,4 +1,4 @@
-"""The two ways in which mbv2 stops: the user's mistake, and its own."""
+"""The exceptions that stop mbv2: a mistake of the user, or a bug in mbv2."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterable
 class UserError(Exception):
     """Wrong usage, input or environment.
 
-    The message is one sentence: what was wrong, what is allowed, what to try.
+    The message is one sentence. It says what was wrong, what is allowed and what to try.
     """
 
 
 class MistakesError(UserError):
-    """Several mistakes, told together."""
+    """Several mistakes, reported together."""
 
     def __init__(self, mistakes: Iterable[str]) -> None:
         self.mistakes = tuple(dict.fromkeys(mistakes))
@@ -22,7 +22,7 @@ class MistakesError(UserError):
 
 
 class DisagreementError(Exception):
-    """Plan and forward pass differ: a bug in mbv2, never the user's fault."""
+    """The plan and the forward pass differ. This is a bug in mbv2, not a mistake of the user."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 from mbv2cli.gate.cases import Case, confirmed_result, planned_result
 from mbv2cli.gate.drift import Outcome
-from mbv2cli.gate.expectations import Expectations
-from mbv2cli.plan import Plan
-from mbv2cli.plan.plan import DEFAULT_INPUT, ModelSpec
-from mbv2cli.report.check.words import failures
-from mbv2cli.report.target_text import described
-from mbv2cli.specs import BlockSpec, InputSpec, RunSpec
+from mbv2cli.gate.limits import Expectations
+from mbv2cli.inspection import DEFAULT_INPUT, ModelSpec, Plan
+from mbv2cli.report.check.sentences import failures
+from mbv2cli.report.text import described
+from mbv2cli.specs import InputSpec, RunSpec
 from mbv2cli.specs.reader import Request
 
 
@@ -23,17 +22,16 @@ def check(
     forward: bool = False,
     dtype: str = "float32",
 ) -> Plan:
-    """Return the plan of ``spec`` if all that is expected of it holds.
+    """Return the plan of ``spec`` if it meets every expectation.
 
     ``expect`` has the keys of a case in ``mbv2.toml`` (``output``, ``max_params``,
     ``max_macs``, ``max_peak`` …), or is the output shape alone (``"1x64x*x*"``). ``forward``
-    confirms every number by a forward pass, which loads torch. Raises `AssertionError` telling
-    each broken limit, `UserError` for a limit that is none.
+    confirms every number by a forward pass, which loads torch. Raises `AssertionError` with
+    each broken limit, and `UserError` for a limit that does not exist.
     """
-    kind = "block" if isinstance(spec, BlockSpec) else "network"
     case = Case(
-        name=kind,
-        request=Request(kind, kind, spec, input),
+        name=spec.noun,
+        request=Request(spec.noun, spec, input),
         run=RunSpec.model_validate({"dtype": dtype}),
         expected=Expectations.model_validate(
             {"output": expect} if isinstance(expect, str) else dict(expect)

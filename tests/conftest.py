@@ -1,13 +1,21 @@
-"""Hypothesis profiles: few examples in `make test`, many on demand.
+"""One thread a process; Hypothesis profiles: few examples in `make test`, many on demand.
 
-``HYPOTHESIS_PROFILE=thorough`` runs 1,000 examples of every property.
+``HYPOTHESIS_PROFILE=thorough`` runs 1,000 examples of every property that sets no number itself.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
+
+from tests.process import ENVIRONMENT
+
+# before torch is imported, which reads both then
+os.environ |= {key: ENVIRONMENT[key] for key in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")}
+# a job in the background of a shell ignores Ctrl-C, and so would the processes of the tests
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SLOW_IS_FINE = [HealthCheck.too_slow]
 settings.register_profile(

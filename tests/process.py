@@ -1,18 +1,28 @@
-"""Runs mbv2 as users do: in a process of its own."""
+"""Runs mbv2 as users do: in a process of its own, or here where the process is no matter."""
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import io
 import os
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 PLAIN = {"NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "MBV2_DEBUG"}
 ENVIRONMENT = {
     **{key: value for key, value in os.environ.items() if key not in PLAIN},
     "CUDA_VISIBLE_DEVICES": "",  # the same device on every machine
+    "OMP_NUM_THREADS": "1",  # threads of several processes wait for each other's cores
 }
+
+_NO_TERMINAL = {"_TYPER_FORCE_DISABLE_TERMINAL": "1"}
+"""What mbv2 sets when it is imported, and only then."""
 
 
 class Result(NamedTuple):
@@ -39,5 +49,55 @@ def python(*arguments: str, cwd: Path | None = None, **environment: str) -> Resu
 
 
 def mbv2(*arguments: str, cwd: Path | None = None, **environment: str) -> Result:
-    """Run ``mbv2 ARGUMENTS``."""
+    """Run ``mbv2 ARGUMENTS`` in a process of its own."""
     return python("-m", "mbv2cli", *arguments, cwd=cwd, **environment)
+
+
+def mbv2_here(*arguments: str, cwd: Path | None = None, **environment: str) -> Result:
+    """Run ``mbv2 ARGUMENTS`` in this process, which starts nothing; return what `mbv2` returns.
+
+    Not for what only a process has: loaded modules, signals, pipes, terminals, closed streams.
+    """
+    stdout, stderr = _stream("strict"), _stream("backslashreplace")
+    with (
+        patch.dict(os.environ, {**ENVIRONMENT, **_NO_TERMINAL, **environment}, clear=True),
+        patch.object(sys, "argv", ["mbv2", *arguments]),
+        patch.object(sys, "warnoptions", []),
+        contextlib.chdir(cwd or Path.cwd()),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+        _as_in_a_fresh_process(),
+    ):
+        from mbv2cli.__main__ import main
+
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    assert isinstance(code, int)
+    return Result(int(code), _text(stdout), _text(stderr))
+
+
+def _stream(errors: str) -> io.TextIOWrapper:
+    """Return what Python makes of a pipe when it starts."""
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=errors)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
+
+
+@contextlib.contextmanager
+def _as_in_a_fresh_process() -> Iterator[None]:
+    """Forget what mbv2 remembers of earlier runs; undo what it does to the interpreter."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("mbv2cli."):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        gc.unfreeze()

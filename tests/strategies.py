@@ -7,9 +7,8 @@ from typing import get_args
 from hypothesis import strategies as st
 
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, Stage
-from mbv2cli.specs.fields import Activation
-from mbv2cli.specs.network import PAPER_STAGES, STEM_STRIDE
-from mbv2cli.specs.output_stride import cumulative_strides
+from mbv2cli.specs.fields import Activation, HeadScaling, StemScaling
+from mbv2cli.specs.network import PAPER_STAGES, cumulative_strides
 
 activations = st.sampled_from(get_args(Activation))
 odd_kernels = st.sampled_from([1, 3, 5, 7])
@@ -52,18 +51,22 @@ stages = st.fixed_dictionaries(
 @st.composite
 def network_specs(draw: st.DrawFn) -> NetworkSpec:
     own_stages = draw(st.one_of(st.just(PAPER_STAGES), st.lists(stages, min_size=1, max_size=4)))
-    reached = cumulative_strides(STEM_STRIDE, (stage.stride for stage in own_stages))
+    reached = cumulative_strides(stage.stride for stage in own_stages)
     output_strides = sorted({s for s in reached if s in (8, 16, 32)} | {reached[-1]})
     return NetworkSpec(
         stages=tuple(own_stages),
         in_channels=draw(st.integers(1, 5)),
         width_mult=draw(st.floats(0.05, 1.5)),
+        depth_mult=draw(st.one_of(st.just(1.0), st.floats(0.1, 1.6))),
+        expand=draw(st.one_of(st.none(), expand_ratios)),
         classes=draw(st.integers(0, 12)),
         round_nearest=draw(st.integers(1, 16)),
         output_stride=draw(st.sampled_from(output_strides)),
         dropout=draw(st.floats(0, 0.9)),
         stem=draw(st.integers(1, 40)),
+        stem_scaling=draw(st.sampled_from(get_args(StemScaling))),
         head=draw(st.integers(1, 64)),
+        head_scaling=draw(st.sampled_from(get_args(HeadScaling))),
         act=draw(activations),
     )
 

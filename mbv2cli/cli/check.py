@@ -10,33 +10,31 @@ from typing import Annotated, Final
 
 import typer
 
-from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli import ExitCode
 from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.options import ConfigFile, Output, Quiet, format_option
 from mbv2cli.cli.output import append_file, write
 from mbv2cli.cli.progress import counted_progress
-from mbv2cli.cli.torch_start import start_torch
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case, CaseResult, confirmed_result, planned_result
 from mbv2cli.gate.config import Config, find_config, read_config
-from mbv2cli.gate.drift import Outcome
-from mbv2cli.gate.expectations import Expectations
+from mbv2cli.gate.drift import outcomes
+from mbv2cli.gate.limits import Expectations
 from mbv2cli.gate.lock import LockedCase, read_lock, refuse_other_cases
-from mbv2cli.gate.run import outcomes
-from mbv2cli.report.check.format import CheckFormat
-from mbv2cli.report.formats import format_named
+from mbv2cli.report.check.sentences import CheckReport
+from mbv2cli.report.formats import renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
-from mbv2cli.specs.reader import read_request, read_spec
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_request, read_spec
 
 AUTO: Final = "auto"
+GITHUB: Final = "github"
 NO_LOCK: Final[Mapping[str, LockedCase]] = {}
 
-HELP = """Check limits: exit code 0 if all hold, 1 if one does not.
-
-With limits as flags, check one target; without, the cases of mbv2.toml, or of \\[tool.mbv2] in \
-pyproject.toml, here or above. A forward pass confirms every number, unless --no-forward: \
-exact too, and without torch.
+HELP = """\
+With limits as flags: check one target. Without: check the cases of mbv2.toml, or of \\[tool.mbv2] \
+in pyproject.toml, in this folder or above it. A forward pass confirms every number. \
+--no-forward checks the plan alone: exact, without torch.
 
 [bold]Examples[/bold]
 
@@ -56,11 +54,11 @@ exact too, and without torch.
     limit_settings=(Expectations,),
 )
 def check(
-    words: Annotated[
+    names: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[TARGET | CASE-GLOB…]",
-            help="With limits as flags the target; without, the cases to check (default: all).",
+            help="With limits as flags: the target. Without: the cases to check (default: all).",
             show_default=False,
         ),
     ] = None,
@@ -84,46 +82,52 @@ def check(
             "--exit-zero", help="Exit 0 even if a limit is broken.", rich_help_panel="Output"
         ),
     ] = False,
-    format_name: Annotated[str, format_option(AUTO, *CheckFormat)] = AUTO,
+    format_name: Annotated[str, format_option("check", AUTO)] = AUTO,
     output: Output = None,
     quiet: Quiet = False,
 ) -> ExitCode:
-    face = _format(format_name)
+    format_name = _format_here(format_name)
+    render = renderer("check", format_name)
     if any(setting.key != "peak_rule" for setting in limit_settings):
-        case = _case_of_flags(words or [], target_settings, run_settings, limit_settings)
+        case = _case_of_flags(names or [], target_settings, run_settings, limit_settings)
         config, cases, locked = None, [case], NO_LOCK
     else:
         _refuse_settings([*target_settings, *run_settings, *limit_settings])
         config = read_config(config_file or find_config(Path.cwd()))
-        cases = _chosen(config, words or [])
+        cases = _chosen(config, names or [])
         locked = _locked(config)
     if forward is None:
         forward = config is None or config.forward
     run = _confirming if forward else planned_result
     watched = counted_progress(cases, "Checking")
-    found = list(outcomes(watched, run, locked, config.tolerance if config else {}))
+    tolerance = config.tolerance if config else {}
+    report = CheckReport(
+        list(outcomes(watched, run, locked, tolerance)),
+        _path_in_workspace(config.path) if config else None,
+    )
     if not quiet or output:
-        _report(face, found, config, output)
-    holds = all(outcome.holds for outcome in found)
+        write(render(report), output)
+        _append_job_summary(format_name, report)
+    holds = all(outcome.holds for outcome in report.outcomes)
     return ExitCode.DONE if holds or exit_zero else ExitCode.CHECK_FAILED
 
 
-def _format(name: str) -> CheckFormat:
-    if name == AUTO:
-        on_github = os.environ.get("GITHUB_ACTIONS") == "true"
-        return CheckFormat.GITHUB if on_github else CheckFormat.TABLE
-    return format_named(name, CheckFormat)
+def _format_here(name: str) -> str:
+    """Return the format that ``auto`` stands for in this environment, or the one given."""
+    if name != AUTO:
+        return name
+    return GITHUB if os.environ.get("GITHUB_ACTIONS") == "true" else "table"
 
 
 def _case_of_flags(
-    words: Sequence[str],
+    names: Sequence[str],
     target_settings: Sequence[Setting],
     run_settings: Sequence[Setting],
     limit_settings: Sequence[Setting],
 ) -> Case:
-    target, *more = words or ["block"]
+    target, *more = names or ["block"]
     if more:
-        raise UserError(f"limits given as flags check one target, not {len(words)}; give one")
+        raise UserError(f"limits given as flags check one target, not {len(names)}; give one")
     return Case(
         name=target,
         request=read_request(target, target_settings),
@@ -133,7 +137,7 @@ def _case_of_flags(
 
 
 def _refuse_settings(settings: Sequence[Setting]) -> None:
-    """Refuse flags of a model without a limit, which would go silently unused."""
+    """Raise `UserError` for a flag of a model without a limit, which would go unused."""
     if settings:
         raise UserError(
             f"{settings[0].place} needs a limit beside it, such as --max-params 2M; "
@@ -156,7 +160,7 @@ def _matches(case: Case, glob: str) -> bool:
 
 
 def _locked(config: Config) -> Mapping[str, LockedCase]:
-    """Return the locked cases, if there is a lock: then exactly those of the file."""
+    """Return the locked cases. Raises `UserError` unless they are exactly those of the file."""
     if not config.lock.exists():
         return NO_LOCK
     locked = read_lock(config.lock)
@@ -169,17 +173,11 @@ def _confirming(case: Case) -> CaseResult:
     return confirmed_result(case)
 
 
-def _report(
-    face: CheckFormat,
-    found: Sequence[Outcome],
-    config: Config | None,
-    output: Path | None,
-) -> None:
-    file = _path_in_workspace(config.path) if config else None
-    write(face.render(found, file), output)
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if face is CheckFormat.GITHUB and summary:
-        append_file(CheckFormat.MARKDOWN.render(found, file), Path(summary))
+def _append_job_summary(format_name: str, report: CheckReport) -> None:
+    """Add the results to the summary of the job, on GitHub."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if format_name == GITHUB and path:
+        append_file(renderer("check", "markdown")(report), Path(path))
 
 
 def _path_in_workspace(path: Path) -> Path:

@@ -7,19 +7,18 @@ from typing import Annotated
 import typer
 
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import DType, Output, PlainFormatName, Target
+from mbv2cli.cli.options import DType, Output, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.plan.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
-from mbv2cli.report.cliffs.report import cliffs_of
-from mbv2cli.report.formats import PlainFormat, format_named
+from mbv2cli.report.cliffs import cliffs_of
+from mbv2cli.report.formats import renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.specs.reader import read_request
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_request
 
-HELP = """Find the width multipliers where rounding makes a narrower network buy nothing.
-
-Channels are rounded to a multiple of --round-nearest, so the activation peak falls in steps as \
-the width does. Walks widths 1.50 to 0.10 by 0.01; names the widest below each drop. Without torch.
+HELP = """\
+Channels are rounded to a multiple of --round-nearest, so the activation peak falls in steps. \
+Tries every width from 1.50 down to 0.10 in steps of 0.01, and names the widest below each drop. \
+Without torch.
 
 [bold]Examples[/bold]
 
@@ -46,13 +45,9 @@ def cliffs(
         ),
     ] = LAYERWISE.name,
     dtype: DType = "int8",
-    format_name: PlainFormatName = PlainFormat.TABLE.value,
+    format_name: Annotated[str, format_option("cliffs")] = "table",
     output: Output = None,
 ) -> None:
-    match format_named(format_name, PlainFormat):
-        case PlainFormat.TABLE:
-            from mbv2cli.report.cliffs.as_text import render
-        case PlainFormat.JSON:
-            from mbv2cli.report.cliffs.as_json import render
+    render = renderer("cliffs", format_name)
     request = read_request(target, target_settings)
     write(render(cliffs_of(request, rule_named(rule), dtype_named(dtype))), output)

@@ -1,4 +1,4 @@
-"""Flags made of spec fields: name, help, choices and default are the field's own."""
+"""Flags from the fields of specs: name, help, choices and default are those of the field."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic.fields import FieldInfo
 
+from mbv2cli.cli.options import completion
 from mbv2cli.specs import NetworkSpec
-from mbv2cli.specs.base import Spec
-from mbv2cli.specs.keys import choices, keys
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.base import Spec, choices, keys
+from mbv2cli.specs.reader import Setting
 
 FILE_ONLY: Final = frozenset({"features"})
-"""Keys that no single word on the command line can hold."""
+"""Keys that have no flag, because their values are tables."""
 
 _DEFAULT_IN_WORDS: Final[Mapping[tuple[type[Spec], str], str]] = {
     (NetworkSpec, "stages"): "the paper's",
@@ -75,10 +75,10 @@ class _Flag:
 
 
 def with_flags(**groups: tuple[type[Spec], ...]) -> Callable[[Callable[..., Any]], Any]:
-    """Give a command, in place of each parameter named, the flags of these specs.
+    """Replace each parameter named here by the flags of these specs.
 
-    The command receives the flags that were given as a list of `Setting`, still unread: the
-    one reader judges them, as it judges files.
+    The command receives the flags that were given as a list of `Setting`, unread. `specs.reader`
+    reads them, as it reads files.
     """
     flags = {parameter: list(_flags(owners)) for parameter, owners in groups.items()}
 
@@ -120,13 +120,14 @@ def _signature(command: Callable[..., Any], flags: dict[str, list[_Flag]]) -> in
 
 
 def _parameter(flag: _Flag) -> inspect.Parameter:
+    words = choices(flag.field)
     option = typer.Option(
         flag.name,
         metavar=_STAGES_METAVAR if flag.key == "stages" else _metavar(flag.field),
         help=flag.help,
-        show_default=False,  # None: the reader knows the default, the help tells it
+        show_default=False,  # the default here is None; the help has that of the field
         rich_help_panel=flag.panel,
-        autocompletion=_completion(choices(flag.field)),
+        autocompletion=completion(lambda: words) if words else None,
     )
     return inspect.Parameter(
         flag.parameter,
@@ -148,10 +149,3 @@ def _metavar(field: FieldInfo) -> str:
     if field.annotation is float:
         return "X"
     return "HxW" if isinstance(field.default, tuple) else "NAME"
-
-
-def _completion(words: tuple[str, ...]) -> Callable[[str], list[str]] | None:
-    """Return what a shell may offer while a word is being typed."""
-    if not words:
-        return None
-    return lambda incomplete: [word for word in words if word.startswith(incomplete)]

@@ -11,10 +11,9 @@ from mbv2cli.gate.cases import planned_result
 from mbv2cli.gate.config import find_config, read_config
 from mbv2cli.gate.lock import lock_text
 
-HELP = """Accept what every case comes to now: write mbv2.lock beside the configuration.
-
-From then on mbv2 check fails where a figure drifts from it, unless within the tolerance of the \
-file. Read the diff of the lock before you commit it. By the plan, without torch.
+HELP = """\
+From then on, mbv2 check fails if a figure differs from the lock by more than the tolerance in \
+the configuration. Read the diff of the lock before you commit it. Without torch.
 
 [bold]Example[/bold]
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import Output, PlainFormatName, Target
+from mbv2cli.cli.options import Output, Target, format_option
 from mbv2cli.cli.output import write
-from mbv2cli.report.formats import PlainFormat, format_named
-from mbv2cli.report.memory.report import memory_of
+from mbv2cli.report.formats import renderer
+from mbv2cli.report.memory import memory_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.specs.reader import read_request
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_request
 
-HELP = """Tell how much memory it takes: activations under every rule, weights, flash.
-
-Peaks are those of the whole batch, each with the layer that causes it. Exact, without torch.
+HELP = """\
+Each peak is that of the whole batch, with the layer that causes it. Exact, without torch.
 
 [bold]Examples[/bold]
 
@@ -30,12 +30,8 @@ def memory(
     target: Target = "block",
     *,
     target_settings: list[Setting],
-    format_name: PlainFormatName = PlainFormat.TABLE.value,
+    format_name: Annotated[str, format_option("memory")] = "table",
     output: Output = None,
 ) -> None:
-    match format_named(format_name, PlainFormat):
-        case PlainFormat.TABLE:
-            from mbv2cli.report.memory.as_text import render
-        case PlainFormat.JSON:
-            from mbv2cli.report.memory.as_json import render
+    render = renderer("memory", format_name)
     write(render(memory_of(read_request(target, target_settings))), output)

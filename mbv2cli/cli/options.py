@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -9,16 +10,20 @@ import typer
 
 from mbv2cli.plan.conventions import MAC_CONVENTIONS
 from mbv2cli.plan.memory import ELEMENT_BYTES
-from mbv2cli.report.formats import PlainFormat
+from mbv2cli.report.formats import FORMATS
 from mbv2cli.specs.reader import target_names
+
+
+def completion(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """Return what a shell offers while one of these names is typed. Asks for them only then."""
+    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
+
 
 Target: TypeAlias = Annotated[
     str,
     typer.Argument(
         help="block, network, a preset or a TOML file; TARGET:key=value,… overrides fields.",
-        autocompletion=lambda incomplete: [
-            name for name in target_names() if name.startswith(incomplete)
-        ],
+        autocompletion=completion(target_names),
     ),
 ]
 Output: TypeAlias = Annotated[
@@ -64,22 +69,18 @@ Convention: TypeAlias = Annotated[
         metavar="NAME",
         help=f"What counts as MACs. One of {', '.join(c.key for c in MAC_CONVENTIONS)}.",
         rich_help_panel="Output",
-        autocompletion=lambda incomplete: [
-            c.key for c in MAC_CONVENTIONS if c.key.startswith(incomplete)
-        ],
+        autocompletion=completion(lambda: [one.key for one in MAC_CONVENTIONS]),
     ),
 ]
 
 
-def format_option(*names: str) -> Any:
-    """Return ``--format`` with these formats to choose from."""
+def format_option(command: str, *more: str) -> Any:
+    """Return ``--format`` with the formats of a command, and ``more``, to choose from."""
+    names = (*more, *FORMATS[command])
     return typer.Option(
         "--format",
         metavar="NAME",
         help=f"One of {', '.join(names)}.",
         rich_help_panel="Output",
-        autocompletion=lambda incomplete: [n for n in names if n.startswith(incomplete)],
+        autocompletion=completion(lambda: names),
     )
-
-
-PlainFormatName: TypeAlias = Annotated[str, format_option(*PlainFormat)]

@@ -1,4 +1,4 @@
-"""Where results go: standard output, or a file that is written whole or not at all."""
+"""Writes results to standard output, or to a file: whole or not at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write(text: str, file: Path | None) -> None:
 
 
 def write_stdout(text: str) -> None:
-    """Write and flush, so that a full disk is told now; where nobody reads on, say nothing."""
+    """Write and flush. Raises `UserError` on a full disk; a closed pipe is no error."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -33,7 +33,7 @@ def write_stdout(text: str) -> None:
 
 
 def _abandon_stdout() -> None:
-    """Let the flush at exit find an open file where the pipe was."""
+    """Put an open file where the pipe was, for the flush at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -45,9 +45,9 @@ def write_file(text: str, file: Path) -> None:
 
 @contextmanager
 def replaced(file: Path) -> Iterator[BinaryIO]:
-    """Open what takes the place of ``file`` at the end, whole, unless an exception comes before.
+    """Open a file that replaces ``file`` at the end, unless an exception is raised before.
 
-    What is no regular file is written directly. Raises `UserError`.
+    A device or a pipe is written directly. Raises `UserError`.
     """
     try:
         target = file.resolve()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from mbv2cli.cli.options import Output, PlainFormatName
+from typing import Annotated
+
+from mbv2cli.cli.options import Output, format_option
 from mbv2cli.cli.output import write
-from mbv2cli.report.formats import PlainFormat, format_named
-from mbv2cli.report.presets.report import preset_figures
+from mbv2cli.report.formats import renderer
+from mbv2cli.report.presets import preset_figures
 
-HELP = """List the named networks: any of them is a TARGET.
-
-Parameters, MACs (convolutions + linear) and the activation peak (rule layerwise, int8) are those \
-of one input of the preset's own size.
+HELP = """\
+Parameters, MACs (convolutions + linear) and activation peak (rule layerwise, int8) are for one \
+input of the preset's own size.
 
 [bold]Examples[/bold]
 
@@ -23,11 +24,7 @@ of one input of the preset's own size.
 
 
 def presets(
-    *, format_name: PlainFormatName = PlainFormat.TABLE.value, output: Output = None
+    *, format_name: Annotated[str, format_option("presets")] = "table", output: Output = None
 ) -> None:
-    match format_named(format_name, PlainFormat):
-        case PlainFormat.TABLE:
-            from mbv2cli.report.presets.as_text import render
-        case PlainFormat.JSON:
-            from mbv2cli.report.presets.as_json import render
+    render = renderer("presets", format_name)
     write(render(preset_figures()), output)

@@ -1,4 +1,4 @@
-"""What a person sees while waiting."""
+"""Progress on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ Item = TypeVar("Item")
 
 
 @contextmanager
-def progress(words: str) -> Iterator[None]:
-    """Show a spinner on standard error if that is a terminal, else nothing."""
+def progress(what: str) -> Iterator[None]:
+    """Show a spinner while the block runs."""
     if not sys.stderr.isatty():
         yield
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(f"{words} …"):
+    with Console(stderr=True).status(f"{what} …"):
         yield
 
 
 @contextmanager
-def rated_progress(total: int, words: str) -> Iterator[Callable[[int], None]]:
-    """Give a function that is told how many more are done; on a terminal show it, with a rate."""
+def rated_progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """Yield a function that takes the number of items just done. Show them, with a rate."""
     if not sys.stderr.isatty():
         yield lambda _done: None
         return
@@ -38,14 +38,14 @@ def rated_progress(total: int, words: str) -> Iterator[Callable[[int], None]]:
     )
 
     columns = (
-        TextColumn(f"{words} …"),
+        TextColumn(f"{what} …"),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(words, total=total, rate="")
+        task = shown.add_task(what, total=total, rate="")
 
         def advance(done: int) -> None:
             shown.advance(task, done)
@@ -55,12 +55,12 @@ def rated_progress(total: int, words: str) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-def counted_progress(items: Sequence[Item], words: str) -> Iterator[Item]:
-    """Yield ``items``; on a terminal show on standard error how many are done."""
+def counted_progress(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """Yield ``items`` and show how many are done."""
     if len(items) == 1 or not sys.stderr.isatty():
         yield from items
         return
     from rich.console import Console
     from rich.progress import track
 
-    yield from track(items, f"{words} …", console=Console(stderr=True), transient=True)
+    yield from track(items, f"{what} …", console=Console(stderr=True), transient=True)

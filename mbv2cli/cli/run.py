@@ -1,4 +1,4 @@
-"""Runs the command line and turns every ending into an exit code and at most one sentence."""
+"""Runs the command line. Every error becomes an exit code and one sentence."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from io import TextIOWrapper
 
 import typer
 
-from mbv2cli.cli.app import app_for
-from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli import ExitCode
+from mbv2cli.cli.app import app
 from mbv2cli.errors import DisagreementError, MistakesError, UserError
 
 
 def run() -> int:
     """Run the command of ``sys.argv`` and return its exit code.
 
-    With ``MBV2_DEBUG=1`` in the environment, what would be a sentence is a traceback.
+    With ``MBV2_DEBUG=1`` in the environment, an error shows its traceback.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a ? is better than no table at all
@@ -28,13 +28,13 @@ def run() -> int:
     try:
         return _run_app()
     except Exception as error:  # noqa: BLE001  (no traceback ever reaches a user)
-        code, *sentences = _told(error)
+        code, *sentences = _explained(error)
         for sentence in sentences:
             print(f"mbv2: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
         return code
 
 
-def _told(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
+def _explained(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
     match error:
         case MistakesError():
             return ExitCode.WRONG_USAGE, *error.mistakes
@@ -52,5 +52,5 @@ def _told(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
 
 
 def _run_app() -> int:
-    code: int | None = app_for(sys.argv[1:])(prog_name="mbv2", standalone_mode=False)
+    code: int | None = app(prog_name="mbv2", standalone_mode=False)
     return code or ExitCode.DONE

@@ -7,26 +7,24 @@ from typing import Annotated
 
 import typer
 
-from mbv2cli.cli.exit_codes import ExitCode
+from mbv2cli.cli import ExitCode
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import Convention, DType, PlainFormatName, Quiet
+from mbv2cli.cli.options import Convention, DType, Quiet, format_option
 from mbv2cli.cli.output import write_stdout
 from mbv2cli.errors import UserError
-from mbv2cli.gate.expectations import Limits
+from mbv2cli.gate.limits import Limits
 from mbv2cli.plan.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.plan.memory import dtype_named
-from mbv2cli.report.formats import PlainFormat, format_named
+from mbv2cli.report.formats import refuse_other_formats, renderer
 from mbv2cli.search.options import SearchOptions
 from mbv2cli.search.space import Space, read_space, read_space_file
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.specs.reader import read_spec
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_spec
 
-HELP = """Search a space of models: what fits the limits, what is best, what is on the front.
-
-Every field takes a list or start:stop:step; --space FILE has a choice for each field of every \
-stage too. Figures are those of the plan, exact, millions a second, without torch. Figures to \
-sort by and to compare: params, macs, peak, flash, activations, layers, receptive_field, height, \
+HELP = """\
+Every field takes a list or start:stop:step. --space FILE has choices for the fields of every \
+stage too. Figures are exact, millions of models a second, without torch. Figures for --sort, \
+--pareto and --where: params, macs, peak, flash, activations, layers, receptive_field, height, \
 width, size, and the fields that are numbers.
 
 [bold]Examples[/bold]
@@ -50,7 +48,7 @@ def sweep(
     target: Annotated[
         str | None,
         typer.Argument(
-            help="block, network, a preset or a TOML file, whose fields the flags vary.",
+            help="block, network, a preset or a TOML file. The flags vary its fields.",
             show_default="block",
         ),
     ] = None,
@@ -72,7 +70,7 @@ def sweep(
         typer.Option(
             "--where",
             metavar="CONDITION",
-            help="What else has to hold, such as 'macs < 100e6 and peak <= 2*params'.",
+            help="A condition on figures, such as 'macs < 100e6 and peak <= 2*params'.",
             rich_help_panel="Limits",
         ),
     ] = None,
@@ -81,7 +79,7 @@ def sweep(
         typer.Option(
             "--sort",
             metavar="[-]FIGURE",
-            help="List by this figure, the least first; -FIGURE: the most first.",
+            help="List by this figure, smallest first; -FIGURE: largest first.",
             rich_help_panel="Search",
         ),
     ] = "-macs",
@@ -90,8 +88,8 @@ def sweep(
         typer.Option(
             "--pareto",
             metavar="FIGURE,-FIGURE",
-            help="List the Pareto front of two or three figures: the less the better, with - the "
-            "more.",
+            help="List the Pareto front of two or three figures: smaller is better; put - before a "
+            "figure to prefer larger values.",
             rich_help_panel="Search",
         ),
     ] = None,
@@ -99,7 +97,7 @@ def sweep(
         bool,
         typer.Option(
             "--cdf",
-            help="Tell how the members that fit are distributed, in steps of 10 %.",
+            help="Show how the members that fit are distributed, in steps of 10 %.",
             rich_help_panel="Search",
         ),
     ] = False,
@@ -114,7 +112,7 @@ def sweep(
     ] = None,
     dtype: DType = "int8",
     convention: Convention = CONV_LINEAR.key,
-    format_name: PlainFormatName = PlainFormat.TABLE.value,
+    format_name: Annotated[str, format_option("sweep")] = "table",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -128,7 +126,7 @@ def sweep(
         bool,
         typer.Option(
             "--all",
-            help="Write those that do not fit to --output too, with a column `feasible`.",
+            help="Write members that do not fit to --output too, with a column `feasible`.",
             rich_help_panel="Output",
         ),
     ] = False,
@@ -143,15 +141,15 @@ def sweep(
     ] = None,
     quiet: Quiet = False,
 ) -> ExitCode:
-    face = format_named(format_name, PlainFormat)
+    refuse_other_formats("sweep", format_name)
     _refuse_unused(output, every=every, scheduler=scheduler, search_settings=search_settings)
     options = read_spec(SearchOptions, search_settings)
     limits = read_spec(Limits, limit_settings)
     mac_convention(convention), dtype_named(dtype)
     space = _space(target, space_file, target_settings)
 
-    # what follows loads numpy, which a mistake need not wait for
-    from mbv2cli.cli.sweep_run import Files, render, run, runner
+    # these load numpy; a mistake need not wait for that
+    from mbv2cli.cli.sweep_run import Files, run, runner
     from mbv2cli.search.asking import Wishes, ask
     from mbv2cli.search.measures import Counting
 
@@ -161,7 +159,7 @@ def sweep(
     question = ask(space, limits, options, counting, wishes)
     report = run(question, runner(options.jobs, scheduler), files)
     if not quiet:
-        write_stdout(render(report, face))
+        write_stdout(renderer("sweep", format_name)(report))
     return ExitCode.DONE if report.complete else ExitCode.INTERRUPTED
 
 

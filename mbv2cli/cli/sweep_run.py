@@ -7,15 +7,13 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
+from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.output import replaced
 from mbv2cli.cli.progress import counted_progress, progress, rated_progress
-from mbv2cli.cli.torch_start import start_torch
-from mbv2cli.report.formats import PlainFormat
-from mbv2cli.report.sweep.member_files import member_format
-from mbv2cli.report.sweep.member_rows import MemberRows
-from mbv2cli.report.sweep.plot import draw, plot_format, refuse_without_matplotlib
+from mbv2cli.report.sweep.members import member_writer, refuse_other_suffixes
+from mbv2cli.report.sweep.plot import draw, refuse_undrawable
 from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.search.found import Found, Kept, front_in_order
 from mbv2cli.search.options import MAX_LISTED
@@ -36,11 +34,11 @@ class Files:
     def __init__(self, members: Path | None, picture: Path | None, *, every: bool) -> None:
         self.members = members
         self.picture = picture
-        self.member_format = member_format(members) if members else None
-        self.plot_format = plot_format(picture) if picture else None
         self._every = every
+        if members:
+            refuse_other_suffixes(members)
         if picture:
-            refuse_without_matplotlib()
+            refuse_undrawable(picture)
 
     @property
     def keep(self) -> Keep:
@@ -78,27 +76,12 @@ def run(question: Question, run_tasks: Runner, files: Files) -> SweepReport:
         return interrupted.report
 
 
-def render(report: SweepReport, face: PlainFormat) -> str:
-    """Return the report in a format."""
-    match face:
-        case PlainFormat.TABLE:
-            from mbv2cli.report.sweep import as_text
-
-            return as_text.render(report)
-        case PlainFormat.JSON:
-            from mbv2cli.report.sweep import as_json
-
-            return as_json.render(report)
-        case _:
-            assert_never(face)
-
-
 def _run(question: Question, run_tasks: Runner, files: Files) -> SweepReport:
     with ExitStack() as stack:
         hand_on: Callable[[Kept], None] = _nowhere
-        if files.members and files.member_format:
+        if files.members:
             stream = stack.enter_context(replaced(files.members))
-            writer = files.member_format.writer(MemberRows(question), stream)
+            writer = member_writer(files.members, question, stream)
             stack.callback(writer.close)
             hand_on = writer.write
         picture = stack.enter_context(replaced(files.picture)) if files.picture else None
@@ -107,8 +90,8 @@ def _run(question: Question, run_tasks: Runner, files: Files) -> SweepReport:
         report = _report(question, searched)
         if not report.complete:
             raise _InterruptedError(report)
-        if picture and files.plot_format:
-            picture.write(draw(report, files.plot_format))
+        if files.picture and picture:
+            picture.write(draw(report, files.picture.suffix))
         return report
 
 

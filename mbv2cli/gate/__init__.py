@@ -1,1 +1,1 @@
-"""What must hold: that plan and forward pass agree, that a model stays within its limits."""
+"""The gate: cases of a configuration file, their limits, their lock, and what has changed."""

@@ -1,21 +1,20 @@
-"""A case: a model, what is expected of it, and what came of it."""
+"""A case: a named model with its expectations, and the result of checking it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mbv2cli.gate.expectations import Expectations
-from mbv2cli.gate.limits import Verdict, verdicts
-from mbv2cli.gate.memory_guard import refuse_beyond_memory
-from mbv2cli.plan import Plan, plan_of
-from mbv2cli.plan.parts import ModelFigures, model_figures
+from mbv2cli.costs.figures import Counting
+from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES
+from mbv2cli.gate.limits import Expectations, Verdict, verdicts
+from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.reader import Request
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A named model and its limits; ``line`` is where the configuration file has it."""
+    """A named model and its limits; ``line`` is its line in the configuration file."""
 
     name: str
     request: Request
@@ -23,49 +22,61 @@ class Case:
     expected: Expectations
     line: int | None = None
 
+    @property
+    def counting(self) -> Counting:
+        """How MACs and bytes of the case are counted."""
+        return Counting(rule=self.expected.peak_rule, dtype=self.run.dtype)
+
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What a case came to. ``forward_ran`` tells whether a forward pass confirmed the plan."""
+    """A checked case. ``forward_ran`` says whether a forward pass confirmed the plan."""
 
     case: Case
     plan: Plan
-    figures: ModelFigures
     verdicts: tuple[Verdict, ...]
     forward_ran: bool
 
     @property
     def holds(self) -> bool:
-        """Whether every expectation does."""
+        """Whether every expectation holds."""
         return all(verdict.holds for verdict in self.verdicts)
 
 
 def planned_result(case: Case) -> CaseResult:
     """Check ``case`` by the plan alone. Loads no torch."""
     plan = plan_of(case.request.spec, case.request.input)
-    figures = model_figures(plan.spec, plan.input_shape)
-    found = verdicts(case.expected, plan, figures, case.run.dtype)
-    return CaseResult(case, plan, figures, found, forward_ran=False)
+    return CaseResult(case, plan, verdicts(case.expected, plan, case.run.dtype), forward_ran=False)
 
 
 def confirmed_result(case: Case) -> CaseResult:
     """Check ``case`` with a forward pass that agrees with the plan. Loads torch.
 
-    Raises `UserError` where the forward pass cannot run here, `DisagreementError` where its
-    numbers are not the plan's.
+    Raises `UserError` if the forward pass cannot run on this machine, `DisagreementError` if its
+    numbers are not those of the plan.
     """
     from mbv2cli.gate.agreement import confirmed_forward
+    from mbv2cli.plan import Plan as WalkedPlan  # what `agreement` compares
 
     result = planned_result(case)
     run = _runnable(case.run)
     refuse_beyond_memory(result.plan, run)
-    confirmed_forward(result.plan, run)
+    confirmed_forward(WalkedPlan(result.plan.spec, result.plan.input_shape), run)
     return replace(result, forward_ran=True)
 
 
-def _runnable(run: RunSpec) -> RunSpec:
-    """Return ``run`` in float32 if it is in int8, which only a deployment has.
+def refuse_beyond_memory(plan: Plan, run: RunSpec) -> None:
+    """Raise `UserError` if the forward pass of ``plan`` does not fit in memory. Loads torch."""
+    from mbv2cli.nn import memory_guard
 
-    What a forward pass confirms, every layer's shapes, parameters and MACs, is the same.
+    state = (plan.totals.params + plan.totals.buffers) * ELEMENT_BYTES[run.dtype]
+    needed = state + plan.memory(EAGER).peak_bytes(run.dtype)
+    memory_guard.refuse_beyond_memory(run, plan.input_shape, needed)
+
+
+def _runnable(run: RunSpec) -> RunSpec:
+    """Return ``run`` in float32 if it is in int8: only a deployed model runs in int8.
+
+    The forward pass confirms shapes, parameters and MACs, which are the same in float32.
     """
     return run.model_copy(update={"dtype": "float32"}) if run.dtype == "int8" else run

@@ -1,31 +1,39 @@
-"""The configuration file: where it is found, and the cases that it makes."""
+"""The configuration file: its place, and the cases that it describes."""
 
 from __future__ import annotations
 
 import itertools
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mbv2cli.errors import MistakesError, UserError, nearest
-from mbv2cli.gate.case_lines import case_lines
 from mbv2cli.gate.cases import Case
-from mbv2cli.gate.expectations import Expectations
-from mbv2cli.gate.tolerance import Allowance, read_tolerance
+from mbv2cli.gate.drift import Allowance, read_tolerance
+from mbv2cli.gate.limits import Expectations
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
-from mbv2cli.specs.keys import keys
-from mbv2cli.specs.reader import read_request, read_spec, target_names
-from mbv2cli.specs.settings import Setting, parse_toml, read_text, read_toml
+from mbv2cli.specs.base import keys
+from mbv2cli.specs.reader import (
+    Setting,
+    parse_toml,
+    read_request,
+    read_spec,
+    read_text,
+    read_toml,
+    target_names,
+)
 
 FILE: Final = "mbv2.toml"
 SHARED_FILE: Final = "pyproject.toml"
 _TABLES: Final = {SHARED_FILE: ("tool", "mbv2")}
-"""The table of ours in a file that is not only ours."""
+"""Where the table of mbv2 is in a file of several tools."""
 WHOLE: Final = frozenset({"stages", "features"})
-"""Keys whose value is a list or table itself, and no choice of values."""
+"""Keys whose value is one list or one table, not a list of values to choose from."""
 LOCK: Final = "mbv2.lock"
 
 _KEYS: Final = ("case", "forward", "tolerance")
@@ -42,7 +50,7 @@ _CASE_KEYS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The cases of a file, and whether their forward passes run."""
+    """The cases of a file, whether their forward passes run, and the tolerance of their locks."""
 
     path: Path
     cases: tuple[Case, ...]
@@ -51,12 +59,12 @@ class Config:
 
     @property
     def lock(self) -> Path:
-        """Where the lock of these cases is: beside the file."""
+        """The path of the lock, beside the file."""
         return lock_beside(self.path)
 
 
 def lock_beside(config: Path) -> Path:
-    """Return where the lock of a configuration file is."""
+    """Return the path of the lock of a configuration file."""
     return config.with_name(LOCK)
 
 
@@ -79,7 +87,7 @@ def find_config(folder: Path) -> Path:
 
 
 def read_config(path: Path) -> Config:
-    """Read ``path``. Raises `MistakesError`, all mistakes in it together."""
+    """Read ``path``. Raises `MistakesError` with all mistakes of the file."""
     text = read_text(path)
     table = _TABLES.get(path.name, ())
     content = _table(path, parse_toml(text, str(path)), table)
@@ -107,7 +115,7 @@ def read_config(path: Path) -> Config:
 
 @contextmanager
 def _collected(mistakes: list[str]) -> Iterator[None]:
-    """Let a mistake join the others, and reading go on."""
+    """Add a mistake to the others, so that reading continues."""
     try:
         yield
     except MistakesError as errors:
@@ -199,7 +207,7 @@ def _case(
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """The target of a case; a TOML file is looked for beside the configuration."""
+    """The target of a case; the path of a TOML file is relative to the configuration."""
 
     path: Path
     case: str
@@ -218,3 +226,62 @@ class _Target:
                 "(mbv2 presets lists them)"
             )
         return self.value
+
+
+class _Statement(NamedTuple):
+    """A table's header or a key with its value, parsed by itself."""
+
+    line: int
+    content: dict[str, Any]
+    is_header: bool
+
+
+def case_lines(text: str, prefix: Sequence[str]) -> dict[str, int]:
+    """Return the line on which each member of the table at ``prefix`` is first mentioned.
+
+    ``text`` is valid TOML, in which a case may be a table, an inline table or dotted keys.
+    """
+    lines: dict[str, int] = {}
+    header: tuple[str, ...] = ()
+    for statement in _statements(text):
+        if statement.is_header:
+            header = _header_path(statement.content)
+        whole = reduce(lambda inner, key: {key: inner}, reversed(header), statement.content)
+        content = statement.content if statement.is_header else whole
+        for name in _table_at(content, prefix):
+            lines.setdefault(name, statement.line)
+    return lines
+
+
+def _statements(text: str) -> Iterator[_Statement]:
+    """Yield the statements: each is the fewest whole lines that are TOML by themselves."""
+    waiting: list[str] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        waiting.append(f"{line}\n")
+        try:
+            content = tomllib.loads("".join(waiting))
+        except tomllib.TOMLDecodeError:
+            continue  # a value that goes on in the next line
+        if content:
+            first = number - len(waiting) + 1
+            yield _Statement(first, content, is_header=waiting[0].lstrip().startswith("["))
+        waiting = []
+
+
+def _header_path(content: dict[str, Any]) -> tuple[str, ...]:
+    path: list[str] = []
+    table: Any = content
+    while table:
+        if isinstance(table, list):  # [[name]]
+            (table,) = table
+        else:
+            ((key, table),) = table.items()
+            path.append(key)
+    return tuple(path)
+
+
+def _table_at(content: dict[str, Any], prefix: Sequence[str]) -> dict[str, Any]:
+    table: Any = content
+    for key in prefix:
+        table = table.get(key, {}) if isinstance(table, dict) else {}
+    return table if isinstance(table, dict) else {}

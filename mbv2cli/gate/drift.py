@@ -1,23 +1,68 @@
-"""How a case differs from its lock."""
+"""The drift of a case from its lock, and the tolerance for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
-from typing import NamedTuple
+from decimal import Decimal
+from typing import Final, NamedTuple
 
-from mbv2cli.errors import UserError
-from mbv2cli.gate.cases import CaseResult
-from mbv2cli.gate.comparison import LayerPair
+from mbv2cli.costs.figures import Better, graded_figures
+from mbv2cli.errors import UserError, nearest
+from mbv2cli.gate.cases import Case, CaseResult
+from mbv2cli.gate.comparison import LayerPair, first_difference
 from mbv2cli.gate.lock import LockedCase
-from mbv2cli.gate.tolerance import Allowance
-from mbv2cli.plan import Plan, Shape
-from mbv2cli.specs.units import Unit
+from mbv2cli.graph.ops import Shape
+from mbv2cli.inspection import Plan
+from mbv2cli.specs.units import Unit, read_bytes
+
+_PERCENT: Final = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?%")
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The growth that is allowed: percent of the locked figure, and an amount."""
+
+    percent: Decimal = Decimal(0)
+    amount: int = 0
+
+    def allows(self, before: int, after: int) -> bool:
+        """Return whether ``after`` is at most this much above ``before``."""
+        return after <= before + before * self.percent / 100 + self.amount
+
+
+def read_tolerance(value: object, place: str) -> Mapping[str, Allowance]:
+    """Read ``"2%"``, an amount such as ``"10k"``, or a table of them by figure.
+
+    Figures of which less is better can have a tolerance. Raises `UserError`.
+    """
+    names = [figure.name for figure in graded_figures() if figure.better is Better.SMALLER]
+    if not isinstance(value, dict):
+        return dict.fromkeys(names, _read(value, place))
+    for key in value:
+        if key not in names:
+            raise UserError(
+                f"{place}.{key} is not a figure with a tolerance "
+                f"(the figures are {', '.join(names)}){nearest(key, names)}"
+            )
+    return {key: _read(one, f"{place}.{key}") for key, one in value.items()}
+
+
+def _read(value: object, place: str) -> Allowance:
+    if isinstance(value, str) and (found := _PERCENT.fullmatch(value.strip())):
+        return Allowance(percent=Decimal(found[1]))
+    try:
+        amount = read_bytes(value)
+    except ValueError:
+        amount = None
+    if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
+        raise UserError(f'{place} must be "2%" or an amount such as "10k" or "4KiB", not {value!r}')
+    return Allowance(amount=amount)
 
 
 class ShapeChange(NamedTuple):
-    """The output shape then and now."""
+    """The output shape as it is locked and as it is now."""
 
     what: str
     before: Shape
@@ -25,17 +70,17 @@ class ShapeChange(NamedTuple):
 
     @property
     def changed(self) -> bool:
-        """Whether they differ."""
+        """Whether the shapes differ."""
         return self.before != self.after
 
     @property
     def holds(self) -> bool:
-        """Whether the change is let pass: a shape may not change."""
+        """Whether the shape is unchanged: there is no tolerance for a shape."""
         return not self.changed
 
 
 class AmountChange(NamedTuple):
-    """A figure then and now."""
+    """A figure as it is locked and as it is now."""
 
     what: str
     before: int
@@ -45,12 +90,12 @@ class AmountChange(NamedTuple):
 
     @property
     def changed(self) -> bool:
-        """Whether they differ."""
+        """Whether the amounts differ."""
         return self.before != self.after
 
     @property
     def holds(self) -> bool:
-        """Whether it is unchanged, or no more than the tolerance above what it was."""
+        """Whether the amount is unchanged or within its tolerance."""
         return not self.changed or (
             self.allowance is not None and self.allowance.allows(self.before, self.after)
         )
@@ -60,7 +105,7 @@ Change = ShapeChange | AmountChange
 
 
 class Drift(NamedTuple):
-    """A case beside its lock: every locked figure, the stages and the first layer that differ."""
+    """Every locked figure, and the stages and the first layer that differ from the lock."""
 
     changes: tuple[Change, ...]
     stages: tuple[str, ...]
@@ -68,7 +113,7 @@ class Drift(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether all that differs are figures within their tolerance."""
+        """Whether figures differ and all of them are within their tolerance."""
         return any(change.changed for change in self.changes) and all(
             change.holds for change in self.changes
         )
@@ -76,45 +121,59 @@ class Drift(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a case came to, beside its lock if there is one that differs."""
+    """The result of a case, and its drift if it differs from its lock."""
 
     result: CaseResult
     drift: Drift | None = None
 
     @property
     def holds(self) -> bool:
-        """Whether every expectation does and nothing has drifted too far."""
+        """Whether every expectation and every locked figure holds."""
         return self.result.holds and (self.drift is None or self.drift.holds)
+
+
+def outcomes(
+    cases: Iterable[Case],
+    run: Callable[[Case], CaseResult],
+    locked: Mapping[str, LockedCase],
+    tolerance: Mapping[str, Allowance],
+) -> Iterator[Outcome]:
+    """Run the cases one after the other; yield the outcome of each."""
+    for case in cases:
+        result = run(case)
+        lock = locked.get(case.name)
+        yield Outcome(result, drift(lock, result, tolerance) if lock else None)
 
 
 def drift(
     locked: LockedCase, result: CaseResult, tolerance: Mapping[str, Allowance]
 ) -> Drift | None:
-    """Return how ``result`` differs from ``locked``; None where it does not."""
+    """Return how ``result`` differs from ``locked``; None if nothing differs."""
     now = LockedCase.of(result)
-    if now == locked:
+    if now.same_as(locked):
         return None
-    units = {"params": Unit.COUNT, "macs": Unit.COUNT, "peak": Unit.BYTES, "flash": Unit.BYTES}
     amounts = (
-        AmountChange(what, getattr(locked, what), getattr(now, what), unit, tolerance.get(what))
-        for what, unit in units.items()
+        AmountChange(
+            figure.name,
+            locked.figures[figure.name],
+            now.figures[figure.name],
+            figure.unit,
+            tolerance.get(figure.name),
+        )
+        for figure in graded_figures()
     )
-    field = AmountChange("receptive_field", locked.receptive_field, now.receptive_field)
     shape = ShapeChange("output", locked.output, now.output)
     stages = tuple(
         name
         for name in dict.fromkeys([*locked.stages, *now.stages])
         if locked.stages.get(name) != now.stages.get(name)
     )
-    return Drift((shape, *amounts, field), stages, _first_layer(locked, result.plan))
+    return Drift((shape, *amounts), stages, _first_layer(locked, result.plan))
 
 
 def _first_layer(locked: LockedCase, plan: Plan) -> LayerPair | None:
     try:
-        before = locked.plan().layers
-    except (UserError, ValueError):  # edited by hand to what is no model: nothing to compare with
+        before = locked.plan()
+    except (UserError, ValueError):  # the lock was edited: its spec is not a model
         return LayerPair(None, plan.layers[0])
-    for old, new in zip_longest(before, plan.layers):
-        if old != new:
-            return LayerPair(old, new)
-    return None
+    return first_difference(before, plan)

@@ -1,19 +1,145 @@
-"""Expectations held against a plan."""
+"""What is expected of a model, and the verdicts on it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, TypeAlias
 
-from mbv2cli.gate.expectations import Expectations, ShapePattern, fits
-from mbv2cli.plan import Plan, Shape
-from mbv2cli.plan.memory import ELEMENT_BYTES, rule_named
-from mbv2cli.plan.parts import ModelFigures, peak_elements
-from mbv2cli.specs.units import Unit
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, create_model
+
+from mbv2cli.costs.figures import PEAK, Better, Counting, Figure, graded_figures
+from mbv2cli.graph.ops import Shape
+from mbv2cli.inspection import Plan
+from mbv2cli.specs.base import Spec
+from mbv2cli.specs.fields import Allowed, Number
+from mbv2cli.specs.units import Unit, read_bytes, read_count
+
+ShapePattern: TypeAlias = tuple[int | None, ...]
+"""A shape; None stands for any size."""
+
+ANY: Final = "*"
+
+
+def pattern_text(pattern: ShapePattern) -> str:
+    """Return ``1x64x*x*``."""
+    return "x".join(ANY if size is None else str(size) for size in pattern)
+
+
+def fits(shape: Shape, pattern: ShapePattern) -> bool:
+    """Return whether ``pattern`` allows ``shape``."""
+    return len(shape) == len(pattern) and all(
+        wanted in (None, size) for size, wanted in zip(shape, pattern, strict=True)
+    )
+
+
+def _read_pattern(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    sizes = value.strip().lower().split("x")
+    if not all(re.fullmatch(r"\*|\d{1,9}", size) for size in sizes):
+        raise ValueError("not a shape")
+    return tuple(None if size == ANY else int(size) for size in sizes)
+
+
+def _not_negative(value: int | None) -> int | None:
+    if value is not None and value < 0:
+        raise ValueError("negative")
+    return value
+
+
+_Pattern = Annotated[
+    ShapePattern | None,
+    BeforeValidator(_read_pattern),
+    PlainSerializer(lambda pattern: pattern and pattern_text(pattern), return_type=str | None),
+    Allowed("a shape such as 1x64x224x224, with * for a size that may vary"),
+]
+_Count = Annotated[
+    int | None,
+    BeforeValidator(read_count),
+    Number,
+    AfterValidator(_not_negative),
+    Allowed("a count such as 2000, 300k, 2M or 1.5G"),
+]
+_Bytes = Annotated[
+    int | None,
+    BeforeValidator(read_bytes),
+    Number,
+    AfterValidator(_not_negative),
+    Allowed("bytes such as 512KiB, 25MiB, 1.5MB or 320000"),
+]
+PeakRule = Literal["layerwise", "inplace-depthwise", "eager", "training"]
+
+_TYPES: Final[Mapping[Unit, object]] = {Unit.COUNT: _Count, Unit.BYTES: _Bytes}
+_EXAMPLES: Final = {Unit.COUNT: "", Unit.BYTES: ", such as 512KiB"}
+_BOUNDS: Final = {Better.SMALLER: "Maximum", Better.LARGER: "Minimum"}
+
+
+def limit_key(figure: Figure) -> str:
+    """Return the key of the limit of a graded figure, such as ``max_params``."""
+    return f"{_better(figure).value}_{figure.name}"
+
+
+def _better(figure: Figure) -> Better:
+    if figure.better is None:
+        raise ValueError(f"{figure.name} has no limit")
+    return figure.better
+
+
+class _FigureLimits(Spec):
+    """The base of `Limits`, which gets a field for each figure of the registry."""
+
+    noun = "limits"
+
+    if TYPE_CHECKING:
+        peak_rule: PeakRule = "layerwise"
+
+    def limit_of(self, figure: Figure) -> int | None:
+        """Return the limit of a graded figure; None if it has no limit."""
+        limit: int | None = getattr(self, limit_key(figure))
+        return limit
+
+
+def _limit_fields() -> dict[str, Any]:
+    """Return a field for each graded figure, and the memory rule after the peak."""
+    fields: dict[str, Any] = {}
+    for figure in graded_figures():
+        bound, example = _BOUNDS[_better(figure)], _EXAMPLES[figure.unit]
+        description = f"{bound} {figure.description}{example}."
+        fields[limit_key(figure)] = (_TYPES[figure.unit], Field(None, description=description))
+        if figure is PEAK:
+            rule = Field("layerwise", description="Memory rule of the peak.")
+            fields["peak_rule"] = (PeakRule, rule)
+    return fields
+
+
+if TYPE_CHECKING:
+
+    class Limits(_FigureLimits):
+        """Optional limits of the graded figures; all must hold. Raises `UserError`."""
+
+else:
+    Limits = create_model(
+        "Limits",
+        __base__=_FigureLimits,
+        __module__=__name__,
+        __doc__="Optional limits of the graded figures; all must hold. Raises `UserError`.",
+        **_limit_fields(),
+    )
+
+
+class Expectations(Limits):
+    """Limits, and the expected shapes of outputs. Raises `UserError`."""
+
+    output: _Pattern = Field(None, description="Output shape; * for a size that may vary.")
+    features: Annotated[
+        Mapping[int, _Pattern],
+        Allowed('a table of shapes by stride, such as {8 = "1x32x28x28", 16 = "1x96x14x14"}'),
+    ] = Field(default={}, description="Shape of the last feature map at each stride.")
 
 
 class ShapeVerdict(NamedTuple):
-    """Whether a shape is as expected; None where there is no such feature map."""
+    """Whether a shape is as expected; ``actual`` is None if there is no such feature map."""
 
     what: str
     expected: ShapePattern
@@ -26,7 +152,7 @@ class ShapeVerdict(NamedTuple):
 
 
 class AmountVerdict(NamedTuple):
-    """Whether an amount is within its limit: the most or, for ``is_minimum``, the least."""
+    """Whether an amount is within its limit, which is an upper or a lower one."""
 
     what: str
     limit: int
@@ -36,12 +162,12 @@ class AmountVerdict(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether the amount is within the limit; the limit itself is."""
+        """Whether the amount is within the limit; the limit itself is allowed."""
         return self.headroom >= 0
 
     @property
     def headroom(self) -> int:
-        """What is left; negative where the limit is broken."""
+        """The distance to the limit; negative if the limit is broken."""
         left = self.limit - self.actual
         return -left if self.is_minimum else left
 
@@ -49,45 +175,28 @@ class AmountVerdict(NamedTuple):
 Verdict = ShapeVerdict | AmountVerdict
 
 
-def verdicts(
-    expected: Expectations, plan: Plan, figures: ModelFigures, dtype: str
-) -> tuple[Verdict, ...]:
-    """Return a verdict for each expectation of ``plan``, whose figures these are."""
-    rule = rule_named(expected.peak_rule)
-    peak = peak_elements(rule, plan, figures)
-    amounts = (
-        ("params", expected.max_params, figures.params, Unit.COUNT),
-        ("macs", expected.max_macs, figures.macs, Unit.COUNT),
-        (
-            f"peak ({rule.name}, {dtype})",
-            expected.max_peak,
-            peak * ELEMENT_BYTES[dtype],
-            Unit.BYTES,
-        ),
-        ("flash", expected.max_flash, figures.flash_bytes, Unit.BYTES),
-        ("activations", expected.max_activations, figures.activations, Unit.COUNT),
-        ("layers", expected.max_layers, figures.layers, Unit.COUNT),
-    )
-    return (
-        *_shape_verdicts(expected, figures),
-        *(
-            AmountVerdict(what, limit, actual, unit)
-            for what, limit, actual, unit in amounts
-            if limit is not None
-        ),
-        *_receptive_field_verdict(expected.min_receptive_field, figures),
-    )
+def verdicts(expected: Expectations, plan: Plan, dtype: str) -> tuple[Verdict, ...]:
+    """Return a verdict for each expectation: output, feature maps, then figures."""
+    counting = Counting(rule=expected.peak_rule, dtype=dtype)
+    return (*_shape_verdicts(expected, plan), *_amount_verdicts(expected, plan, counting))
 
 
-def _shape_verdicts(expected: Expectations, figures: ModelFigures) -> Iterator[ShapeVerdict]:
+def _shape_verdicts(expected: Expectations, plan: Plan) -> Iterator[ShapeVerdict]:
     if expected.output is not None:
-        yield ShapeVerdict("output", expected.output, figures.output_shape)
+        yield ShapeVerdict("output", expected.output, plan.output_shape)
     for stride, pattern in expected.features.items():
         if pattern is not None:
-            actual = figures.feature_maps.get(stride)
+            actual = plan.feature_maps.get(stride)
             yield ShapeVerdict(f"features at stride {stride}", pattern, actual)
 
 
-def _receptive_field_verdict(least: int | None, figures: ModelFigures) -> Iterator[AmountVerdict]:
-    if least is not None:
-        yield AmountVerdict("receptive_field", least, figures.receptive_field, is_minimum=True)
+def _amount_verdicts(
+    expected: Expectations, plan: Plan, counting: Counting
+) -> Iterator[AmountVerdict]:
+    for figure in graded_figures():
+        limit = expected.limit_of(figure)
+        if limit is not None:
+            by = f" ({counting.rule}, {counting.dtype})" if figure is PEAK else ""
+            actual = plan.figure(figure, counting)
+            is_minimum = figure.better is Better.LARGER
+            yield AmountVerdict(f"{figure.name}{by}", limit, actual, figure.unit, is_minimum)

@@ -1,122 +1,184 @@
-"""The lock: what every case came to when it was last accepted."""
+"""The lock: the figures and the graph of every case when they were last accepted."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, PlainSerializer, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+)
 
+from mbv2cli.costs.figures import MACS, PARAMS, PEAK, Counting, graded_figures
+from mbv2cli.costs.memory import LAYERWISE
+from mbv2cli.costs.segments import PlacedCosts, SegmentCosts, together
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import CaseResult
-from mbv2cli.plan import Plan, Shape, plan_of
-from mbv2cli.plan.memory import ELEMENT_BYTES, LAYERWISE, rule_named
-from mbv2cli.plan.parts import peak_elements, stage_figures
-from mbv2cli.plan.walk import Part, part_layers, parts
-from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli.graph.graph import Graph
+from mbv2cli.graph.ops import Shape
+from mbv2cli.inspection import Plan, plan_of
+from mbv2cli.specs import BlockSpec, InputSpec
 from mbv2cli.specs.base import FrozenModel
-from mbv2cli.specs.settings import parse_toml, read_text
+from mbv2cli.specs.reader import KINDS, parse_toml, read_text
 
-VERSION: Final = 1
+VERSION: Final = 2
+GRAPH_VERSION: Final = "v1"
 _HEADER: Final = (
-    "# What each case came to. Written by `mbv2 lock`; read the diff before you commit it.\n"
+    "# The accepted figures of each case. Written by `mbv2 lock`; "
+    "read the diff before you commit it.\n"
 )
+_REMEDY: Final = "restore it, or run mbv2 lock to write it anew"
+
+
+def _shape_text(shape: Shape) -> str:
+    return "x".join(map(str, shape))
 
 
 def _read_shape(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(int(size) for size in value.split("x"))
-    return value
+    if not isinstance(value, str):
+        return value
+    shape = tuple(int(size) for size in value.split("x"))
+    if _shape_text(shape) != value:
+        raise ValueError("not as it is written")
+    return shape
+
+
+def _every_figure(figures: dict[str, int]) -> dict[str, int]:
+    if figures.keys() != {figure.name for figure in graded_figures()}:
+        raise ValueError("other figures")
+    return figures
 
 
 LockedShape = Annotated[
-    Shape,
-    BeforeValidator(_read_shape),
-    PlainSerializer(lambda shape: "x".join(map(str, shape)), return_type=str),
+    Shape, BeforeValidator(_read_shape), PlainSerializer(_shape_text, return_type=str)
 ]
-"""A shape, one line of the lock: ``1x64x224x224``."""
+"""A shape in one line of the lock: ``1x64x224x224``."""
 
 
 class LockedCase(FrozenModel):
-    """A case as it was accepted.
+    """A case as it was accepted. Reading converts nothing: a changed value is a mistake or a drift.
 
-    ``spec`` holds the fields that are not the default, so that the layers of then can be planned
-    again; ``layers`` is a digest of them. Stages tell their parameters, MACs and peak
-    (layerwise) in a line each, for who reads the diff.
+    ``figures`` has every graded figure, with the peak by ``peak_rule`` and ``peak_dtype``.
+    ``graph`` is a digest. ``spec`` holds the fields that are not the default, from which the
+    accepted graph can be planned again. ``stages`` has a line for each stage, for the reader of
+    the diff: parameters, MACs and layerwise peak.
     """
 
+    model_config = ConfigDict(strict=True)
+
     kind: Literal["block", "network"]
-    spec: dict[str, Any]
     input: LockedShape
     output: LockedShape
-    params: int
-    macs: int
     peak_rule: str
     peak_dtype: str
-    peak: int
-    flash: int
-    receptive_field: int
-    layers: str
+    graph: str
+    figures: Annotated[dict[str, int], AfterValidator(_every_figure)]
+    spec: dict[str, Any]
     stages: dict[str, str]
 
     @classmethod
     def of(cls, result: CaseResult) -> Self:
-        """Return what is to be locked of ``result``."""
-        plan, case, figures = result.plan, result.case, result.figures
-        rule, size = rule_named(case.expected.peak_rule), ELEMENT_BYTES[case.run.dtype]
+        """Return what the lock holds of ``result``."""
+        plan, counting = result.plan, result.case.counting
         return cls(
             kind="block" if isinstance(plan.spec, BlockSpec) else "network",
-            spec=plan.spec.model_dump(by_alias=True, exclude_defaults=True, mode="json"),
             input=plan.input_shape,
-            output=figures.output_shape,
-            params=figures.params,
-            macs=figures.macs,
-            peak_rule=rule.name,
-            peak_dtype=case.run.dtype,
-            peak=peak_elements(rule, plan, figures) * size,
-            flash=figures.flash_bytes,
-            receptive_field=figures.receptive_field,
-            layers=digest(plan),
-            stages={
-                stage.name: f"{stage.params} params, {stage.macs} MACs, "
-                f"{stage.peaks[LAYERWISE.name] * size} bytes"
-                for stage in stage_figures(plan.spec, plan.input_shape)
-            },
+            output=plan.output_shape,
+            peak_rule=counting.rule,
+            peak_dtype=counting.dtype,
+            graph=digest(plan),
+            figures={figure.name: plan.figure(figure, counting) for figure in graded_figures()},
+            spec=plan.spec.model_dump(by_alias=True, exclude_defaults=True, mode="json"),
+            stages=_stage_lines(plan, counting.dtype),
         )
 
+    def same_as(self, other: LockedCase) -> bool:
+        """Return whether both hold the same values of the same types: 1 is neither 1.0 nor true."""
+        return self == other and _typed(self.spec) == _typed(other.spec)
+
     def plan(self) -> Plan:
-        """Plan again what was locked. Raises `UserError` if that is no model any more."""
-        model = BlockSpec if self.kind == "block" else NetworkSpec
-        spec = model.model_validate(self.spec)
+        """Return the plan of the accepted model. Raises `UserError` if it is not a model."""
+        spec = KINDS[self.kind].model_validate(self.spec)
         batch, _channels, *size = self.input
         return plan_of(spec, InputSpec.model_validate({"size": size, "batch": batch}))
 
 
+def _typed(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, default=repr)
+
+
+def _stage_lines(plan: Plan, dtype: str) -> dict[str, str]:
+    stages: dict[str, list[PlacedCosts]] = {}
+    for segment in plan.segments:
+        stages.setdefault(segment.stage, []).append(segment)
+    counting = Counting(rule=LAYERWISE.name, dtype=dtype)
+    return {
+        stage: f"{together(segments, PARAMS, counting)} params, "
+        f"{together(segments, MACS, counting)} MACs, "
+        f"{together(segments, PEAK, counting)} bytes"
+        for stage, segments in stages.items()
+    }
+
+
 def digest(plan: Plan) -> str:
-    """Return what identifies the layers of ``plan``: a digest of every field of each."""
-    digests: list[str] = []
-    shape = plan.input_shape
-    for _stage, _path, part in parts(plan.spec):
-        part_digest, shape = _part_digest(part, shape)
-        digests.append(part_digest)
-    return f"sha256:{_sha256(digests)[:32]}"
+    """Return a digest of the graph of ``plan``: of the named fields of each operation and scope.
+
+    A field at its default is left out, so that a new field with a default changes no digest.
+    """
+    segments = (_segment_digest(segment.costs) for segment in plan.segments)
+    return f"{GRAPH_VERSION}:sha256:{_sha256(segments)[:32]}"
 
 
 @lru_cache(maxsize=2**16)
-def _part_digest(part: Part, input_shape: Shape) -> tuple[str, Shape]:
-    layers = part_layers(part, input_shape)
-    return _sha256(repr(tuple(map(str, layer))) for layer in layers), layers[-1].output_shape
+def _segment_digest(costs: SegmentCosts) -> str:
+    return _sha256(graph_lines(costs.model.graph))
 
 
 def _sha256(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def graph_lines(graph: Graph) -> Iterator[str]:
+    """Yield a line ``name=value name=value …`` for each operation and each scope of ``graph``."""
+    for op in graph.ops:
+        yield f"kind={op.kind.value} {_named_values(op)} {_named_values(op.attributes)}"
+    for scope in graph.scopes:
+        yield _named_values(scope)
+    yield f"outputs={graph.outputs!r}"
+
+
+def _named_values(record: Any) -> str:
+    """Return the fields of a NamedTuple that are not at their default, sorted by name."""
+    return " ".join(
+        [
+            f"{name}={record[index]!r}"
+            for name, index, default in _fields(record.__class__)
+            if record[index] != default
+        ]
+    )
+
+
+@cache
+def _fields(record: Any) -> tuple[tuple[str, int, object], ...]:
+    """Return name, index and default of each field but kind and attributes."""
+    no_default = object()
+    return tuple(
+        (name, index, record._field_defaults.get(name, no_default))
+        for name, index in sorted((name, index) for index, name in enumerate(record._fields))
+        if name not in {"kind", "attributes"}
+    )
+
+
 def lock_text(results: Iterable[CaseResult]) -> str:
-    """Return the lock: TOML, cases sorted by name, nothing in it that changes by itself."""
+    """Return the lock: TOML, cases sorted by name, the same text for the same cases."""
     import tomli_w
 
     cases = {result.case.name: LockedCase.of(result).model_dump(mode="json") for result in results}
@@ -125,7 +187,7 @@ def lock_text(results: Iterable[CaseResult]) -> str:
 
 
 def read_lock(path: Path) -> Mapping[str, LockedCase]:
-    """Return the locked cases by name. Raises `UserError` saying what to run."""
+    """Return the locked cases by name. Raises `UserError` that says what to run."""
     try:
         text = read_text(path)
     except UserError as error:
@@ -134,20 +196,17 @@ def read_lock(path: Path) -> Mapping[str, LockedCase]:
 
 
 def parse_lock(text: str, place: str) -> Mapping[str, LockedCase]:
-    """Return the cases of a lock that is at ``place``. Raises `UserError` saying what to run."""
+    """Return the cases of a lock that is at ``place``. Raises `UserError` that says what to run."""
     try:
         content = parse_toml(text, place)
     except UserError as error:
         raise UserError(f"the lock is corrupt: {error}; {_REMEDY}") from None
-    version = content.get("version")
-    if isinstance(version, int) and version > VERSION:
-        raise UserError(
-            f"{place} is of version {version}, written by a newer mbv2 (this one reads {VERSION}); "
-            "update mbv2, or run mbv2 lock to write it anew"
-        )
+    _refuse_other_versions(content.get("version"), place)
     cases = content.get("case")
-    if version != VERSION or not isinstance(cases, dict):
-        raise UserError(f"the lock is corrupt: {place} has no version or no cases; {_REMEDY}")
+    if content.keys() != {"version", "case"} or not isinstance(cases, dict):
+        raise UserError(
+            f"the lock is corrupt: {place} must have the keys version and case; {_REMEDY}"
+        )
     try:
         return {name: LockedCase.model_validate(case) for name, case in cases.items()}
     except ValidationError as error:
@@ -155,14 +214,26 @@ def parse_lock(text: str, place: str) -> Mapping[str, LockedCase]:
         raise UserError(f"the lock is corrupt: {place}: {field} is wrong; {_REMEDY}") from None
 
 
-_REMEDY: Final = "restore it, or run mbv2 lock to write it anew"
+def _refuse_other_versions(version: object, place: str) -> None:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise UserError(f"the lock is corrupt: {place} has no version; {_REMEDY}")
+    if version > VERSION:
+        raise UserError(
+            f"{place} has version {version}, written by a newer mbv2 (this mbv2 reads {VERSION}); "
+            "update mbv2, or run mbv2 lock to write it anew"
+        )
+    if version < VERSION:
+        raise UserError(
+            f"{place} has version {version}, written by an earlier mbv2; "
+            f"run mbv2 lock to write it in version {VERSION}"
+        )
 
 
 def refuse_other_cases(locked: Iterable[str], configured: Iterable[str], path: Path) -> None:
-    """Raise `UserError` where the lock does not have exactly the configured cases."""
+    """Raise `UserError` if the lock does not have exactly the configured cases."""
     have, want = set(locked), set(configured)
-    for names, words in ((want - have, "lacks"), (have - want, "has, and no longer needs,")):
+    for names, verb in ((want - have, "lacks"), (have - want, "still has")):
         if names:
             first, more = sorted(names)[0], len(names) - 1
             others = f" and {more} more" if more else ""
-            raise UserError(f"{path} {words} the case '{first}'{others}; run mbv2 lock")
+            raise UserError(f"{path} {verb} the case '{first}'{others}; run mbv2 lock")

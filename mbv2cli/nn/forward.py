@@ -1,83 +1,104 @@
-"""The dummy forward pass: build, run once, note what every module did."""
+"""The dummy forward pass: build, run once, note every operation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from mbv2cli.errors import UserError
+from mbv2cli.errors import DisagreementError, UserError
+from mbv2cli.graph.graph import Graph
+from mbv2cli.graph.ops import Shape
 from mbv2cli.nn.device import resolve_device, resolve_dtype
 from mbv2cli.nn.modules import InvertedResidual, MobileNetV2
-from mbv2cli.nn.records import ForwardRun, ModuleCall, Shape
-from mbv2cli.nn.torchsummary_table import run_torchsummary
+from mbv2cli.nn.observe import Observer
+from mbv2cli.nn.torchsummary_table import TorchsummaryTable, run_torchsummary
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.run import RunSpec
 
 
-def forward(spec: BlockSpec | NetworkSpec, input_shape: Shape, run: RunSpec) -> ForwardRun:
+@dataclass(frozen=True, slots=True)
+class ForwardRun:
+    """One dummy forward pass: where and how it ran, and what was observed."""
+
+    device: str
+    dtype: str
+    graph: Graph
+    table: TorchsummaryTable
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of the output."""
+        return self.graph.output_shape
+
+
+class FailedForwardError(RuntimeError):
+    """The model raised an exception while it was built or ran; the message names the place."""
+
+
+def forward(
+    spec: BlockSpec | NetworkSpec, input_shape: Shape, run: RunSpec, threads: int | None = None
+) -> ForwardRun:
     """Build the module of ``spec`` and run it once on a random input of ``input_shape``.
 
-    Weights and input follow from ``run.seed``, on every device the same. The global random
-    state is left as it was. Raises `UserError` where device or memory do not suffice.
+    Weights and input follow from ``run.seed``, on every device the same. ``threads`` is the
+    number of threads, None for torch's own. The global random state and the number of threads
+    are left as they were. Raises `UserError` if device or memory do not suffice, and
+    `DisagreementError` if the module fails.
     """
     device = resolve_device(run.device)
     dtype = resolve_dtype(run, device)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with _threads(threads), torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(run.seed)
             model = _build(spec, device, dtype)
-            dummy = _dummy_input(input_shape, device, dtype)
-            return observe(model, dummy)
+            return observe(model, _dummy_input(input_shape, device, dtype))
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        raise UserError(
-            f"device {device} ran out of memory; try a smaller size or batch, or --no-forward"
-        ) from None
+        if _is_out_of_memory(error):
+            raise UserError(
+                f"device {device} ran out of memory; try a smaller size or batch, or --no-forward"
+            ) from None
+        if isinstance(error, FailedForwardError):
+            raise DisagreementError(str(error)) from error.__cause__
+        raise
 
 
 def observe(model: nn.Module, dummy: Tensor) -> ForwardRun:
-    """Run ``model`` once on ``dummy`` through torchsummary; note every call of a module.
+    """Run ``model`` once on ``dummy`` through torchsummary; note every operation.
 
     In eval mode, without gradients. Modes and hooks of the model and the global random state
-    are afterwards as they were.
+    are afterwards as they were. Raises `FailedForwardError` if the model raises.
     """
-    calls: list[ModuleCall] = []
-    output_shape: list[Shape] = []
-    hooks = [
-        module.register_forward_hook(_note_call(path, calls))
-        for path, module in model.named_modules()
-        if path and not isinstance(module, nn.Sequential)
-    ]
-    hooks.append(
-        model.register_forward_hook(
-            lambda _module, _args, output: output_shape.append(tuple(output.shape))
-        )
-    )
+    observer = Observer(model, [dummy])
     try:
         with _eval_mode(model), torch.no_grad():
-            table = run_torchsummary(model, dummy)
-    finally:
-        for hook in hooks:
-            hook.remove()
+            table = run_torchsummary(model, dummy, observer)
+    except Exception as error:
+        raise _failed(f"the forward pass fails in {observer.place}", error) from error
     return ForwardRun(
         device=str(dummy.device),
         dtype=str(dummy.dtype).removeprefix("torch."),
-        output_shape=output_shape[0],
-        calls=tuple(calls),
+        graph=observer.graph(),
         table=table,
     )
 
 
 def _build(spec: BlockSpec | NetworkSpec, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    with _where_drawn(device):
-        model = InvertedResidual(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
+    name = "InvertedResidual" if isinstance(spec, BlockSpec) else "MobileNetV2"
+    try:
+        with _where_drawn(device):
+            model = InvertedResidual(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
+    except Exception as error:
+        raise _failed(f"{name} cannot be built", error) from error
     return model.to(device, dtype)
+
+
+def _failed(what: str, error: Exception) -> FailedForwardError:
+    return FailedForwardError(f"{what}: {str(error).partition(chr(10))[0] or type(error).__name__}")
 
 
 def _dummy_input(shape: Shape, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -90,30 +111,15 @@ def _where_drawn(device: torch.device) -> torch.device:
     return device if device.type == "meta" else torch.device("cpu")
 
 
-def _note_call(path: str, calls: list[ModuleCall]) -> Any:
-    def note(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-        params = list(module.parameters(recurse=False))
-        calls.append(
-            ModuleCall(
-                path=path,
-                type=type(module).__name__,
-                input_shape=tuple(args[0].shape),
-                output_shape=tuple(output.shape),
-                params=sum(p.numel() for p in params),
-                trainable_params=sum(p.numel() for p in params if p.requires_grad),
-                buffers=sum(buffer.numel() for buffer in module.buffers(recurse=False)),
-                macs=_macs(module, output),
-            )
-        )
-
-    return note
-
-
-def _macs(module: nn.Module, output: Tensor) -> int:
-    """Return one multiplication for every weight that meets an output element."""
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        return output.numel() * module.weight[0].numel()
-    return 0
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Run on so many threads: more than one wait for each other where other programs run."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -128,6 +134,7 @@ def _eval_mode(model: nn.Module) -> Iterator[None]:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+    cause = error.__cause__ if isinstance(error, FailedForwardError) else error
+    return isinstance(cause, torch.OutOfMemoryError | MemoryError) or any(
         words in str(error) for words in ("allocate memory", "out of memory", "overflow")
     )

@@ -7,9 +7,10 @@ from math import prod
 import torch
 
 from mbv2cli.errors import UserError
+from mbv2cli.graph.ops import Shape
 from mbv2cli.nn.device import free_bytes, resolve_device
-from mbv2cli.nn.records import Shape
 from mbv2cli.specs.run import RunSpec
+from mbv2cli.specs.units import bytes_text
 
 
 def refuse_beyond_memory(run: RunSpec, input_shape: Shape, forward_bytes: int) -> None:
@@ -36,12 +37,7 @@ def _refuse(device: torch.device, needed: int) -> None:
     free = free_bytes(device)
     if needed > free:
         raise UserError(
-            f"the forward pass needs about {_human(needed)} of memory and {device} has "
-            f"{_human(free)} free; try a smaller size or batch, --no-forward, "
+            f"the forward pass needs about {bytes_text(needed)} of memory and {device} has "
+            f"{bytes_text(free)} free; try a smaller size or batch, --no-forward, "
             "or --force to run it all the same"
         )
-
-
-def _human(count: int) -> str:
-    gib = count / 2**30
-    return f"{gib:,.1f} GiB" if gib >= 1 else f"{count / 2**20:,.1f} MiB"

@@ -60,9 +60,9 @@ class InvertedResidual(nn.Module):
 
     def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
-        hidden = spec.hidden_channels
+        hidden = round(spec.in_channels * spec.expand)
         layers: list[nn.Module] = []
-        if spec.has_expansion:
+        if spec.expand != 1:
             layers.append(ConvBNAct(spec.in_channels, hidden, act=spec.act))
         layers += [
             ConvBNAct(  # depthwise: as many groups as channels
@@ -78,7 +78,7 @@ class InvertedResidual(nn.Module):
             nn.BatchNorm2d(spec.out_channels),
         ]
         self.conv = nn.Sequential(*layers)
-        self.has_shortcut = spec.has_shortcut
+        self.has_shortcut = spec.stride == 1 and spec.in_channels == spec.out_channels
 
     def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W)
         y: Tensor = self.conv(x)  # (B, in·t, H, W) → (B, in·t, H/s, W/s) → (B, out, H/s, W/s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from io import StringIO
 from typing import Final
 
@@ -12,13 +13,38 @@ import torch
 import torchsummary
 from torch import Tensor, nn
 
-from mbv2cli.nn.records import TorchsummaryRow, TorchsummaryTable
+from mbv2cli.graph.ops import Shape
+from mbv2cli.nn.observe import Observer
 
 _ROW: Final = re.compile(r"^ *(\S+-\d+) +\[([-\d, ]+)\] +([\d,]+)$", re.MULTILINE)
 
 
-def run_torchsummary(model: nn.Module, dummy: Tensor) -> TorchsummaryTable:
-    """Return torchsummary's table of one forward pass of ``model`` on ``dummy``.
+@dataclass(frozen=True, slots=True)
+class TorchsummaryRow:
+    """A row of torchsummary's table: ``Conv2d-1``, the output shape, the parameters."""
+
+    name: str
+    output_shape: Shape
+    params: int
+
+
+@dataclass(frozen=True, slots=True)
+class TorchsummaryTable:
+    """What torchsummary printed, as text and as data. Sizes are in MB, rounded to 0.01."""
+
+    text: str
+    rows: tuple[TorchsummaryRow, ...]
+    params: int
+    trainable_params: int
+    non_trainable_params: int
+    input_mb: float
+    forward_backward_mb: float
+    params_mb: float
+    total_mb: float
+
+
+def run_torchsummary(model: nn.Module, dummy: Tensor, observer: Observer) -> TorchsummaryTable:
+    """Return torchsummary's table of one forward pass of ``model``, which ``observer`` watches.
 
     torchsummary 1.5.1 makes its own input, a float32 batch of two on the CPU: a pre-hook puts
     ``dummy`` in its place, and the random state that it advances is put back. Its hooks, which
@@ -32,6 +58,7 @@ def run_torchsummary(model: nn.Module, dummy: Tensor) -> TorchsummaryTable:
             torch.random.fork_rng(devices=[]),
             _hooks_restored(model),
             redirect_stdout(printed),
+            observer.watching(),
         ):
             torchsummary.summary(model, tuple(sample_shape), batch_size=batch, device="cpu")
     finally:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from mbv2cli.plan.memory import MemoryRule, memory_use
-from mbv2cli.plan.plan import Plan, plan_of
-from mbv2cli.specs.input import InputSpec
+from mbv2cli.plan.memory import MemoryRule
+from mbv2cli.plan.parts import model_figures, peak_elements
+from mbv2cli.plan.plan import plan_of
+from mbv2cli.plan.walk import parts
 from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.run import InputSpec
 
 WIDTHS: Final = tuple(hundredths / 100 for hundredths in range(150, 9, -1))
 """The width multipliers that are walked, widest first."""
@@ -49,16 +51,14 @@ def plateaus(spec: NetworkSpec, input: InputSpec, rule: MemoryRule) -> tuple[Pla
 
 def _networks(spec: NetworkSpec, input: InputSpec, rule: MemoryRule) -> Iterator[SameNetwork]:
     fields = {name: getattr(spec, name) for name in type(spec).model_fields}
-    plans = [
-        (width, plan_of(NetworkSpec.model_validate(fields | {"width_mult": width}), input))
-        for width in WIDTHS
-    ]
-    for _layers, group in groupby(plans, key=lambda pair: pair[1].layers):
-        members = list(group)
-        plan: Plan = members[0][1]
+    specs = (NetworkSpec.model_validate(fields | {"width_mult": width}) for width in WIDTHS)
+    for _parts, same in groupby(specs, key=parts):
+        members = list(same)
+        plan = plan_of(members[0], input)
+        figures = model_figures(plan.spec, plan.input_shape)
         yield SameNetwork(
-            widths=tuple(width for width, _plan in members),
-            params=plan.totals.params,
-            macs=plan.totals.macs,
-            peak=memory_use(rule, plan).peak,
+            widths=tuple(member.width_mult for member in members),
+            params=figures.params,
+            macs=figures.macs,
+            peak=peak_elements(rule, plan, figures),
         )

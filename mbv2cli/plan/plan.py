@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 from mbv2cli.plan.layers import Layer, Shape
 from mbv2cli.plan.walk import model_layers
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.input import InputSpec
 from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.run import InputSpec
 
 ModelSpec: TypeAlias = BlockSpec | NetworkSpec
 

@@ -1,1 +1,1 @@
-"""Results as data, and their faces: one renderer a format. No input or output, no cost rules."""
+"""Results as text: a renderer for each format. No input or output, no arithmetic of costs."""

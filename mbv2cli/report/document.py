@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from mbv2cli.plan import Shape
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Request
 from mbv2cli.version import __version__
 
 SCHEMA_VERSION: Final = 1
-"""Grows when a field goes or changes its meaning; a new field leaves it as it is."""
+"""Grows when a field goes or changes its meaning. A new field does not change it."""
+
+Megabytes = Annotated[float, AfterValidator(lambda exact: round(exact, 2))]
 
 
 class Part(BaseModel):
-    """A document or a part of one: frozen, made of records by their attributes."""
+    """A document or a part of one: frozen, made of objects by their attributes."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -32,7 +35,7 @@ class Document(Part):
         SCHEMA_VERSION, description=f"{SCHEMA_VERSION}: the version of these fields."
     )
     mbv2_version: str = Field(__version__, description="Version of mbv2.")
-    command: str = Field(description="The command that printed it.")
+    command: str = Field(description="The command that printed this document.")
 
     @property
     def text(self) -> str:
@@ -46,16 +49,38 @@ class RequestDocument(Document):
     target: str = Field(description="The target as it was given.")
     kind: str = Field(description="`block` or `network`.")
     spec: BlockSpec | NetworkSpec = Field(
-        description="Every field of what was inspected, under the names of its flags."
+        description="Every field of the target, under the names of its flags."
     )
     input: InputSpec = Field(description="`size` (height, width) and `batch`.")
 
 
 def request_fields(request: Request) -> dict[str, Any]:
-    """Return the arguments of a `RequestDocument` that tell of ``request``."""
+    """Return the arguments of a `RequestDocument` about ``request``."""
     return {
         "target": request.target,
         "kind": request.kind,
         "spec": request.spec,
         "input": request.input,
     }
+
+
+class ComparedLayerPart(Part):
+    """A layer of one model."""
+
+    name: str | None = Field(description="torchsummary's name; null for a functional operation.")
+    path: str = Field(description="Module path.")
+    type: str = Field(description="Class of the module, or function.")
+    output_shape: Shape = Field(description="Shape of its output.")
+    params: int = Field(description="Parameters.")
+    macs: int = Field(description="MACs of convolutions and linear layers.")
+
+
+class LayerPairPart(Part):
+    """A layer that differs."""
+
+    before: ComparedLayerPart | None = Field(
+        description="The layer before, or in A; null if the layer is new."
+    )
+    after: ComparedLayerPart | None = Field(
+        description="The layer now, or in B; null if the layer is gone."
+    )

@@ -1,27 +1,53 @@
-"""From the name of a format to the format."""
+"""The formats of each command, and the module that writes each."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Final
 
 from mbv2cli.errors import UserError, nearest
 
+FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
+    "summary": {
+        "table": "summary.table",
+        "json": "summary.document",
+        "csv": "summary.plain",
+        "markdown": "summary.markdown",
+        "torchsummary": "summary.plain",
+    },
+    "counts": {"table": "counts", "json": "counts"},
+    "memory": {"table": "memory", "json": "memory"},
+    "cliffs": {"table": "cliffs", "json": "cliffs"},
+    "presets": {"table": "presets", "json": "presets"},
+    "sweep": {"table": "sweep.text", "json": "sweep.document"},
+    "check": {
+        "table": "check.table",
+        "json": "check.document",
+        "github": "check.annotations",
+        "junit": "check.annotations",
+        "markdown": "check.table",
+    },
+    "compare": {"table": "compare", "json": "compare", "markdown": "compare"},
+}
+"""By command and format, the module in this room that has the function ``as_FORMAT``."""
 
-class PlainFormat(StrEnum):
-    """The formats of commands that print a short text or all of it as JSON."""
 
-    TABLE = "table"
-    JSON = "json"
+def renderer(command: str, name: str) -> Callable[[Any], str]:
+    """Return the function that writes a command's report in the format ``name``.
+
+    Only the module of that format is imported. Raises `UserError` if there is no such format.
+    """
+    refuse_other_formats(command, name)
+    module = import_module(f"mbv2cli.report.{FORMATS[command][name]}")
+    function: Callable[[Any], str] = getattr(module, f"as_{name}")
+    return function
 
 
-AnyFormat = TypeVar("AnyFormat", bound=StrEnum)
-
-
-def format_named(name: str, formats: type[AnyFormat]) -> AnyFormat:
-    """Return the one of ``formats`` that has this name. Raises `UserError` if none has."""
-    if name not in list(formats):
+def refuse_other_formats(command: str, name: str) -> None:
+    """Raise `UserError` if the command has no format ``name``."""
+    names = FORMATS[command]
+    if name not in names:
         raise UserError(
-            f"--format must be one of {', '.join(formats)}, not '{name}'{nearest(name, formats)}"
+            f"--format must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
         )
-    return formats(name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mbv2cli.gate.expectations import Limits
+from mbv2cli.gate.limits import Limits
 from mbv2cli.search.draw import draw_of
 from mbv2cli.search.figures import refuse_unknown
 from mbv2cli.search.measures import Counting

@@ -1,4 +1,4 @@
-"""Several values where a spec has one: lists and ranges, as users write them."""
+"""Read lists and ranges of values for one field of a spec."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pydantic.fields import FieldInfo
 
 from mbv2cli.errors import UserError
 from mbv2cli.specs.base import Spec
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting
 
 MAX_CHOICES: Final = 4_096
-"""Values that one field may be given to choose from."""
+"""Largest number of values for one field."""
 
 _NUMBER: Final = r"(-?\d{1,12}(?:\.\d{1,12})?)"
 _RANGE: Final = re.compile(rf"{_NUMBER}:{_NUMBER}:{_NUMBER}")
@@ -25,8 +25,8 @@ _RANGE: Final = re.compile(rf"{_NUMBER}:{_NUMBER}:{_NUMBER}")
 def read_choices(setting: Setting, name: str, field: FieldInfo) -> tuple[Any, ...]:
     """Return the values of ``setting`` for a field, each once, in the order given.
 
-    A text is words separated by commas; a word ``start:stop:step`` stands for the values from
-    start up to stop, itself included where the steps reach it. Raises `UserError`.
+    A text is a list of words, separated by commas. A word ``start:stop:step`` is a range. It
+    includes stop if the steps reach it. Raises `UserError`.
     """
     words = [word for item in _items(setting) for word in _words(item, setting.place)]
     if not words:
@@ -61,18 +61,20 @@ def _words(item: object, place: str) -> Iterator[object]:
 def _range(word: str, place: str) -> Iterator[str]:
     found = _RANGE.fullmatch(word)
     if not found:
-        raise UserError(f"{place}: '{word}' is no range; write start:stop:step, such as 96:256:16")
+        raise UserError(
+            f"{place}: '{word}' is not a range; write start:stop:step, such as 0.35:1.4:0.05"
+        )
     start, stop, step = map(Decimal, found.groups())
     if step <= 0 or stop < start:
         raise UserError(
-            f"{place}: '{word}' holds no value; the start must not be above the stop, and the "
-            "step must be above 0"
+            f"{place}: '{word}' has no values; start must not be above stop, and step must be "
+            "above 0"
         )
     count = int((stop - start) / step) + 1
     if count > MAX_CHOICES:
         raise UserError(
-            f"{place}: '{word}' holds {count:,} values; at most {MAX_CHOICES:,} are possible, "
-            "so take a larger step"
+            f"{place}: '{word}' has {count:,} values; at most {MAX_CHOICES:,} are allowed, so use "
+            "a larger step"
         )
     for number in range(count):
         yield f"{start + number * step:f}"
@@ -80,6 +82,6 @@ def _range(word: str, place: str) -> Iterator[str]:
 
 @cache
 def _one_field_model(name: str, field: FieldInfo) -> type[Spec]:
-    """Return a model of this field alone: what it takes beside others is no matter yet."""
+    """Return a model of this field alone, so that no other field restricts its values."""
     fields: dict[str, Any] = {name: (field.annotation, field)}
     return create_model("OneField", __base__=Spec, **fields)

@@ -14,20 +14,18 @@ from mbv2cli.errors import UserError
 from mbv2cli.plan.arithmetic import conv_side
 from mbv2cli.search.tables import Column, Columns, Lookup
 from mbv2cli.specs.block import BlockSpec, expands
-from mbv2cli.specs.channels import scale_channels
 from mbv2cli.specs.network import (
     STEM_KERNEL,
     STEM_STRIDE,
-    scaled_head,
-    scaled_repeats,
-    scaled_stem,
-    stage_expand,
-)
-from mbv2cli.specs.output_stride import (
     StageGeometry,
     cumulative_strides,
     hold_output_stride,
     possible_output_strides,
+    scale_channels,
+    scaled_head,
+    scaled_repeats,
+    scaled_stem,
+    stage_expand,
 )
 
 
@@ -132,7 +130,7 @@ class NetworkInputs:
         """Return whether the stages can be held at the output stride asked for."""
 
         def reaches(output_stride: int | None, *strides: int) -> bool:
-            return output_stride in (None, *possible_output_strides(STEM_STRIDE, strides))
+            return output_stride in (None, *possible_output_strides(strides))
 
         return Lookup(reaches, self._output_stride, *self._strides(self._columns.space.stages))
 
@@ -181,5 +179,5 @@ class NetworkInputs:
 @cache
 def _held(output_stride: int | None, strides: tuple[int, ...]) -> tuple[StageGeometry, ...]:
     """Return the geometry of stages, held at an output stride or, at None, not at all."""
-    reached = cumulative_strides(STEM_STRIDE, strides)[-1]
-    return tuple(hold_output_stride(strides, STEM_STRIDE, output_stride or reached))
+    reached = cumulative_strides(strides)[-1]
+    return tuple(hold_output_stride(strides, output_stride or reached))

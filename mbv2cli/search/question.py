@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from mbv2cli.errors import UserError
-from mbv2cli.gate.expectations import Limits
+from mbv2cli.gate.limits import Limits
 from mbv2cli.search.draw import Draw
 from mbv2cli.search.figures import COSTS, refuse_unknown
 from mbv2cli.search.measures import Counting

@@ -14,12 +14,18 @@ from pydantic.fields import FieldInfo
 
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.search.choices import read_choices
-from mbv2cli.specs.base import Spec
-from mbv2cli.specs.input import InputSpec
-from mbv2cli.specs.keys import allowed_values, keys
+from mbv2cli.specs.base import Spec, allowed_values, keys
 from mbv2cli.specs.network import MAX_STAGES, PAPER_STAGES, NetworkSpec, Stage
-from mbv2cli.specs.reader import KINDS, read_spec, read_target, refuse_foreign_keys, split_base
-from mbv2cli.specs.settings import Setting, file_settings
+from mbv2cli.specs.reader import (
+    KINDS,
+    Setting,
+    file_settings,
+    read_spec,
+    read_target,
+    refuse_foreign_keys,
+    split_base,
+)
+from mbv2cli.specs.run import InputSpec
 from mbv2cli.specs.stage_text import BETWEEN, LETTERS, read_stages
 
 STAGES: Final = "stages"

@@ -1,8 +1,7 @@
-"""What to build: frozen, validated data, and the one reader that makes it."""
+"""What to build, as frozen and validated data, and the reader that makes it from user input."""
 
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.input import InputSpec
 from mbv2cli.specs.network import NetworkSpec, Stage
-from mbv2cli.specs.run import RunSpec
+from mbv2cli.specs.run import InputSpec, RunSpec
 
 __all__ = ["BlockSpec", "InputSpec", "NetworkSpec", "RunSpec", "Stage"]

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from mbv2cli.specs.base import Spec
+from mbv2cli.specs.base import Spec, bad_combination
 from mbv2cli.specs.fields import Activation, Channels, Dilation, Expand, Kernel, Stride
-from mbv2cli.specs.mistakes import bad_combination
 
 
 def expands(expand: float) -> bool:
-    """Return whether a block has an expansion: at t = 1 there is none (paper, Table 2)."""
+    """Return whether a block has an expansion. A block with t = 1 has none (paper, Table 2)."""
     return expand != 1
 
 
 def adds_its_input(stride: int, in_channels: int, out_channels: int) -> bool:
-    """Return whether a block has a shortcut: iff stride is 1 and in = out (paper, section 3.3).
+    """Return whether a block has a shortcut: stride is 1 and in = out (paper, section 3.3).
 
-    Without ``and``, so that it serves arrays of numbers too.
+    ``&`` instead of ``and`` works on arrays too.
     """
     return (stride == 1) & (in_channels == out_channels)
 
@@ -38,11 +37,12 @@ class BlockSpec(Spec):
     )
     stride: Stride = Field(1, description="Stride of the depthwise convolution.")
     expand: Expand = Field(
-        6, description="Expand ratio t: hidden channels = round(in × t); 1 means no expansion."
+        6,
+        description="Expand ratio t: hidden channels = round(in × t); at 1 there is no expansion.",
     )
     kernel: Kernel = Field(3, description="Side of the depthwise kernel, odd.")
     dilation: Dilation = Field(1, description="Dilation of the depthwise convolution.")
-    act: Activation = Field("relu", description="Activation.")
+    act: Activation = Field("relu", description="Activation function.")
 
     @field_validator("expand")
     @classmethod
@@ -50,8 +50,8 @@ class BlockSpec(Spec):
         in_channels = info.data.get("in_channels", 1)
         if round(in_channels * expand) < 1:
             raise bad_combination(
-                f"{expand} leaves no hidden channel: round(in × expand) must be at least 1, "
-                f"so for {in_channels} at the input try {1 / in_channels:.2g}"
+                f"{expand} leaves no hidden channel; round(in × expand) must be at least 1, "
+                f"so for in = {in_channels} try {1 / in_channels:.2g}"
             )
         return expand
 
@@ -62,10 +62,10 @@ class BlockSpec(Spec):
 
     @property
     def has_expansion(self) -> bool:
-        """Whether a 1×1 convolution comes first."""
+        """Whether the block starts with an expansion, a 1×1 convolution."""
         return expands(self.expand)
 
     @property
     def has_shortcut(self) -> bool:
-        """Whether input and output are added."""
+        """Whether the block adds its input to its output."""
         return adds_its_input(self.stride, self.in_channels, self.out_channels)

@@ -1,7 +1,7 @@
-"""The kinds of value a spec may hold: each with its bounds and the words for them.
+"""The types of the fields of specs, with their bounds.
 
-The bounds keep every count exact and every mistake cheap: they stand well above
-any real network and well below what would hang or overflow.
+The bounds are far above any real network. They are low enough that counts stay exact and that
+no value makes mbv2 hang or overflow.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_SEED = 2**63 - 1
 
 
 def _no_bool(value: object) -> object:
-    # pydantic reads True as 1; `in = true` in a file is a mistake, not one channel
+    # pydantic reads True as 1, but `in = true` in a file is a mistake
     if isinstance(value, bool):
         raise ValueError("a truth value is not a number")
     return value
@@ -48,7 +48,7 @@ def _odd(value: int) -> int:
 
 
 def _whole_as_int(value: float) -> float:
-    """Keep 6 as 6, so that it prints as it was written."""
+    """Return 6.0 as 6: users write and read whole numbers without a point."""
     return int(value) if value == int(value) else value
 
 
@@ -64,21 +64,14 @@ def _two_sides(value: object) -> object:
 
 Number = BeforeValidator(_no_bool)
 
-Channels = Annotated[
-    int,
-    Number,
-    Field(ge=1, le=MAX_CHANNELS),
-    Allowed(f"a whole number from 1 to {MAX_CHANNELS}"),
-]
+Channels = Annotated[int, Number, Field(ge=1, le=MAX_CHANNELS)]
 Classes = Annotated[
     int,
     Number,
     Field(ge=0, le=MAX_CLASSES),
     Allowed(f"a whole number from 0 (no classifier) to {MAX_CLASSES}"),
 ]
-Stride = Annotated[
-    int, Number, Field(ge=1, le=MAX_STRIDE), Allowed(f"a whole number from 1 to {MAX_STRIDE}")
-]
+Stride = Annotated[int, Number, Field(ge=1, le=MAX_STRIDE)]
 Kernel = Annotated[
     int,
     Number,
@@ -86,36 +79,18 @@ Kernel = Annotated[
     AfterValidator(_odd),
     Allowed(f"an odd whole number from 1 to {MAX_KERNEL}"),
 ]
-Dilation = Annotated[
-    int, Number, Field(ge=1, le=MAX_DILATION), Allowed(f"a whole number from 1 to {MAX_DILATION}")
-]
-Repeats = Annotated[
-    int, Number, Field(ge=1, le=MAX_REPEATS), Allowed(f"a whole number from 1 to {MAX_REPEATS}")
-]
+Dilation = Annotated[int, Number, Field(ge=1, le=MAX_DILATION)]
+Repeats = Annotated[int, Number, Field(ge=1, le=MAX_REPEATS)]
 Expand = Annotated[
-    float,
-    Number,
-    Field(gt=0, le=MAX_EXPAND, allow_inf_nan=False),
-    AfterValidator(_whole_as_int),
-    Allowed(f"a number above 0 and up to {MAX_EXPAND}"),
+    float, Number, Field(gt=0, le=MAX_EXPAND, allow_inf_nan=False), AfterValidator(_whole_as_int)
 ]
-WidthMult = Annotated[
-    float,
-    Number,
-    Field(gt=0, le=MAX_WIDTH_MULT, allow_inf_nan=False),
-    Allowed(f"a number above 0 and up to {MAX_WIDTH_MULT}"),
-]
-DepthMult = Annotated[
-    float,
-    Number,
-    Field(gt=0, le=MAX_DEPTH_MULT, allow_inf_nan=False),
-    Allowed(f"a number above 0 and up to {MAX_DEPTH_MULT}"),
-]
+WidthMult = Annotated[float, Number, Field(gt=0, le=MAX_WIDTH_MULT, allow_inf_nan=False)]
+DepthMult = Annotated[float, Number, Field(gt=0, le=MAX_DEPTH_MULT, allow_inf_nan=False)]
 Probability = Annotated[
     float,
     Number,
     Field(ge=0, lt=1, allow_inf_nan=False),
-    Allowed("a number from 0 up to, but not including, 1"),
+    Allowed("a number that is at least 0 and below 1"),
 ]
 Side = Annotated[int, Number, Field(ge=1, le=MAX_SIDE)]
 Size = Annotated[
@@ -123,12 +98,8 @@ Size = Annotated[
     BeforeValidator(_two_sides),
     Allowed(f"a side or HEIGHTxWIDTH such as 224 or 224x320, each side from 1 to {MAX_SIDE}"),
 ]
-Batch = Annotated[
-    int, Number, Field(ge=1, le=MAX_BATCH), Allowed(f"a whole number from 1 to {MAX_BATCH}")
-]
-Seed = Annotated[
-    int, Number, Field(ge=0, le=MAX_SEED), Allowed(f"a whole number from 0 to {MAX_SEED}")
-]
+Batch = Annotated[int, Number, Field(ge=1, le=MAX_BATCH)]
+Seed = Annotated[int, Number, Field(ge=0, le=MAX_SEED)]
 Activation = Literal["relu", "relu6", "hardswish", "silu", "gelu", "leaky_relu", "identity"]
 StemScaling = Literal["scaled", "fixed"]
 HeadScaling = Literal["widen", "scaled", "fixed"]

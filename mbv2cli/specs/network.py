@@ -1,17 +1,19 @@
-"""A whole MobileNetV2, as data."""
+"""A MobileNetV2, as data, and the rules that scale it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from math import ceil
-from typing import Annotated, Any, Final, Self
+from operator import mul
+from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from mbv2cli.errors import UserError
-from mbv2cli.specs.base import FrozenModel, Spec
+from mbv2cli.specs.base import FrozenModel, Spec, bad_combination
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.channels import scale_channels
 from mbv2cli.specs.fields import (
     MAX_EXPAND,
     Activation,
@@ -29,12 +31,6 @@ from mbv2cli.specs.fields import (
     Stride,
     WidthMult,
 )
-from mbv2cli.specs.mistakes import bad_combination
-from mbv2cli.specs.output_stride import (
-    cumulative_strides,
-    hold_output_stride,
-    possible_output_strides,
-)
 from mbv2cli.specs.stage_text import read_stages
 
 STEM_STRIDE: Final = 2
@@ -45,16 +41,24 @@ STEM_KERNEL: Final = 3
 
 
 class Stage(FrozenModel):
-    """A row of the paper's Table 2: n blocks of c channels, the first with stride s."""
+    """A row of the paper's Table 2: n blocks with c output channels; the first has stride s."""
 
     expand: Expand = Field(
-        6, validation_alias="t", serialization_alias="t", description="Expand ratio."
+        6,
+        validation_alias="t",
+        serialization_alias="t",
+        description="Expand ratio t of the blocks.",
     )
     out_channels: Channels = Field(
-        validation_alias="c", serialization_alias="c", description="Output channels, unscaled."
+        validation_alias="c",
+        serialization_alias="c",
+        description="Output channels, before the width multiplier.",
     )
     repeats: Repeats = Field(
-        1, validation_alias="n", serialization_alias="n", description="Number of blocks."
+        1,
+        validation_alias="n",
+        serialization_alias="n",
+        description="Number of blocks, before the depth multiplier.",
     )
     stride: Stride = Field(
         1, validation_alias="s", serialization_alias="s", description="Stride of the first block."
@@ -89,11 +93,22 @@ Stages = Annotated[
     ),
 ]
 StagesExpand = Annotated[Expand | None, Allowed(f"a number above 0 and up to {MAX_EXPAND}")]
-OutputStride = Annotated[int, Allowed("32, 16 or 8")]
+OutputStride = Annotated[int, Allowed("a whole number such as 32, 16 or 8")]
+
+
+def scale_channels(channels: int, width_mult: float, divisor: int) -> int:
+    """Return ``channels × width_mult`` rounded to a multiple of ``divisor``.
+
+    The result is at least ``divisor`` and at least 90 % of the unrounded value (TF-slim's
+    ``make_divisible``, which torchvision and Keras use too).
+    """
+    scaled = channels * width_mult
+    rounded = max(divisor, int(scaled + divisor / 2) // divisor * divisor)
+    return rounded if rounded >= 0.9 * scaled else rounded + divisor
 
 
 def scaled_repeats(repeats: int, depth_mult: float) -> int:
-    """Return the blocks of a stage between the first and the last (timm's rule)."""
+    """Return the repeats of a stage that is neither the first nor the last (timm's rule)."""
     return ceil(repeats * depth_mult)
 
 
@@ -114,64 +129,108 @@ def scaled_head(head: int, scaling: HeadScaling, width_mult: float, divisor: int
 
 
 def stage_expand(own: float, every: float | None) -> float:
-    """Return the expand ratio of a stage whose own it is, where ``every`` replaces those not 1.
+    """Return the expand ratio of a stage: ``every`` if given, else its ``own``.
 
-    A stage of t = 1 has no expansion layer to widen (paper, Table 2's first).
+    A stage whose own ratio is 1 keeps it: it has no expansion to widen (paper, Table 2).
     """
     return own if every is None or own == 1 else every
 
 
+class StageGeometry(NamedTuple):
+    """Stride and dilation of the first block of a stage, and dilation of its other blocks."""
+
+    stride: int
+    first_dilation: int
+    dilation: int
+
+
+def cumulative_strides(strides: Iterable[int]) -> list[int]:
+    """Return input size ÷ feature map size after the stem and after each stage."""
+    return list(accumulate(strides, mul, initial=STEM_STRIDE))
+
+
+def possible_output_strides(strides: Iterable[int]) -> list[int]:
+    """Return the allowed output strides: 8, 16 and 32 if stages reach them, and the final one."""
+    reached = cumulative_strides(strides)
+    return sorted({stride for stride in reached if stride in (8, 16, 32)} | {reached[-1]})
+
+
+def hold_output_stride(strides: Iterable[int], output_stride: int) -> Iterator[StageGeometry]:
+    """Yield the stride and dilations of each stage, so that strides stop at ``output_stride``.
+
+    A stage after that point has stride 1 and its stride multiplies the dilation. Its first
+    block keeps the dilation of the stage before; its other blocks take the new dilation
+    (TF-slim, DeepLab, Hugging Face).
+    """
+    reached, dilation = STEM_STRIDE, 1
+    for stride in strides:
+        first_dilation = dilation
+        if reached == output_stride:
+            dilation *= stride
+            yield StageGeometry(1, first_dilation, dilation)
+        else:
+            reached *= stride
+            yield StageGeometry(stride, first_dilation, dilation)
+
+
 def _own_output_stride(values: dict[str, Any]) -> int:
-    return cumulative_strides(STEM_STRIDE, (stage.stride for stage in values["stages"]))[-1]
+    return cumulative_strides(stage.stride for stage in values["stages"])[-1]
 
 
 class NetworkSpec(Spec):
     """A MobileNetV2: stem, stages of inverted residual blocks, head, pooling, classifier.
 
-    The width multiplier scales the stem and the stages, and the head only when above 1
-    (paper, section 6.1.1), unless their scaling says otherwise. The depth multiplier is timm's
-    (``decode_arch_def`` with ``fix_first_last``). Raises `UserError` for values that are out
-    of bounds, or that together make no network.
+    The width multiplier scales the stem and the stages. It scales the head only if it is above
+    1 (paper, section 6.1.1). ``stem_scaling`` and ``head_scaling`` change these two rules. The
+    depth multiplier is timm's (``decode_arch_def`` with ``fix_first_last``). Raises `UserError`
+    for values that are out of bounds or that do not make a network together.
     """
 
     noun = "network"
 
-    stages: Stages = Field(PAPER_STAGES, description="Rows of the paper's Table 2.")
+    stages: Stages = Field(PAPER_STAGES, description="Stages, each a row of the paper's Table 2.")
     in_channels: Channels = Field(
         3, validation_alias="in", serialization_alias="in", description="Input channels."
     )
-    width_mult: WidthMult = Field(1.0, description="Width multiplier α.")
+    width_mult: WidthMult = Field(1.0, description="Width multiplier α: scales channels.")
     depth_mult: DepthMult = Field(
-        1.0, description="Multiplies repeats, rounded up; not of the first and the last stage."
+        1.0, description="Scales the repeats of all stages but the first and the last, rounded up."
     )
     expand: StagesExpand = Field(
-        None, description="Expand ratio of every stage but those of t = 1, in place of its own."
+        None, description="Replaces the expand ratio of every stage, except where it is 1."
     )
     classes: Classes = Field(
-        1000, description="Classes; 0 for the feature map, without pooling and classifier."
+        1000, description="Number of classes; 0 leaves out pooling and classifier."
     )
-    round_nearest: Channels = Field(8, description="Scaled channels are multiples of this.")
+    round_nearest: Channels = Field(
+        8, description="Scaled channels are rounded to a multiple of this."
+    )
     output_stride: OutputStride = Field(
         default_factory=_own_output_stride,
-        description="Input size ÷ last feature map; 16 and 8 trade strides for dilation.",
+        description="Input size ÷ last feature map size; 16 and 8 replace strides by dilation.",
     )
     dropout: Probability = Field(0.2, description="Dropout probability before the classifier.")
-    stem: Channels = Field(32, description="Channels of the first convolution, unscaled.")
-    head: Channels = Field(1280, description="Channels of the last 1×1 convolution, unscaled.")
+    stem: Channels = Field(
+        32, description="Channels of the first convolution, before the width multiplier."
+    )
+    head: Channels = Field(
+        1280, description="Channels of the last 1×1 convolution, before the width multiplier."
+    )
     stem_scaling: StemScaling = Field(
-        "scaled", description="Whether α scales the stem; fixed: never."
+        "scaled", description="scaled: α scales the stem. fixed: α does not."
     )
     head_scaling: HeadScaling = Field(
-        "widen", description="Which α scale the head; widen: those above 1, scaled: all."
+        "widen",
+        description="widen: α scales the head if α is above 1. scaled: always. fixed: never.",
     )
-    act: Activation = Field("relu6", description="Activation.")
+    act: Activation = Field("relu6", description="Activation function.")
 
     @field_validator("output_stride")
     @classmethod
     def _is_reached(cls, output_stride: int, info: ValidationInfo) -> int:
         strides = [stage.stride for stage in info.data.get("stages", PAPER_STAGES)]
-        possible = possible_output_strides(STEM_STRIDE, strides)
-        reached = cumulative_strides(STEM_STRIDE, strides)
+        possible = possible_output_strides(strides)
+        reached = cumulative_strides(strides)
         if output_stride not in possible:
             raise bad_combination(
                 f"must be one of {', '.join(map(str, possible))} (the stages reach "
@@ -205,15 +264,13 @@ class NetworkSpec(Spec):
 
     @cached_property
     def blocks(self) -> tuple[BlockSpec, ...]:
-        """The inverted residual blocks in forward order, channels scaled.
+        """The inverted residual blocks in forward order, with scaled channels.
 
-        `UserError` where scaling leads to a block that cannot be.
+        Raises `UserError` if scaling makes a block invalid.
         """
         blocks: list[BlockSpec] = []
         channels = self.stem_channels
-        geometries = hold_output_stride(
-            (stage.stride for stage in self.stages), STEM_STRIDE, self.output_stride
-        )
+        geometries = hold_output_stride((stage.stride for stage in self.stages), self.output_stride)
         rows = zip(self.stages, self.repeats, geometries, strict=True)
         for number, (stage, repeats, geometry) in enumerate(rows):
             out = scale_channels(stage.out_channels, self.width_mult, self.round_nearest)
@@ -249,7 +306,7 @@ def _block(
     stride: int,
     dilation: int,
 ) -> BlockSpec:
-    """Return the block of these fields: the many that are alike are validated once."""
+    """Return the block of these fields. Equal blocks are validated once."""
     return BlockSpec(
         in_channels=in_channels,
         out_channels=out_channels,

@@ -1,11 +1,23 @@
-"""How the forward pass runs."""
+"""The input of a model, and how its forward pass runs."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from mbv2cli.specs.base import Spec
-from mbv2cli.specs.fields import Device, DType, Seed
+from mbv2cli.specs.fields import Batch, Device, DType, Seed, Size
+
+
+class InputSpec(Spec):
+    """Height, width and batch of the input. Its channels are a field of the block or network.
+
+    ``size`` also accepts one side (224) or text (``"224x320"``). Raises `UserError`.
+    """
+
+    noun = "input"
+
+    size: Size = Field((224, 224), description="Input height × width in pixels.")
+    batch: Batch = Field(1, description="Number of inputs in one forward pass.")
 
 
 class RunSpec(Spec):
@@ -14,7 +26,8 @@ class RunSpec(Spec):
     noun = "run"
 
     device: Device = Field(
-        "auto", description="auto (cuda, else mps, else cpu), cpu, cuda, cuda:N, mps or meta."
+        "auto",
+        description="cpu, cuda, cuda:N, mps, meta, or auto: cuda if present, else mps, else cpu.",
     )
     dtype: DType = Field("float32", description="Element type of weights and input.")
     seed: Seed = Field(0, description="Random seed of weights and input.")

@@ -1,4 +1,4 @@
-"""Stages as one word: ``t1c16/t6c24n2s2k5``, a stage for each row of the paper's Table 2."""
+"""Stages as text: ``t1c16/t6c24n2s2k5`` has two, each a row of the paper's Table 2."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LETTERS: Final[Mapping[str, str]] = {
     "k": "kernel",
     "d": "dilation",
 }
-"""The letter of each key of a stage, in the order in which they are written."""
+"""The key that each letter stands for, in the order of writing."""
 
 BETWEEN: Final = "/"
 
@@ -23,10 +23,10 @@ _STAGE: Final = re.compile(f"(?:{_FIELD.pattern})+")
 
 
 def read_stages(value: object) -> object:
-    """Read stages from text, or from tables that may have letters for keys.
+    """Return the stages of a text, or of tables that may have letters for keys, as tables.
 
-    What is neither is left to the field. Raises `ValueError` where a stage is no sequence of
-    letters, each with its number.
+    Returns other values unchanged: the field rejects them. Raises `ValueError` if a stage is not
+    a sequence of letters with numbers.
     """
     if isinstance(value, str):
         return [_read_stage(text) for text in value.strip().lower().split(BETWEEN)]
@@ -36,18 +36,18 @@ def read_stages(value: object) -> object:
 
 
 def with_keys(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stage's table with its letters spelled out as keys.
+    """Return the table of a stage with keys instead of letters.
 
-    Raises `ValueError` where a letter and its key are both there.
+    Raises `ValueError` if the table has both a letter and its key.
     """
     spelled = {LETTERS.get(key, key): value for key, value in table.items()}
     if len(spelled) < len(table):
-        raise ValueError("a key twice")
+        raise ValueError("a key is given twice")
     return spelled
 
 
 def _read_stage(text: str) -> dict[str, str]:
     fields = _FIELD.findall(text)
     if not _STAGE.fullmatch(text) or len(dict(fields)) < len(fields):
-        raise ValueError("no stage")
+        raise ValueError("not a stage")
     return with_keys(dict(fields))

@@ -1,4 +1,4 @@
-"""Counts and bytes as people write them: ``2M``, ``300k``, ``512KiB``, ``1.5MB``."""
+"""Counts and bytes as people write and read them: ``2M``, ``300k``, ``512KiB``, ``1.5MB``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AMOUNT: Final = re.compile(r"(\d{1,18}(?:\.\d{1,12})?) ?([a-z]*)")
 
 
 class Unit(StrEnum):
-    """What an amount is an amount of."""
+    """The unit of an amount."""
 
     COUNT = "count"
     BYTES = "bytes"
@@ -35,13 +35,40 @@ def read_bytes(value: object) -> object:
 
 
 def _scaled(value: object, factors: Mapping[str, int]) -> object:
-    """Return the number that a text means; what is no text is left to the field."""
+    """Return the number that a text stands for. Returns other values unchanged."""
     if not isinstance(value, str):
         return value
     found = _AMOUNT.fullmatch(value.strip().lower())
     if found is None or found[2] not in factors:
-        raise ValueError("no amount")
+        raise ValueError("not an amount")
     scaled = Decimal(found[1]) * factors[found[2]]
     if scaled != int(scaled):
-        raise ValueError("a part of one")
+        raise ValueError("not a whole number")
     return int(scaled)
+
+
+def amount_text(amount: int, unit: Unit) -> str:
+    """Return an amount in full, with commas; bytes as `bytes_text` writes them."""
+    return bytes_text(amount) if unit is Unit.BYTES else f"{amount:,}"
+
+
+def bytes_text(count: int) -> str:
+    """Return ``1,470.00 KiB``, from 10 MiB on ``10.53 MiB``, and from 10 GiB on ``12.50 GiB``."""
+    for power, name in ((3, "GiB"), (2, "MiB")):
+        if count >= 10 * 2 ** (10 * power):
+            return f"{count / 2 ** (10 * power):,.2f} {name}"
+    return f"{count / 2**10:,.2f} KiB"
+
+
+def short_text(amount: float, unit: Unit) -> str:
+    """Return an amount with a letter for its power: ``50 M``, ``512 KiB``."""
+    for factor, letters in _POWERS[unit]:
+        if abs(amount) >= factor:
+            return f"{amount / factor:.4g} {letters}"
+    return f"{amount:.4g}{' B' if unit is Unit.BYTES else ''}"
+
+
+_POWERS: Final = {
+    Unit.COUNT: ((10**9, "G"), (10**6, "M"), (10**3, "k")),
+    Unit.BYTES: ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")),
+}

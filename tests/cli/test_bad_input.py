@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process import Result, mbv2
+from tests.process import Result, mbv2_here
 
 MISTAKES = [
     ("--in 0", "--in must be a whole number from 1"),
@@ -82,40 +82,42 @@ def assert_one_sentence(result: Result, words: str) -> None:
 
 @pytest.mark.parametrize(("arguments", "words"), MISTAKES, ids=[line for line, _ in MISTAKES])
 def test_mistake(arguments: str, words: str, tmp_path: Path) -> None:
-    assert_one_sentence(mbv2("summary", *arguments.split(), cwd=tmp_path), words)
+    assert_one_sentence(mbv2_here("summary", *arguments.split(), cwd=tmp_path), words)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_unknown_command() -> None:
-    assert_one_sentence(mbv2("sumary"), "sumary")
+    assert_one_sentence(mbv2_here("sumary"), "sumary")
 
 
 def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("in = 3\nclasses = =\n")
-    result = mbv2("summary", "bad.toml", cwd=tmp_path)
+    result = mbv2_here("summary", "bad.toml", cwd=tmp_path)
     assert_one_sentence(result, "bad.toml is not valid TOML")
     assert "line 2" in result.stderr
 
 
 def test_a_file_with_an_unknown_key(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("clases = 3\n")
-    result = mbv2("summary", "bad.toml", cwd=tmp_path)
+    result = mbv2_here("summary", "bad.toml", cwd=tmp_path)
     assert_one_sentence(result, "did you mean 'classes'?")
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe\x00")
-    assert_one_sentence(mbv2("summary", "bad.toml", cwd=tmp_path), "not UTF-8")
+    assert_one_sentence(mbv2_here("summary", "bad.toml", cwd=tmp_path), "not UTF-8")
 
 
 def test_a_failed_run_leaves_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text("old")
     arguments = ("--device", "cuda:99", "--format", "json", "--output", "old.json")
-    assert mbv2("summary", *arguments, cwd=tmp_path).code == 2
+    assert mbv2_here("summary", *arguments, cwd=tmp_path).code == 2
     assert (tmp_path / "old.json").read_text() == "old"
 
 
 def test_a_full_disk_is_told() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
-    assert_one_sentence(mbv2("summary", "--no-forward", "--output", "/dev/full"), "No space left")
+    assert_one_sentence(
+        mbv2_here("summary", "--no-forward", "--output", "/dev/full"), "No space left"
+    )

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
 from tests.cli.test_process import main_with, modules_of_command
-from tests.process import ENVIRONMENT, mbv2, python
+from tests.process import ENVIRONMENT, mbv2_here, python
 
 CONFIG = """
 [case.stem]
@@ -44,23 +44,23 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_limits_as_flags(snapshot: SnapshotAssertion) -> None:
-    assert mbv2("check", *BLOCK) == snapshot
-    assert mbv2("check", "network", "--max-params", "3M", "--no-forward") == snapshot
+    assert mbv2_here("check", *BLOCK) == snapshot
+    assert mbv2_here("check", "network", "--max-params", "3M", "--no-forward") == snapshot
 
 
 @pytest.mark.parametrize("face", ["table", "json", "github", "junit", "markdown"])
 def test_formats(folder: Path, face: str, snapshot: SnapshotAssertion) -> None:
-    result = mbv2("check", "--no-forward", "--format", face, cwd=folder)
+    result = mbv2_here("check", "--no-forward", "--format", face, cwd=folder)
     assert (result.code, result.stderr) == (1, "")
     assert result.stdout == snapshot
 
 
 def test_exit_codes(folder: Path) -> None:
-    assert mbv2("check", "stem", cwd=folder).code == 1
-    assert mbv2("check", "stem", "--exit-zero", cwd=folder).code == 0
-    assert mbv2("check", "edge[width_mult=0.35,size=96]", "--no-forward", cwd=folder).code == 0
-    assert mbv2("check", "-q", *BLOCK, "--no-forward") == (0, "", "")
-    assert mbv2("check", "nothing", cwd=folder).code == 2
+    assert mbv2_here("check", "stem", cwd=folder).code == 1
+    assert mbv2_here("check", "stem", "--exit-zero", cwd=folder).code == 0
+    assert mbv2_here("check", "edge[width_mult=0.35,size=96]", "--no-forward", cwd=folder).code == 0
+    assert mbv2_here("check", "-q", *BLOCK, "--no-forward") == (0, "", "")
+    assert mbv2_here("check", "nothing", cwd=folder).code == 2
 
 
 def test_a_forward_pass_that_disagrees_exits_3_and_reports_nothing(folder: Path) -> None:
@@ -109,26 +109,26 @@ def test_a_drift_from_the_lock_fails_and_is_accepted_by_locking(
 ) -> None:
     config = folder / "mbv2.toml"
     config.write_text("[case.stem]\nexpand = 6\n")
-    assert mbv2("lock", cwd=folder) == (0, "wrote mbv2.lock: 1 case\n", "")
-    assert mbv2("check", "--no-forward", cwd=folder).code == 0
+    assert mbv2_here("lock", cwd=folder) == (0, "wrote mbv2.lock: 1 case\n", "")
+    assert mbv2_here("check", "--no-forward", cwd=folder).code == 0
     config.write_text("[case.stem]\nexpand = 4\n")
     for face in ("table", "json", "github", "junit", "markdown"):
-        result = mbv2("check", "--no-forward", "--format", face, cwd=folder)
+        result = mbv2_here("check", "--no-forward", "--format", face, cwd=folder)
         assert (result.code, result.stderr) == (1, "")
         assert result.stdout == snapshot(name=face)
     config.write_text('tolerance = "5%"\n[case.stem]\nexpand = 4\n')
-    assert mbv2("check", "--no-forward", cwd=folder).code == 0
+    assert mbv2_here("check", "--no-forward", cwd=folder).code == 0
     config.write_text("[case.stem]\nexpand = 4\n[case.new]\n")
-    refused = mbv2("check", cwd=folder)
+    refused = mbv2_here("check", cwd=folder)
     assert (refused.code, refused.stdout) == (2, "")
     assert "lacks the case 'new'; run mbv2 lock" in refused.stderr
-    assert mbv2("lock", cwd=folder).code == 0
-    assert mbv2("check", "--no-forward", cwd=folder).code == 0
+    assert mbv2_here("lock", cwd=folder).code == 0
+    assert mbv2_here("check", "--no-forward", cwd=folder).code == 0
 
 
 def test_a_broken_configuration_runs_nothing(folder: Path) -> None:
     (folder / "mbv2.toml").write_text(f"{CONFIG}\n[case.bad]\nexpand = 0\nmax_params = 'x'\n")
-    result = mbv2("check", cwd=folder)
+    result = mbv2_here("check", cwd=folder)
     assert (result.code, result.stdout) == (2, "")
     assert [line.startswith("mbv2: ") for line in result.stderr.splitlines()] == [True, True]
     assert "mbv2.toml: case.bad.expand" in result.stderr
@@ -139,7 +139,7 @@ def test_on_github_it_annotates_the_line_and_writes_the_summary(folder: Path) ->
     summary = folder / "summary.md"
     summary.write_text("before\n")
     (folder / "deep").mkdir()
-    result = mbv2(
+    result = mbv2_here(
         *("check", "stem", "--no-forward"),
         cwd=folder / "deep",
         GITHUB_ACTIONS="true",
@@ -152,7 +152,7 @@ def test_on_github_it_annotates_the_line_and_writes_the_summary(folder: Path) ->
 
 
 def test_junit_is_xml_with_a_failure_for_each_broken_case(folder: Path) -> None:
-    text = mbv2("check", "--no-forward", "--format", "junit", cwd=folder).stdout
+    text = mbv2_here("check", "--no-forward", "--format", "junit", cwd=folder).stdout
     (suite,) = JUnitXml.fromstring(text.encode())
     failed = [case.name for case in suite if case.result]
     assert failed == ["stem", *(f"edge[width_mult={w},size=160x224]" for w in ("0.35", "0.5"))]
@@ -161,14 +161,14 @@ def test_junit_is_xml_with_a_failure_for_each_broken_case(folder: Path) -> None:
 
 def test_markdown_is_one_table_whatever_cases_are_named(tmp_path: Path) -> None:
     (tmp_path / "mbv2.toml").write_text('[case."a|b `c` *d*"]\nmax_params = 3\nmax_macs = "1G"\n')
-    result = mbv2("check", "--no-forward", "--format", "markdown", cwd=tmp_path)
+    result = mbv2_here("check", "--no-forward", "--format", "markdown", cwd=tmp_path)
     tokens = MarkdownIt().enable("table").parse(result.stdout)
     kinds = [token.type for token in tokens]
     assert [kinds.count(kind) for kind in ("table_open", "tr_open", "td_open")] == [1, 3, 2 * 6]
 
 
 def test_json_tells_the_headroom(folder: Path) -> None:
-    document = json.loads(mbv2("check", "--no-forward", "--format", "json", cwd=folder).stdout)
+    document = json.loads(mbv2_here("check", "--no-forward", "--format", "json", cwd=folder).stdout)
     verdict = document["cases"][0]["verdicts"][2]
     assert verdict == {
         "what": "macs",
@@ -181,7 +181,7 @@ def test_json_tells_the_headroom(folder: Path) -> None:
 
 
 def test_an_int8_case_is_confirmed_in_float32() -> None:
-    result = mbv2("check", "--dtype", "int8", "--max-peak", "4MiB")
+    result = mbv2_here("check", "--dtype", "int8", "--max-peak", "4MiB")
     assert (result.code, result.stderr) == (0, "")
     assert "peak (layerwise, int8)" in result.stdout
     assert "plan and forward pass agree" in result.stdout
@@ -208,7 +208,7 @@ def test_the_torch_free_mode_loads_no_torch() -> None:
     ],
 )
 def test_mistakes(line: str, words: str, tmp_path: Path) -> None:
-    result = mbv2("check", *line.split(), cwd=tmp_path)
+    result = mbv2_here("check", *line.split(), cwd=tmp_path)
     assert (result.code, result.stdout) == (2, "")
     assert result.stderr.startswith("mbv2: ")
     assert words in result.stderr

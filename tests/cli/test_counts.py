@@ -4,33 +4,33 @@ import json
 
 from syrupy.assertion import SnapshotAssertion
 
-from tests.process import mbv2
+from tests.process import mbv2_here
 from tests.reference_tables import rows
 
 
 def test_what_a_caller_gets(snapshot: SnapshotAssertion) -> None:
-    assert mbv2("counts", "network") == snapshot
-    assert mbv2("counts", "--batch", "2", "--format", "json") == snapshot
+    assert mbv2_here("counts", "network") == snapshot
+    assert mbv2_here("counts", "--batch", "2", "--format", "json") == snapshot
 
 
 def test_every_published_number_is_there() -> None:
-    shown = mbv2("counts", "network").stdout
+    shown = mbv2_here("counts", "network").stdout
     assert all(f"{int(row['value']):,} " in shown for row in rows("counting_conventions"))
 
 
 def test_it_fits_80_columns() -> None:
-    _described, *lines = mbv2("counts", "network").stdout.splitlines()
+    _described, *lines = mbv2_here("counts", "network").stdout.splitlines()
     assert max(map(len, lines)) <= 80
 
 
 def test_json_names_every_number() -> None:
-    document = json.loads(mbv2("counts", "network", "--format", "json").stdout)
+    document = json.loads(mbv2_here("counts", "network", "--format", "json").stdout)
     assert [part["total"] for part in document["macs"]] == [
         int(row["value"]) for row in rows("counting_conventions")
     ]
 
 
 def test_an_unknown_format_is_one_sentence() -> None:
-    result = mbv2("counts", "--format", "csv")
+    result = mbv2_here("counts", "--format", "csv")
     assert (result.code, result.stdout) == (2, "")
     assert result.stderr == "mbv2: --format must be one of table, json, not 'csv'\n"

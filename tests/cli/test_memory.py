@@ -5,7 +5,7 @@ import json
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from tests.process import mbv2
+from tests.process import mbv2_here
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from tests.process import mbv2
     ids=" ".join,
 )
 def test_what_a_caller_gets(arguments: tuple[str, ...], snapshot: SnapshotAssertion) -> None:
-    assert mbv2(*arguments) == snapshot
+    assert mbv2_here(*arguments) == snapshot
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def test_what_a_caller_gets(arguments: tuple[str, ...], snapshot: SnapshotAssert
     ids=" ".join,
 )
 def test_it_fits_80_columns(arguments: tuple[str, ...]) -> None:
-    assert max(map(len, mbv2(*arguments).stdout.splitlines())) <= 80
+    assert max(map(len, mbv2_here(*arguments).stdout.splitlines())) <= 80
 
 
 def test_json_has_the_timeline_of_every_rule() -> None:
-    document = json.loads(mbv2("memory", "network", "--format", "json").stdout)
+    document = json.loads(mbv2_here("memory", "network", "--format", "json").stdout)
     peaks = {rule["rule"]: rule["peak_bytes"]["int8"] for rule in document["rules"]}
     assert peaks == {
         "layerwise": 1_505_280,
@@ -73,7 +73,7 @@ def test_json_has_the_timeline_of_every_rule() -> None:
     ],
 )
 def test_mistakes(line: str, words: str) -> None:
-    result = mbv2(*line.split())
+    result = mbv2_here(*line.split())
     assert (result.code, result.stdout) == (2, "")
     assert result.stderr.startswith("mbv2: ")
     assert result.stderr.count("\n") == 1

@@ -5,12 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.process import Result, mbv2, python
+from tests.process import Result, mbv2, mbv2_here, python
 
 LOADED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("--version", "summary --help", "summary --no-forward", "sumary", "summary --in 0"),
+        *("counts --format csv", "memory nework", "cliffs block", "presets --format yaml"),
+        *("sweep --in 4 --sort mac", "check --max-params 1k --no-forward", "check", "lock"),
+        "compare network",
+    ],
+)
+def test_a_process_returns_what_a_run_here_returns(line: str, tmp_path: Path) -> None:
+    assert mbv2(*line.split(), cwd=tmp_path) == mbv2_here(*line.split(), cwd=tmp_path)
 
 
 def modules_after(code: str) -> set[str]:
@@ -56,7 +70,14 @@ def test_nothing_without_a_forward_pass_loads_torch(arguments: tuple[str, ...]) 
     assert not modules_of_command(*arguments) & {"torch", "torchsummary", "numpy", "psutil"}
 
 
-def test_neither_json_nor_counts_load_rich() -> None:
+def test_the_list_of_commands_loads_no_command() -> None:
+    for arguments in (("--help",), ("--version",)):
+        assert not modules_of_command(*arguments) & {"mbv2cli.cli.summary", "mbv2cli.specs"}
+
+
+def test_what_is_piped_does_not_load_rich() -> None:
+    assert "rich" not in modules_of_command("summary", "--no-forward")
+    assert "rich" not in modules_of_command("summary", "--no-forward", "--by", "stage")
     assert "rich" not in modules_of_command("summary", "--no-forward", "--format", "json")
     assert "rich" not in modules_of_command("counts", "network")
 

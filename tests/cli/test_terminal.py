@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -53,6 +54,15 @@ def test_80_columns_show_everything_with_shortened_paths() -> None:
 def test_200_columns_show_whole_paths() -> None:
     shown = on_terminal("summary", "network", "--no-forward", columns=200)
     assert "features.17.conv.0.0" in shown
+
+
+def test_a_narrow_terminal_folds_cells_and_cuts_nothing() -> None:
+    shown = on_terminal("summary", "--no-forward", columns=40, NO_COLOR="1")
+    lines = re.sub(r"\x1b\[\d*m", "", shown).splitlines()
+    assert max(map(len, lines)) == 40
+    assert sum(line.startswith("BatchNo ") for line in lines) == 3
+    assert sum(line.startswith("rm2d-") for line in lines) == 3
+    assert "…" not in shown
 
 
 def test_colour_only_without_no_color() -> None:

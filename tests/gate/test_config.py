@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mbv2cli import NetworkSpec, UserError
 from mbv2cli.errors import MistakesError
-from mbv2cli.gate.config import find_config, read_config
+from mbv2cli.gate.config import case_lines, find_config, read_config
 
 MATRIX = """
 forward = false
@@ -78,7 +78,7 @@ def test_a_target_file_is_beside_the_configuration(tmp_path: Path) -> None:
     assert (spec.classes, spec.width_mult) == (3, 0.5)
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "mbv2.toml"
     path.write_text(
         "forwrd = true\n[case.good]\nexpand = 2\n[case.a]\nexpand = 0\nmax_params = 'many'\n"
@@ -88,7 +88,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     )
     with pytest.raises(MistakesError) as error:
         read_config(path)
-    told = [mistake.removeprefix(f"{path}: ") for mistake in error.value.mistakes]
+    reported = [mistake.removeprefix(f"{path}: ") for mistake in error.value.mistakes]
     assert all(str(path) in mistake for mistake in error.value.mistakes)
     for words, sentence in zip(
         [
@@ -104,7 +104,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
             "a case is named 'a\\tb'",
             "2 cases are named 'g[size=96]'",
         ],
-        told,
+        reported,
         strict=True,
     ):
         assert sentence.startswith(words)
@@ -151,3 +151,32 @@ def test_any_table_is_read_or_refused(
 def refused_or_read(path: Path) -> None:
     with contextlib.suppress(UserError):
         assert read_config(path).cases
+
+
+MINE = ("case",)
+SHARED = ("tool", "mbv2", "case")
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix", "lines"),
+    [
+        ("forward = true\n\n[case.a]\nx = 1\n[case.b]\n", MINE, {"a": 3, "b": 5}),
+        ("\r\n  [ case . 'the edge' ]  # words\r\nx = 1\r\n", MINE, {"the edge": 2}),
+        (r'[case."a\"b"]', MINE, {'a"b': 1}),
+        ("[case]\na.x = 1\na.y = 2\nb = {x = 1}\n", MINE, {"a": 2, "b": 4}),
+        ("case.a.x = 1\ncase.b = {x = 1}\n", MINE, {"a": 1, "b": 2}),
+        ("case = {a = {x = 1}, b = {}}\n", MINE, {"a": 1, "b": 1}),
+        ("[case.a.features]\n16 = '*'\n[case.a]\n", MINE, {"a": 1}),
+        ("x = '''\n[case.no]\n'''\n[case.a]\n", MINE, {"a": 4}),
+        ("[case.a]\nx = [\n  1,\n]\n# words\n[case.b]\n", MINE, {"a": 1, "b": 6}),
+        ("x = 'a\u2028b\x85c'\n[case.a]\n", MINE, {"a": 2}),
+        ("[tool.mbv2.case.a]\n[tool.other.case.b]\n[case.c]\n", SHARED, {"a": 1}),
+        ("[tool.mbv2]\nforward = true\ncase.a = {}\n", SHARED, {"a": 3}),
+        ("case = 3\n", MINE, {}),
+        ("", MINE, {}),
+    ],
+)
+def test_the_line_is_where_a_case_is_first_mentioned(
+    text: str, prefix: tuple[str, ...], lines: dict[str, int]
+) -> None:
+    assert case_lines(text, prefix) == lines

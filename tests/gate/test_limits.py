@@ -1,28 +1,32 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbv2cli import InputSpec, NetworkSpec, plan_of
-from mbv2cli.gate.expectations import Expectations, PeakRule
-from mbv2cli.gate.limits import AmountVerdict, Verdict, verdicts
-from mbv2cli.plan import Plan
-from mbv2cli.plan.memory import MEMORY_RULES
-from mbv2cli.plan.parts import model_figures
+from mbv2cli import InputSpec, NetworkSpec, UserError
+from mbv2cli.costs.figures import figure_named, graded_figures
+from mbv2cli.costs.memory import MEMORY_RULES
+from mbv2cli.gate.limits import (
+    AmountVerdict,
+    Expectations,
+    PeakRule,
+    Verdict,
+    fits,
+    limit_key,
+    pattern_text,
+    verdicts,
+)
+from mbv2cli.inspection import Plan, plan_of
+from mbv2cli.specs.base import keys
+from tests.process import python
 from tests.strategies import input_specs, network_specs
 
-AMOUNTS = [
-    "max_params",
-    "max_macs",
-    "max_peak",
-    "max_flash",
-    "max_activations",
-    "max_layers",
-    "min_receptive_field",
-]
+AMOUNTS = [limit_key(figure) for figure in graded_figures()]
 
 
 def verdict_on(spec: NetworkSpec, input_: InputSpec, **expected: Any) -> AmountVerdict:
@@ -32,8 +36,7 @@ def verdict_on(spec: NetworkSpec, input_: InputSpec, **expected: Any) -> AmountV
 
 
 def verdicts_on(plan: Plan, expected: dict[str, Any]) -> tuple[Verdict, ...]:
-    figures = model_figures(plan.spec, plan.input_shape)
-    return verdicts(Expectations.model_validate(expected), plan, figures, "float32")
+    return verdicts(Expectations.model_validate(expected), plan, "float32")
 
 
 @given(network_specs(), input_specs, st.sampled_from(AMOUNTS))
@@ -60,7 +63,7 @@ def test_a_peak_may_follow_every_rule_that_there_is() -> None:
 
 
 def test_feature_maps_are_those_that_detectors_tap() -> None:
-    assert model_figures(NetworkSpec(), (1, 3, 224, 224)).feature_maps == {
+    assert plan_of(NetworkSpec()).feature_maps == {
         2: (1, 16, 112, 112),
         4: (1, 24, 56, 56),
         8: (1, 32, 28, 28),
@@ -73,3 +76,121 @@ def test_a_stride_that_is_not_there_does_not_hold() -> None:
     expected = {"features": {"64": "1x320x7x7", "32": "*x320x7x*"}}
     found = verdicts_on(plan_of(NetworkSpec()), expected)
     assert [verdict.holds for verdict in found] == [False, True]
+
+
+def test_every_graded_figure_has_a_limit_in_the_order_of_the_registry() -> None:
+    assert list(keys(Expectations)) == [
+        "max_params",
+        "max_macs",
+        "max_peak",
+        "peak_rule",
+        "max_flash",
+        "max_activations",
+        "max_layers",
+        "min_receptive_field",
+        "output",
+        "features",
+    ]
+
+
+def test_a_figure_that_is_not_graded_has_no_limit() -> None:
+    with pytest.raises(ValueError, match="buffers has no limit"):
+        limit_key(figure_named("buffers"))
+
+
+def limit(key: str, value: object) -> object:
+    return getattr(Expectations.model_validate({key: value}), key)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("2000", 2000), ("300k", 300_000), ("2M", 2_000_000), ("1.5G", 1_500_000_000), (7, 7)],
+)
+def test_counts(text: object, count: int) -> None:
+    assert limit("max_params", text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("512KiB", 524_288),
+        ("25MiB", 26_214_400),
+        ("1.5MB", 1_500_000),
+        ("320kB", 320_000),
+        ("1 GiB", 2**30),
+        ("100", 100),
+        ("100B", 100),
+        ("2k", 2000),
+    ],
+)
+def test_bytes(text: object, count: int) -> None:
+    assert limit("max_peak", text) == count
+
+
+@pytest.mark.parametrize("text", ["", "k", "2KiB", "-1", "1e3", "1.0000001k", "nan", True, 1.5, -3])
+def test_what_is_no_count(text: object) -> None:
+    with pytest.raises(UserError, match="max_params must be a count such as 2000"):
+        limit("max_params", text)
+
+
+@pytest.mark.parametrize("text", ["", "2Q", "KiB", "-5MiB", "0.3B", [3]])
+def test_what_is_no_size(text: object) -> None:
+    with pytest.raises(UserError, match="max_peak must be bytes such as 512KiB"):
+        limit("max_peak", text)
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(1, 9999)), min_size=1, max_size=5))
+def test_a_pattern_is_read_as_it_is_written(sizes: list[int | None]) -> None:
+    assert limit("output", pattern_text(tuple(sizes))) == tuple(sizes)
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=5), st.data())
+def test_a_star_fits_every_size(shape: list[int], data: st.DataObject) -> None:
+    hidden = data.draw(st.lists(st.booleans(), min_size=len(shape), max_size=len(shape)))
+    pattern = tuple(None if hide else size for size, hide in zip(shape, hidden, strict=True))
+    assert fits(tuple(shape), pattern)
+    assert not fits((*shape, 1), pattern)
+    if not all(hidden):
+        assert not fits(tuple(size + 1 for size in shape), pattern)
+
+
+@pytest.mark.parametrize("text", ["1x", "axb", "1x-2", "", 3])
+def test_what_is_no_shape(text: object) -> None:
+    with pytest.raises(UserError, match="output must be a shape such as 1x64x224x224"):
+        limit("output", text)
+
+
+MADE_UP = """
+from mbv2cli.costs import figures
+figures.FIGURES = (
+    *figures.FIGURES,
+    figures.Figure(
+        "made_up",
+        "operations, made up",
+        lambda model, _counting: len(model.graph.ops),
+        better=figures.Better.SMALLER,
+    ),
+)
+from mbv2cli.__main__ import main
+"""
+
+
+def test_a_new_figure_is_limited_locked_and_compared(tmp_path: Path) -> None:
+    def run(*words: str) -> tuple[int, str]:
+        code = f"import sys\nsys.argv = {['mbv2', *words]!r}\n{MADE_UP}main()"
+        result = python("-c", code, cwd=tmp_path)
+        return result.code, result.stdout
+
+    code, shown = run("check", "block", "--max-made-up", "7", "--no-forward")
+    assert code == 1
+    assert re.search(r"FAIL +made_up +8 +<= 7", shown)
+    config = tmp_path / "mbv2.toml"
+    config.write_text("[case.a]\nmax_made_up = '1k'\n")
+    assert run("lock", "-q") == (0, "")
+    assert "made_up = 8\n" in (tmp_path / "mbv2.lock").read_text("utf-8")
+    assert run("check", "--no-forward")[0] == 0
+    config.write_text("tolerance = {made_up = '1%', params = '1%'}\n[case.a]\nexpand = 1\n")
+    code, shown = run("check", "--no-forward")
+    assert code == 1
+    assert re.search(r"\n +made_up +8 -> 5 +locked -37.5%\n", shown)
+    assert re.search(r"\nmade_up +8 +5 +-3 +-37.5%\n", run("compare", "block", "block:expand=1")[1])

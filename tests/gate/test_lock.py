@@ -1,23 +1,42 @@
 from __future__ import annotations
 
-import os
+import json
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+import tomllib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbv2cli import UserError
-from mbv2cli.gate.cases import planned_result
+from mbv2cli import BlockSpec, InputSpec, NetworkSpec, UserError
+from mbv2cli.costs.figures import Counting, graded_figures
+from mbv2cli.gate.cases import Case, planned_result
 from mbv2cli.gate.config import Config, read_config
-from mbv2cli.gate.drift import Drift, drift
-from mbv2cli.gate.lock import lock_text, read_lock, refuse_other_cases
-from mbv2cli.gate.tolerance import Allowance, read_tolerance
+from mbv2cli.gate.drift import drift
+from mbv2cli.gate.limits import Expectations
+from mbv2cli.gate.lock import (
+    digest,
+    graph_lines,
+    lock_text,
+    parse_lock,
+    read_lock,
+    refuse_other_cases,
+)
+from mbv2cli.graph.graph import GraphInModel, Scope
+from mbv2cli.graph.ops import Kind, Op, Shape, Sides
+from mbv2cli.inspection import plan_of
+from mbv2cli.specs import RunSpec
+from mbv2cli.specs.reader import Request
+from tests.process import mbv2_here
+from tests.strategies import input_specs, network_specs
 
 CONFIG = """
 [case.stem]
@@ -43,13 +62,6 @@ def locked(folder: Path, text: str = CONFIG) -> Path:
     return config.lock
 
 
-def drift_of(folder: Path, before: str, after: str, tolerance: object = None) -> Drift | None:
-    lock = read_lock(locked(folder, before))
-    case = config_of(folder, after).cases[0]
-    allowed = read_tolerance(tolerance, "tolerance") if tolerance is not None else {}
-    return drift(lock[case.name], planned_result(case), allowed)
-
-
 def test_what_is_written_is_read_and_nothing_drifts(tmp_path: Path) -> None:
     lock = read_lock(locked(tmp_path))
     results = list(map(planned_result, config_of(tmp_path).cases))
@@ -61,86 +73,109 @@ def test_the_lock_is_the_same_every_time(tmp_path: Path) -> None:
     assert locked(tmp_path).read_bytes() == locked(tmp_path).read_bytes()
 
 
-def test_a_drift_tells_every_figure_and_the_first_layer(tmp_path: Path) -> None:
-    found = drift_of(tmp_path, "[case.a]\nexpand = 6\n", "[case.a]\nexpand = 4\n")
-    assert found is not None
-    changes = {change.what: (change.before, change.after) for change in found.changes}
-    assert changes["output"] == ((1, 64, 224, 224), (1, 64, 224, 224))
-    assert changes["params"] == (1568, 1088)
-    assert changes["macs"] == (68_640_768, 45_760_512)
-    assert found.first_layer is not None
-    assert found.first_layer.before is not None
-    assert found.first_layer.after is not None
-    assert found.first_layer.before.output_shape == (1, 18, 224, 224)
-    assert found.first_layer.after.output_shape == (1, 12, 224, 224)
-    assert not found.holds
+class NewConv(NamedTuple):
+    """The convolution of a later mbv2, which has more fields."""
+
+    kernel: Sides
+    stride: Sides = (1, 1)
+    padding_mode: str = "zeros"
+    padding: Sides | str = (0, 0)
+    dilation: Sides = (1, 1)
+    groups: int = 1
+    bias: bool = False
+    transposed: bool = False
 
 
-def test_layers_may_drift_without_a_figure(tmp_path: Path) -> None:
-    found = drift_of(tmp_path, "[case.a]\nact = 'relu'\n", "[case.a]\nact = 'silu'\n")
-    assert found is not None
-    assert not any(change.changed for change in found.changes)
-    assert not found.holds
+class NewOp(NamedTuple):
+    """The operation of a later mbv2, which has more fields."""
+
+    kind: Kind
+    function: str
+    attributes: object
+    inputs: tuple[int, ...]
+    input_shapes: tuple[Shape, ...]
+    output_shape: Shape
+    sparsity: float = 0.0
+    path: str = ""
+    type: str = ""
+    params: int = 0
+    trainable_params: int = 0
+    buffers: int = 0
+    macs: int = 0
+    note: str | None = None
 
 
-@pytest.mark.parametrize(
-    ("tolerance", "expand", "holds"),
-    [
-        ("10%", 6.3, True),
-        ("1%", 6.3, False),
-        ("0%", 4, True),
-        ({"params": "100", "macs": "5M", "peak": "4MiB", "flash": "1KiB"}, 6.3, True),
-        ({"params": "10%"}, 6.3, False),
-        (None, 4, False),
-    ],
-)
-def test_tolerance_is_for_growth(
-    tmp_path: Path, *, tolerance: object, expand: float, holds: bool
-) -> None:
-    found = drift_of(
-        tmp_path, "[case.a]\nexpand = 6\n", f"[case.a]\nexpand = {expand}\n", tolerance
-    )
-    assert found is not None
-    assert found.holds is holds
+GRAPH = plan_of(NetworkSpec()).graph
+LINES = list(graph_lines(GRAPH))
 
 
-def test_no_tolerance_lets_a_shape_change(tmp_path: Path) -> None:
-    found = drift_of(tmp_path, "[case.a]\nout = 64\n", "[case.a]\nout = 63\n", "100%")
-    assert found is not None
-    assert not found.holds
+def lines_with(op: Any, index: int = 0) -> list[str]:
+    ops = list(GRAPH.ops)
+    ops[index] = op
+    return list(graph_lines(replace(GRAPH, ops=tuple(ops))))
 
 
-@given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 200))
-def test_a_percentage_is_of_what_was(before: int, after: int, percent: int) -> None:
-    allowance = read_tolerance(f"{percent}%", "tolerance")["params"]
-    assert allowance.allows(before, after) == (after * 100 <= before * (100 + percent))
-    assert Allowance(amount=5).allows(before, before + 5)
-    assert not Allowance(amount=5).allows(before, before + 6)
+def test_a_new_field_at_its_default_changes_no_digest() -> None:
+    conv = NewConv(**GRAPH.ops[0].attributes._asdict())
+    op = NewOp(**{**GRAPH.ops[0]._asdict(), "attributes": conv})
+    assert lines_with(op) == LINES
+    assert lines_with(op._replace(note="x")) != LINES
+    assert lines_with(op._replace(attributes=conv._replace(transposed=True))) != LINES
 
 
-@pytest.mark.parametrize("value", ["much", "-2%", "2 %%", [], True, -1, {"prams": "2%"}, 0.5])
-def test_what_is_no_tolerance(value: object) -> None:
-    with pytest.raises(UserError, match="tolerance"):
-        read_tolerance(value, "tolerance")
+def changed(record: Any, name: str) -> Any:
+    return record._replace(**{name: "changed"})
 
 
-def test_a_lock_of_an_mbv2_that_counted_differently_is_a_drift(tmp_path: Path) -> None:
-    lock = read_lock(locked(tmp_path))["stem"]
-    other = lock.model_copy(update={"params": lock.params + 1, "layers": "sha256:0"})
-    found = drift(other, planned_result(config_of(tmp_path).cases[0]), {})
-    assert found is not None
-    assert found.first_layer is None
-    assert not found.holds
+def test_every_field_of_an_operation_is_in_the_digest() -> None:
+    for index, op in enumerate(GRAPH.ops):
+        for name in set(Op._fields) - {"kind", "attributes"}:
+            assert lines_with(changed(op, name), index) != LINES
+        assert lines_with(op._replace(kind=Kind.UNKNOWN), index) != LINES
+        for name in op.attributes._fields:
+            attributes = changed(op.attributes, name)
+            assert lines_with(op._replace(attributes=attributes), index) != LINES
+
+
+def test_every_field_of_a_scope_is_in_the_digest() -> None:
+    for index, scope in enumerate(GRAPH.scopes):
+        for name in Scope._fields:
+            scopes = list(GRAPH.scopes)
+            scopes[index] = changed(scope, name)
+            assert list(graph_lines(replace(GRAPH, scopes=tuple(scopes)))) != LINES
+
+
+def test_the_digest_of_a_graph_stays_from_version_to_version() -> None:
+    """If this fails, every lock drifts: count up ``GRAPH_VERSION``, or keep the digest."""
+    assert digest(plan_of(BlockSpec())) == "v1:sha256:124e5faceca117255e7d54bd658527df"
+    assert digest(plan_of(NetworkSpec())) == "v1:sha256:8226ee3d77168c89329f289b72d007bb"
+
+
+@given(network_specs(), input_specs)
+def test_a_lock_has_every_graded_figure(spec: NetworkSpec, input_: InputSpec) -> None:
+    request = Request("network", spec, input_)
+    expected = Expectations.model_validate({"peak_rule": "eager"})
+    case = Case("a", request, RunSpec.model_validate({"dtype": "float16"}), expected)
+    result = planned_result(case)
+    (locked_case,) = parse_lock(lock_text([result]), "mbv2.lock").values()
+    plan = result.plan
+    counting = Counting(rule="eager", dtype="float16")
+    assert locked_case.figures == {
+        figure.name: figure.value(GraphInModel(plan.graph), counting) for figure in graded_figures()
+    }
+    assert (locked_case.peak_rule, locked_case.peak_dtype) == ("eager", "float16")
+    assert locked_case.plan() == plan
+    assert list(locked_case.stages) == list(dict.fromkeys(s.stage for s in plan.graph.segments))
 
 
 @pytest.mark.parametrize(
     ("locked_names", "names", "words"),
     [
         (["a"], ["a", "b"], "lacks the case 'b'; run mbv2 lock"),
-        (["a", "b", "c"], ["a"], "no longer needs, the case 'b' and 1 more; run mbv2 lock"),
+        (["a", "b", "c"], ["a"], "still has the case 'b' and 1 more; run mbv2 lock"),
     ],
 )
-def test_other_cases_are_told(locked_names: list[str], names: list[str], words: str) -> None:
+def test_other_cases_are_refused(locked_names: list[str], names: list[str], words: str) -> None:
     with pytest.raises(UserError, match=words):
         refuse_other_cases(locked_names, names, Path("mbv2.lock"))
 
@@ -148,10 +183,17 @@ def test_other_cases_are_told(locked_names: list[str], names: list[str], words: 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("version = 2\n", "written by a newer mbv2"),
-        ("version = 1\n", "no version or no cases"),
-        ("", "no version or no cases"),
-        ("version = 1\n[case.a]\nparams = 3\n", "case.a.*is wrong|kind is wrong"),
+        ("version = 3\n", "has version 3, written by a newer mbv2"),
+        (
+            "version = 1\n[case.a]\nparams = 3\n",
+            "has version 1, written by an earlier mbv2; run mbv2 lock to write it in version 2",
+        ),
+        ("version = 2\n", "must have the keys version and case"),
+        ("version = 2\nother = 1\n[case.a]\n", "must have the keys version and case"),
+        ("version = 2.0\n[case.a]\n", "has no version"),
+        ("version = true\n[case.a]\n", "has no version"),
+        ("", "has no version"),
+        ("version = 2\n[case.a]\nparams = 3\n", "kind is wrong"),
         ("version = ", "is not valid TOML"),
     ],
 )
@@ -163,46 +205,174 @@ def test_a_lock_that_is_none_says_what_to_run(tmp_path: Path, text: str, words: 
     assert "run mbv2 lock" in str(error.value)
 
 
-@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
+@given(
+    position=st.floats(0, 1, exclude_max=True),
+    damage=st.one_of(
+        st.integers(0, 7).map(lambda bit: ("flip", bit)),
+        st.sampled_from(b"0123456789-+._x#=' \"\n").map(lambda byte: ("replace", byte)),
+        st.sampled_from(b"0123456789-+._x#=' \"\n").map(lambda byte: ("insert", byte)),
+        st.just(("delete", 0)),
+        st.just(("cut", 0)),
+    ),
+)
 def test_a_damaged_lock_is_refused_or_drifts(
-    tmp_path_factory: pytest.TempPathFactory, *, position: float, bit: int, cut: bool
+    lock_of_config: tuple[Config, bytes], *, position: float, damage: tuple[str, int]
 ) -> None:
-    folder = tmp_path_factory.mktemp("lock")
-    path = locked(folder)
-    content = bytearray(path.read_bytes())
-    index = int(position * len(content))
-    if cut:
-        content = content[:index]
-    else:
-        content[index] ^= 1 << bit
-    path.write_bytes(content)
-    config = config_of(folder)
+    config, whole = lock_of_config
+    assert refused_or_drifts(config, whole) is False
+    damaged = damaged_bytes(whole, int(position * len(whole)), *damage)
+    assert refused_or_drifts(config, damaged) is not same_content(whole, damaged)
+
+
+@pytest.fixture(scope="module")
+def lock_of_config(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, bytes]:
+    config = config_of(tmp_path_factory.mktemp("lock"))
+    return config, lock_text(map(planned_result, config.cases)).encode()
+
+
+def damaged_bytes(content: bytes, index: int, how: str, value: int) -> bytes:
+    before, byte, after = content[:index], content[index], content[index + 1 :]
+    match how:
+        case "flip":
+            return before + bytes([byte ^ 1 << value]) + after
+        case "replace":
+            return before + bytes([value]) + after
+        case "insert":
+            return before + bytes([value, byte]) + after
+        case "delete":
+            return before + after
+        case _:
+            return before
+
+
+def refused_or_drifts(config: Config, content: bytes) -> bool:
+    config.lock.write_bytes(content)
     try:
-        lock = read_lock(path)
-        refuse_other_cases(lock, [case.name for case in config.cases], path)
+        lock = read_lock(config.lock)
+        refuse_other_cases(lock, [case.name for case in config.cases], config.lock)
     except UserError:
-        return
-    for case in config.cases:
-        drift(lock[case.name], planned_result(case), {})
-    assert path.read_bytes() == content
+        return True
+    return any(drift(lock[case.name], planned_result(case), {}) for case in config.cases)
 
 
-def test_a_killed_lock_leaves_the_old_or_the_new_whole(tmp_path: Path) -> None:
-    old = locked(tmp_path)
-    old_text = old.read_text("utf-8")
-    new_text = lock_text(
-        map(planned_result, config_of(tmp_path, CONFIG.replace("expand = 6", "expand = 4")).cases)
+def same_content(whole: bytes, damaged: bytes) -> bool:
+    """Return whether both are the same TOML: the same values, of the same types."""
+    try:
+        read = tomllib.loads(damaged.decode())
+    except ValueError:
+        return False
+    texts = (
+        json.dumps(one, sort_keys=True, default=repr)
+        for one in (read, tomllib.loads(whole.decode()))
     )
+    return len(set(texts)) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('input = "1x3x224x224"', "input = [1, 3, 224, 224]"),
+        ('input = "1x3x224x224"', 'input = "1x3x224x0224"'),
+        ('output = "1x64x224x224"', 'output = "1x64x224x+224"'),
+        ("params = 1568", "params = 1568.0"),
+        ("params = 1568", 'params = "1568"'),
+        ("layers = 8", "layers = true"),
+        ("layers = 8\n", ""),
+        ("layers = 8", "layers = 8\nlayer = 8"),
+        ("width_mult = 0.5", "width_mult = 0.50000000001"),
+        ("output_stride = 32", "output_stride = 32.0"),
+        ("output_stride = 32\n", ""),
+        ("output_stride = 32", 'output_stride = 32\nact = "relu6"'),
+        ("[case.stem.spec]", "[case.stem.spec]\nexpand = 6"),
+        ("[case.stem.spec]", "[case.stem.spec]\nexpand = nan"),
+        ('block = "1568 params', 'block = "1569 params'),
+        ("[case.stem.stages]", '[case.stem.stages]\ns9 = ""'),
+        ('peak_dtype = "int8"', 'peak_dtype = "int9"'),
+        ('kind = "block"', 'kind = "network"'),
+        ("version = 2", "version = 2.0"),
+        ("version = 2", "version = 2\nother = 1"),
+    ],
+)
+def test_an_edited_lock_is_refused_or_drifts(
+    lock_of_config: tuple[Config, bytes], old: str, new: str
+) -> None:
+    config, whole = lock_of_config
+    edited = whole.decode().replace(old, new)
+    assert edited.encode() != whole
+    assert refused_or_drifts(config, edited.encode())
+
+
+def test_one_other_digit_anywhere_is_a_drift(tmp_path: Path) -> None:
+    path = locked(tmp_path)
+    cases = config_of(tmp_path).cases
+    _header, _version, *lines = path.read_text("utf-8").splitlines(keepends=True)
+    fields = [number for number, line in enumerate(lines) if re.search(r" = .*\d", line)]
+    assert len(fields) > 10 * len(cases)
+    for number in fields:
+        digit = list(re.finditer(r"\d", lines[number]))[-1]
+        other = str((int(digit[0]) + 1) % 10)
+        damaged = lines[number][: digit.start()] + other + lines[number][digit.end() :]
+        text = "".join((_header, _version, *lines[:number], damaged, *lines[number + 1 :]))
+        path.write_text(text, "utf-8")
+        lock = read_lock(path)
+        drifts = [drift(lock[case.name], planned_result(case), {}) for case in cases]
+        assert [one.holds for one in drifts if one is not None] == [False], damaged
+
+
+HALFWAY: Final = """
+import io, pathlib, signal
+from mbv2cli.__main__ import main
+
+class Halfway(io.FileIO):
+    def write(self, content):
+        super().write(content[: len(content) // 2])
+        print("half", flush=True)
+        signal.pause()
+
+opened = pathlib.Path.open
+pathlib.Path.open = lambda path, mode="r", *rest, **more: (
+    Halfway(path, "w") if mode == "wb" else opened(path, mode, *rest, **more)
+)
+main()
+"""
+"""mbv2 lock that stands still once half of the lock is written."""
+
+
+def test_a_lock_that_is_killed_inside_the_write_leaves_the_old_whole(tmp_path: Path) -> None:
+    path = locked(tmp_path)
+    old = path.read_bytes()
+    config = config_of(tmp_path, CONFIG.replace("expand = 6", "expand = 4"))
+    new = lock_text(map(planned_result, config.cases)).encode()
+    assert new != old
+    with subprocess.Popen(
+        [sys.executable, "-c", HALFWAY, "lock"], cwd=tmp_path, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"half\n"
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    left = tmp_path / f".mbv2.lock.{process.pid}.unfinished"
+    assert left.read_bytes() == new[: len(new) // 2]
+    assert path.read_bytes() == old
+    assert set(tmp_path.iterdir()) == {config.path, path, left}
+    assert mbv2_here("lock", cwd=tmp_path) == (0, "wrote mbv2.lock: 3 cases\n", "")
+    assert path.read_bytes() == new
+
+
+def test_a_lock_that_is_killed_at_any_moment_is_the_old_or_the_new(tmp_path: Path) -> None:
+    path = locked(tmp_path)
+    old = path.read_text("utf-8")
+    config = config_of(tmp_path, CONFIG.replace("expand = 6", "expand = 4"))
+    new = lock_text(map(planned_result, config.cases))
     chance = random.Random(0)  # noqa: S311  (moments, no secrets)
-    for _ in range(50):
-        old.write_text(old_text, "utf-8")
-        process = subprocess.Popen(
+    for _ in range(8):
+        path.write_text(old, "utf-8")
+        with subprocess.Popen(
             [sys.executable, "-m", "mbv2cli", "lock"], cwd=tmp_path, stdout=subprocess.DEVNULL
-        )
-        time.sleep(chance.uniform(0.05, 0.35))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        assert old.read_text("utf-8") in (old_text, new_text)
+        ) as process:
+            time.sleep(chance.uniform(0.05, 0.35))
+            process.kill()
+        assert path.read_text("utf-8") in (old, new)
 
 
 def test_two_writers_leave_one_whole_lock(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, plan_of
@@ -21,7 +21,6 @@ inputs = st.builds(
 specs = st.one_of(block_specs(), network_specs())
 
 
-@settings(max_examples=40)
 @given(spec=specs, input_=inputs)
 def test_eager_is_what_lives(spec: BlockSpec | NetworkSpec, input_: InputSpec) -> None:
     plan = plan_of(spec, input_)
@@ -29,7 +28,6 @@ def test_eager_is_what_lives(spec: BlockSpec | NetworkSpec, input_: InputSpec) -
     assert predicted == eager_peak(model_of(spec), torch.rand(plan.input_shape))
 
 
-@settings(max_examples=40)
 @given(spec=specs, input_=inputs)
 def test_training_is_what_autograd_saves(spec: BlockSpec | NetworkSpec, input_: InputSpec) -> None:
     plan = plan_of(spec, input_)

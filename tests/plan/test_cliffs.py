@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mbv2cli import InputSpec, NetworkSpec, UserError, plan_of
 from mbv2cli.plan.cliffs import WIDTHS, plateaus
 from mbv2cli.plan.memory import LAYERWISE, MEMORY_RULES, MemoryRule, memory_use
-from mbv2cli.report.cliffs.report import cliffs_of
+from mbv2cli.report.cliffs import cliffs_of
 from mbv2cli.specs.reader import read_request
 
 

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, UserError
 from mbv2cli.search.choices import MAX_CHOICES, read_choices
-from mbv2cli.specs.base import Spec
-from mbv2cli.specs.keys import keys
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.base import Spec, keys
+from mbv2cli.specs.reader import Setting
 
 
 def chosen(key: str, value: object, model: type[Spec] = NetworkSpec) -> tuple[Any, ...]:
@@ -78,7 +77,7 @@ def test_numbers_that_are_equal_are_one_value() -> None:
 
 def test_there_may_be_so_many_values_and_no_more() -> None:
     assert len(chosen("in", f"1:{MAX_CHOICES}:1")) == MAX_CHOICES
-    with pytest.raises(UserError, match="4,097 values; at most 4,096 are possible"):
+    with pytest.raises(UserError, match="4,097 values; at most 4,096 are allowed"):
         chosen("in", f"1:{MAX_CHOICES + 1}:1")
     with pytest.raises(UserError, match="4,097 values; give at most 4,096"):
         chosen("in", [f"1:{MAX_CHOICES}:1", 1])
@@ -90,18 +89,18 @@ def test_there_may_be_so_many_values_and_no_more() -> None:
         ("", "--in must be a whole number"),
         ("3,", "--in must be a whole number"),
         ([], "--in is an empty list"),
-        ("5:3:1", "'5:3:1' holds no value"),
-        ("3:5:0", "the step must be above 0"),
-        ("3:5:-1", "the step must be above 0"),
-        ("3:5", "'3:5' is no range; write start:stop:step"),
-        ("3:5:1:1", "is no range"),
-        (":5:1", "is no range"),
-        ("a:b:c", "is no range"),
-        ("1e1:1e2:1", "is no range"),
-        ("nan:5:1", "is no range"),
-        ("1:inf:1", "is no range"),
-        ("1:999999999999:0.000000000001", "so take a larger step"),
-        ("1:9999999999999:1", "is no range"),  # too many digits to be meant
+        ("5:3:1", "'5:3:1' has no values"),
+        ("3:5:0", "step must be above 0"),
+        ("3:5:-1", "step must be above 0"),
+        ("3:5", "'3:5' is not a range; write start:stop:step"),
+        ("3:5:1:1", "is not a range"),
+        (":5:1", "is not a range"),
+        ("a:b:c", "is not a range"),
+        ("1e1:1e2:1", "is not a range"),
+        ("nan:5:1", "is not a range"),
+        ("1:inf:1", "is not a range"),
+        ("1:999999999999:0.000000000001", "so use a larger step"),
+        ("1:9999999999999:1", "is not a range"),  # too many digits to be meant
         ("0:3:1", "--in must be a whole number from 1"),
         ("1:2:0.5", "--in must be a whole number"),
         ("3,many", "not 'many'"),

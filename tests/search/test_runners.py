@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import psutil
 import pytest
@@ -45,6 +46,8 @@ if __name__ == "__main__":
         print(cluster.scheduler_address, *(worker.pid for worker in workers), flush=True)
         sys.stdin.read()
 """
+
+Alone: TypeAlias = Callable[[str], tuple[Result, bytes]]
 
 
 @pytest.fixture
@@ -84,49 +87,56 @@ def started(space: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str]) -> Result:
-    stdout, stderr = process.communicate(timeout=120)
+    with process:
+        try:
+            stdout, stderr = process.communicate(timeout=120)
+        finally:
+            process.kill()
     return Result(process.returncode, stdout, stderr)
 
 
-def alone(space: Path, file: str) -> Result:
-    return ended(started(space, "--output", file))
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Alone:
+    """Return what one process finds, and the file of this kind that it writes: once for all."""
 
+    @cache
+    def search(suffix: str) -> tuple[Result, bytes]:
+        space = tmp_path_factory.mktemp("alone") / "space.toml"
+        space.write_text(SPACE)
+        result = ended(started(space, "--output", f"one{suffix}"))
+        content = (space.parent / f"one{suffix}").read_bytes()
+        assert (result.code, result.stderr) == (0, "")
+        assert len(content) > 10**5
+        return result, content
 
-def assert_same_file(space: Path, one: str, other: str) -> None:
-    first, second = ((space.parent / name).read_bytes() for name in (one, other))
-    assert len(first) > 10**5
-    assert first == second
+    return search
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-def test_two_processes_find_and_write_what_one_does(space: Path, suffix: str) -> None:
-    one = alone(space, f"one{suffix}")
+def test_two_processes_find_and_write_what_one_does(space: Path, suffix: str, alone: Alone) -> None:
     two = ended(started(space, "--output", f"two{suffix}", "--jobs", "2"))
-    assert one == two
-    assert (one.code, one.stderr) == (0, "")
-    assert_same_file(space, f"one{suffix}", f"two{suffix}")
+    assert (two, (space.parent / f"two{suffix}").read_bytes()) == alone(suffix)
 
 
-def test_a_cluster_finds_and_writes_the_same_though_a_worker_dies(space: Path) -> None:
-    one = alone(space, "one.csv")
+def test_a_cluster_finds_and_writes_the_same_though_a_worker_dies(
+    space: Path, alone: Alone
+) -> None:
     with cluster() as (address, worker):
         whole = ended(started(space, "--output", "whole.csv", "--scheduler", address))
         process = started(space, "--output", "half.csv", "--scheduler", address)
         wait_for_rows(space.parent, process)
         os.kill(worker, signal.SIGKILL)
         half = ended(process)
-    assert one == whole == half
-    assert_same_file(space, "one.csv", "whole.csv")
-    assert_same_file(space, "one.csv", "half.csv")
+    assert (whole, (space.parent / "whole.csv").read_bytes()) == alone(".csv")
+    assert (half, (space.parent / "half.csv").read_bytes()) == alone(".csv")
 
 
-def test_a_process_that_dies_is_replaced(space: Path) -> None:
-    one = alone(space, "one.csv")
+def test_a_process_that_dies_is_replaced(space: Path, alone: Alone) -> None:
     process = started(space, "--output", "half.csv", "--jobs", "2")
     wait_for_rows(space.parent, process)
     os.kill(workers_of(process)[0], signal.SIGKILL)
-    assert ended(process) == one
-    assert_same_file(space, "one.csv", "half.csv")
+    half = ended(process)
+    assert (half, (space.parent / "half.csv").read_bytes()) == alone(".csv")
 
 
 def wait_for_rows(folder: Path, process: subprocess.Popen[str]) -> None:

@@ -83,6 +83,6 @@ def test_inline_settings_override_a_preset() -> None:
     assert request.input == InputSpec(size=(96, 96))
 
 
-def test_a_typo_is_told_the_nearest_preset() -> None:
+def test_a_typo_suggests_the_nearest_preset() -> None:
     with pytest.raises(UserError, match="did you mean 'mobilenetv2_120d'"):
         read_request("mobilenet_120d")

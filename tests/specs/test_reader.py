@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError
-from mbv2cli.specs.reader import read_request
-from mbv2cli.specs.settings import Setting
+from mbv2cli.specs.reader import Setting, read_request
 
 TINY = """
 in = 1
@@ -84,7 +83,7 @@ def test_mistakes_in_a_file_name_the_file_and_the_key(
     assert words in str(error.value)
 
 
-def test_a_syntax_error_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
+def test_the_message_of_a_syntax_error_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_text("in = 3\nclasses = =\n")
     with pytest.raises(UserError, match="line 2"):

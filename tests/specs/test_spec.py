@@ -5,7 +5,7 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError
-from mbv2cli.specs.channels import scale_channels
+from mbv2cli.specs.network import scale_channels
 from tests.reference_tables import rows
 from tests.strategies import block_specs, network_specs
 
@@ -22,7 +22,7 @@ def test_a_network_is_equal_to_one_made_of_its_own_keys(spec: NetworkSpec) -> No
     assert NetworkSpec.model_validate(spec.model_dump(by_alias=True)) == spec
 
 
-def test_specs_cannot_be_changed() -> None:
+def test_specs_are_frozen() -> None:
     spec = BlockSpec()
     with pytest.raises(ValidationError, match="frozen"):
         spec.stride = 2  # type: ignore[misc]  # that it fails is the test
@@ -46,7 +46,7 @@ def test_shortcut_iff_stride_one_and_equal_channels(
     assert BlockSpec(in_channels=8, out_channels=out, stride=stride).has_shortcut is shortcut
 
 
-def test_an_expand_ratio_that_leaves_nothing_is_refused() -> None:
+def test_an_expand_ratio_that_leaves_no_hidden_channel_is_an_error() -> None:
     with pytest.raises(UserError, match="no hidden channel"):
         BlockSpec(in_channels=1, expand=0.2)
 

@@ -1,1 +1,1 @@
-"""What `mbv2 check` tells, and its faces."""
+"""What `mbv2 check` prints, format by format."""

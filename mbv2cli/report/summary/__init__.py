@@ -1,1 +1,1 @@
-"""What `mbv2 summary` tells, and its faces."""
+"""What `mbv2 summary` prints, format by format."""

@@ -10,14 +10,13 @@ from mbv2cli.plan import Kind, Role, Shape
 from mbv2cli.plan.figures import By, grouped
 from mbv2cli.plan.memory import MemoryUse
 from mbv2cli.plan.weights import flash_bytes, weight_bytes
-from mbv2cli.report.document import Part, RequestDocument, request_fields
+from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.specs import RunSpec
 
 if TYPE_CHECKING:
-    from mbv2cli.nn.records import ForwardRun
+    from mbv2cli.nn.forward import ForwardRun
 
-Megabytes = Annotated[float, AfterValidator(lambda exact: round(exact, 2))]
 Rounded = Annotated[float, AfterValidator(lambda exact: round(exact, 3))]
 Share = Annotated[float, AfterValidator(lambda exact: round(exact, 6))]
 
@@ -30,54 +29,59 @@ class LayerRow(Part):
     """One layer. JSON's ``layers``, the lines of CSV and `--columns` have these fields."""
 
     name: str | None = _of_layer(
-        "name", "torchsummary's name, such as `Conv2d-1`; none for a functional operation."
+        "name", "torchsummary's name, such as `Conv2d-1`; null for a functional operation."
     )
     path: str = _of_layer(
         "path",
-        "Module path, such as `features.2.conv.0.0`; for a functional operation that of the "
-        "module that runs it (empty: the whole).",
+        "Module path, such as `features.2.conv.0.0`; for a functional operation, the path of the "
+        "module that runs it (empty: the whole model).",
     )
     type: str = _of_layer("type", "Class of the module, or function.")
-    role: Role = _of_layer("role", "What it is there for: one of " + ", ".join(Role) + ".")
+    role: Role = _of_layer("role", "Role in the model: one of " + ", ".join(Role) + ".")
     kind: Kind | None = Field(
         validation_alias=AliasPath("layer", "role", "kind"),
-        description="What it is like: one of " + ", ".join(Kind) + "; none for a whole block.",
+        description="Kind of operation: one of " + ", ".join(Kind) + "; null for a whole block.",
     )
     stage: str = _of_layer(
         "stage", "`stem`, `s1` … (rows of the paper's Table 2), `head`, `classifier`, or `block`."
     )
-    block: str = _of_layer("block", "Path of the part it is in, such as `features.2`.")
+    block: str = _of_layer(
+        "block", "Path of the stem, block, head or classifier it is in, such as `features.2`."
+    )
     functional: bool = _of_layer(
-        "is_functional", "Whether it is no module, so torchsummary has no row."
+        "is_functional", "Whether it is a functional operation, which has no row in torchsummary."
     )
     input_shape: Shape = _of_layer(
         "input_shape", "Batch, channels, height, width; or batch, features."
     )
-    output_shape: Shape = _of_layer("output_shape", "The same, of what it puts out.")
-    kernel: int | None = _of_layer("kernel", "Side of the kernel; none where there is none.")
-    stride: int | None = _of_layer("stride", "Stride; none where there is none.")
-    dilation: int | None = _of_layer("dilation", "Dilation; none where there is none.")
-    groups: int | None = _of_layer("groups", "Groups of channels; none where there are none.")
+    output_shape: Shape = _of_layer("output_shape", "The same, of the output.")
+    kernel: int | None = _of_layer("kernel", "Side of the kernel; null without a kernel.")
+    stride: int | None = _of_layer("stride", "Stride; null without a stride.")
+    dilation: int | None = _of_layer("dilation", "Dilation; null without a dilation.")
+    groups: int | None = _of_layer("groups", "Groups of channels; null without groups.")
     params: int = _of_layer("params", "Parameters.")
-    trainable_params: int = _of_layer("trainable_params", "Those that training changes.")
+    trainable_params: int = _of_layer("trainable_params", "Parameters that training updates.")
     buffers: int = _of_layer("buffers", "Elements of BatchNorm's running statistics and counter.")
     macs: int = Field(description="MACs of the whole batch, by the `convention`.")
     moved_bytes: int = Field(
-        description="Input, output and weights of an operation, once each; 0 for what is part of "
-        "the convolution before it (BatchNorm, activation) or no work at all."
+        description="Bytes of input, output and weights, once each; 0 if it is fused into "
+        "the convolution before it (BatchNorm, activation) or does no work."
     )
     intensity: Rounded | None = Field(
-        description="MACs (convolutions + linear) per byte moved; none where nothing is moved."
+        description="MACs (convolutions + linear) per byte moved; null if nothing is moved."
     )
     layerwise_bytes: int | None = Field(
-        description="Alive meanwhile under the rule `layerwise`; none for no step of that rule."
+        description="Bytes alive while the layer runs, under the rule `layerwise`; null if the "
+        "rule skips the layer."
     )
     inplace_depthwise_bytes: int | None = Field(description="The same under `inplace-depthwise`.")
     eager_bytes: int | None = Field(description="The same under `eager`.")
-    training_bytes: int | None = Field(description="Saved by then under the rule `training`.")
+    training_bytes: int | None = Field(
+        description="Bytes saved until then under the rule `training`."
+    )
     receptive_field: int | None = Field(
         description="Side of what an output element sees, in input pixels, padding included; "
-        "none from global pooling on: the whole input."
+        "null from global pooling on, where it is the whole input."
     )
     jump: int | None = Field(
         description="Input pixels from one output element to the next: product of the strides."
@@ -90,27 +94,31 @@ class GroupRow(Part):
 
     name: str = Field(description="Path of the block, name of the stage or of the kind.")
     layers: int = Field(description="Layers and operations in it.")
-    output_shape: Shape | None = Field(description="What the last one puts out; none for kinds.")
+    output_shape: Shape | None = Field(
+        description="Output shape of the last layer; null for kinds."
+    )
     params: int = Field(description="Parameters.")
-    params_share: Share = Field(description="Their share of all, from 0 to 1.")
+    params_share: Share = Field(description="Share of all parameters, from 0 to 1.")
     macs: int = Field(description="MACs of the whole batch, by the `convention`.")
-    macs_share: Share = Field(description="Their share of all, from 0 to 1.")
+    macs_share: Share = Field(description="Share of all MACs, from 0 to 1.")
     moved_bytes: int = Field(description="Sum over its operations.")
     intensity: Rounded | None = Field(
-        description="MACs (convolutions + linear) per byte moved; none where nothing is moved."
+        description="MACs (convolutions + linear) per byte moved; null if nothing is moved."
     )
     layerwise_bytes: int | None = Field(
-        description="Peak in it under the rule `layerwise`; none if that has no step in it."
+        description="Peak in it under the rule `layerwise`; null if the rule skips its layers."
     )
     inplace_depthwise_bytes: int | None = Field(description="The same under `inplace-depthwise`.")
     eager_bytes: int | None = Field(description="The same under `eager`.")
-    training_bytes: int | None = Field(description="Saved at its end under the rule `training`.")
-    receptive_field: int | None = Field(
-        description="That of its last layer; none for kinds, and from global pooling on."
+    training_bytes: int | None = Field(
+        description="Bytes saved until its end under the rule `training`."
     )
-    jump: int | None = Field(description="That of its last layer; none where there is none.")
+    receptive_field: int | None = Field(
+        description="Receptive field of the last layer; null for kinds and from global pooling on."
+    )
+    jump: int | None = Field(description="Jump of the last layer; null where it has none.")
     output_stride: Rounded | None = Field(
-        description="That of its last layer; none where there is none."
+        description="Output stride of the last layer; null where it has none."
     )
 
 
@@ -118,9 +126,9 @@ class PeakPart(Part):
     """The peak of activation memory under a rule."""
 
     rule: str = Field(description="Name of the rule.")
-    counts: str = Field(description="What it takes to be alive.")
-    peak_bytes: int = Field(description="Most that is alive at a moment, of the dtype.")
-    layer: str | None = Field(description="Name of the layer that causes it.")
+    counts: str = Field(description="What the rule counts as alive.")
+    peak_bytes: int = Field(description="Largest number of bytes alive at one moment.")
+    layer: str | None = Field(description="Name of the layer that causes the peak.")
     path: str = Field(description="Path of that layer.")
 
 
@@ -128,17 +136,17 @@ class TotalsPart(Part):
     """Sums over the layers."""
 
     params: int = Field(description="Parameters.")
-    trainable_params: int = Field(description="Those that training changes.")
-    non_trainable_params: int = Field(description="Those that it does not.")
+    trainable_params: int = Field(description="Parameters that training updates.")
+    non_trainable_params: int = Field(description="Parameters that training does not update.")
     buffers: int = Field(description="Elements of BatchNorm's running statistics and counters.")
     macs: int = Field(description="MACs of the whole batch, by the `convention`.")
     activations: int = Field(
-        description="Elements that convolutions and linear layers put out, of the whole batch."
+        description="Elements in the outputs of convolutions and linear layers, of the whole batch."
     )
     receptive_field: int = Field(
         description="Side of what an element of the last feature map sees, in input pixels."
     )
-    weight_bytes: int = Field(description="Parameters, of the dtype.")
+    weight_bytes: int = Field(description="Bytes of the parameters, in the dtype.")
     flash_bytes: int = Field(
         description="int8 weights and int32 biases, BatchNorm folded into the convolutions."
     )
@@ -160,10 +168,10 @@ class ForwardPart(Part):
 
     device: str = Field(description="Device that ran it.")
     dtype: str = Field(description="Element type of weights and input.")
-    output_shape: Shape = Field(description="Shape of what came out.")
+    output_shape: Shape = Field(description="Shape of the output.")
     agrees: bool = Field(
         default=True,
-        description="Always true: where plan and forward pass differ, mbv2 exits 3 instead.",
+        description="Always true: if plan and forward pass differ, mbv2 exits 3 instead.",
     )
 
 
@@ -171,14 +179,14 @@ class SummaryDocument(RequestDocument):
     """What `mbv2 summary --format json` prints."""
 
     command: Literal["summary"] = Field("summary", description="`summary`.")
-    run: RunSpec = Field(description="`device`, `dtype` and `seed` as they were asked for.")
+    run: RunSpec = Field(description="`device`, `dtype` and `seed` as they were given.")
     forward: ForwardPart | None = Field(
         description="The forward pass; null with `--no-forward`: all numbers are the plan's."
     )
     input_shape: Shape = Field(description="Batch, channels, height, width.")
-    output_shape: Shape = Field(description="Shape of what comes out.")
+    output_shape: Shape = Field(description="Shape of the output.")
     convention: str = Field(description="What is counted as MACs: see `mbv2 counts`.")
-    totals: TotalsPart = Field(description="Figures of the whole.")
+    totals: TotalsPart = Field(description="Figures of the whole model.")
     memory: tuple[PeakPart, ...] = Field(
         description="Peak of activation memory under each rule: see `mbv2 memory`."
     )
@@ -194,33 +202,37 @@ class SummaryDocument(RequestDocument):
         description="Kinds of operation, with the fields of `blocks`."
     )
 
-    @classmethod
-    def of(cls, report: SummaryReport) -> SummaryDocument:
-        """Return the document of ``report``."""
-        return cls(
-            **request_fields(report.request),
-            run=report.run,
-            forward=_forward_part(report.forward),
-            input_shape=report.plan.input_shape,
-            output_shape=report.plan.output_shape,
-            convention=report.convention.name,
-            totals=_totals_part(report),
-            memory=tuple(_peak_part(use, report.run.dtype) for use in report.memory),
-            torchsummary=TorchsummaryPart.model_validate(report.sizes),
-            layers=layer_rows(report),
-            blocks=group_rows(report, By.BLOCK),
-            stages=group_rows(report, By.STAGE),
-            kinds=group_rows(report, By.KIND),
-        )
+
+def as_json(report: SummaryReport) -> str:
+    """Return the document, indented."""
+    return SummaryDocument(
+        **request_fields(report.request),
+        run=report.run,
+        forward=_forward_part(report.forward),
+        input_shape=report.plan.input_shape,
+        output_shape=report.plan.output_shape,
+        convention=report.convention.name,
+        totals=_totals_part(report),
+        memory=tuple(_peak_part(use, report.run.dtype) for use in report.memory),
+        torchsummary=TorchsummaryPart.model_validate(report.sizes),
+        layers=_layer_rows(report),
+        blocks=_group_rows(report, By.BLOCK),
+        stages=_group_rows(report, By.STAGE),
+        kinds=_group_rows(report, By.KIND),
+    ).text
 
 
-def layer_rows(report: SummaryReport) -> tuple[LayerRow, ...]:
-    """Return a row for each layer."""
+def rows_of(report: SummaryReport) -> tuple[LayerRow | GroupRow, ...]:
+    """Return a row for each layer, or for each group that the view asks for."""
+    by = report.view.by
+    return _layer_rows(report) if by is None else _group_rows(report, by)
+
+
+def _layer_rows(report: SummaryReport) -> tuple[LayerRow, ...]:
     return tuple(map(LayerRow.model_validate, report.layers))
 
 
-def group_rows(report: SummaryReport, by: By) -> tuple[GroupRow, ...]:
-    """Return a row for each group."""
+def _group_rows(report: SummaryReport, by: By) -> tuple[GroupRow, ...]:
     return tuple(map(GroupRow.model_validate, grouped(report.layers, by)))
 
 

@@ -1,24 +1,25 @@
-"""Which rows and columns of the summary are shown.
+"""Which rows and columns of the summary are shown, and their titles and cells as text.
 
-The document, slow to define, is imported only where rows are made.
+The document takes long to import, so it is imported only where rows are made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mbv2cli.errors import UserError, nearest
+from mbv2cli.plan.conventions import Convention
 from mbv2cli.plan.figures import By
-from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.report.text import bracketed
 
 if TYPE_CHECKING:
     from mbv2cli.report.summary.document import GroupRow, LayerRow
 
 LAYER: Final = "layer"
 WAYS: Final = (LAYER, *By)
-"""What `--by` takes."""
+"""The values of `--by`."""
 
 _GROUP_COLUMNS: Final = (
     *("name", "output_shape", "params", "macs", "macs_share"),
@@ -30,6 +31,24 @@ _DEFAULT_COLUMNS: Final[Mapping[By | None, tuple[str, ...]]] = {
     By.STAGE: _GROUP_COLUMNS,
     By.KIND: ("name", "layers", "params", "params_share", "macs", "macs_share", "intensity"),
 }
+_TITLES: Final[Mapping[str, str]] = {
+    "output_shape": "Output Shape",
+    "params": "Param #",
+    "params_share": "Share",
+    "path": "Path",
+    "macs_share": "Share",
+    "layerwise_bytes": "Layerwise KiB",
+    "inplace_depthwise_bytes": "In-place KiB",
+    "eager_bytes": "Eager KiB",
+    "training_bytes": "Training KiB",
+    "moved_bytes": "Moved KiB",
+    "receptive_field": "Field",
+}
+"""The titles that are not the name of the JSON field."""
+
+_TEXT_COLUMNS: Final = frozenset(
+    {"name", "path", "type", "role", "kind", "stage", "block", "functional"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +58,9 @@ class View:
     by: By | None = None
     columns: tuple[str, ...] = ()
 
-    def rows(self, report: SummaryReport) -> tuple[LayerRow | GroupRow, ...]:
-        """Return the rows of ``report``."""
-        from mbv2cli.report.summary.document import group_rows, layer_rows
-
-        return layer_rows(report) if self.by is None else group_rows(report, self.by)
-
     @property
     def shown_columns(self) -> tuple[str, ...]:
-        """The columns asked for, or the few that tell most."""
+        """The columns asked for, or the default ones."""
         return self.columns or _DEFAULT_COLUMNS[self.by]
 
     @property
@@ -56,6 +69,19 @@ class View:
         from mbv2cli.report.summary.document import GroupRow, LayerRow
 
         return tuple((LayerRow if self.by is None else GroupRow).model_fields)
+
+    def title(self, column: str, convention: Convention) -> str:
+        """Return the title of a column."""
+        match column:
+            case "name":
+                return "Layer (type)" if self.by is None else self.by.capitalize()
+            case "macs":
+                return convention.unit
+            case _:
+                return _TITLES.get(column, column)
+
+
+DEFAULT_VIEW: Final = View()
 
 
 def view_of(by: str, columns: str | None) -> View:
@@ -73,3 +99,37 @@ def view_of(by: str, columns: str | None) -> View:
                 f"{', '.join(view.all_columns)}){nearest(name, view.all_columns)}"
             )
     return View(view.by, names)
+
+
+def is_number(column: str) -> bool:
+    """Return whether a column holds numbers, which are aligned on the right."""
+    return not (column in _TEXT_COLUMNS or column.endswith("shape"))
+
+
+def cell(row: LayerRow | GroupRow, column: str) -> str:
+    """Return a cell; it is empty for null and for a zero that says nothing."""
+    value = getattr(row, column)
+    if column == "name":
+        return str(value or getattr(row, "type", ""))
+    if value is None or _says_nothing(row, column):
+        return ""
+    if column.endswith("_share"):
+        return f"{value:.1%}"
+    if column.endswith("_bytes"):
+        return f"{value / 2**10:,.1f}"
+    return _AS_TEXT.get(type(value), str)(value)
+
+
+def _says_nothing(row: LayerRow | GroupRow, column: str) -> bool:
+    """Return whether a cell is zero because there is nothing to count."""
+    if column == "params":
+        return bool(getattr(row, "functional", False))
+    return column in {"macs", "intensity", "moved_bytes"} and not getattr(row, column)
+
+
+_AS_TEXT: Final[Mapping[type, Callable[[Any], str]]] = {
+    bool: lambda value: str(value).lower(),
+    int: lambda value: f"{value:,}",
+    float: lambda value: f"{value:,.2f}".removesuffix(".00"),
+    tuple: bracketed,
+}

@@ -1,1 +1,1 @@
-"""What `mbv2 sweep` tells, and its faces."""
+"""What `mbv2 sweep` prints, draws and writes."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,7 @@ from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.search.figures import Figure, figure_named
 from mbv2cli.search.members import Members
 from mbv2cli.search.question import Bound
-from mbv2cli.specs.units import Unit
+from mbv2cli.specs.units import Unit, short_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +24,7 @@ PNG_DOTS_PER_INCH: Final = 200
 """1,600 × 1,000 pixels: sharp on a slide, and in a README at half the size."""
 
 _DECADE: Final = 10
-"""Figures that differ by more than this factor are told apart on a logarithmic axis only."""
+"""An axis is logarithmic if its figures differ by more than this factor."""
 
 # colours of Okabe and Ito, told apart by colour-blind people too
 _OTHERS, _FEASIBLE, _FRONT, _BEST = "#b8b8b8", "#0072b2", "#d55e00", "#000000"
@@ -40,33 +39,20 @@ _STYLE: Final[Any] = {
 _LIMIT_LINE: Final[dict[str, Any]] = {"color": "#444444", "linestyle": "--", "linewidth": 1}
 
 
-class PlotFormat(StrEnum):
-    """The formats of a picture, by the end of a file's name."""
-
-    SVG = ".svg"
-    PNG = ".png"
-
-
-def plot_format(path: Path) -> PlotFormat:
-    """Return the format that a file's name asks for. Raises `UserError` if it is none of ours."""
-    suffix = path.suffix.lower()
-    if suffix not in list(PlotFormat):
-        raise UserError(f"--plot must end in {' or '.join(PlotFormat)}, not '{path.name}'")
-    return PlotFormat(suffix)
-
-
-def refuse_without_matplotlib() -> None:
-    """Raise `UserError` where matplotlib is not installed."""
+def refuse_undrawable(path: Path) -> None:
+    """Raise `UserError` if matplotlib or the format that the name ends in is not there."""
+    if path.suffix.lower() not in (".svg", ".png"):
+        raise UserError(f"--plot must end in .svg or .png, not '{path.name}'")
     try:
-        import matplotlib.figure  # noqa: F401  (whether that works is the question)
+        import matplotlib.figure  # noqa: F401  (only to see whether it is there)
     except ImportError:
         raise UserError(
             "--plot needs matplotlib; install it with pip install 'mbv2[plot]'"
         ) from None
 
 
-def draw(report: SweepReport, form: PlotFormat) -> bytes:
-    """Return the picture as the content of a file of this format."""
+def draw(report: SweepReport, suffix: str) -> bytes:
+    """Return the picture as the content of a file whose name ends in ``.svg`` or ``.png``."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure as Picture
 
@@ -74,10 +60,9 @@ def draw(report: SweepReport, form: PlotFormat) -> bytes:
         picture = Picture(figsize=INCHES, layout="constrained")
         _draw(report, picture)
         file = io.BytesIO()
-        metadata = {"Date": None} if form is PlotFormat.SVG else None
-        picture.savefig(
-            file, format=form.removeprefix("."), dpi=PNG_DOTS_PER_INCH, metadata=metadata
-        )
+        form = suffix.lower().removeprefix(".")
+        metadata = {"Date": None} if form == "svg" else None
+        picture.savefig(file, format=form, dpi=PNG_DOTS_PER_INCH, metadata=metadata)
     return file.getvalue()
 
 
@@ -127,37 +112,34 @@ def _draw_limits(report: SweepReport, axes: Axes) -> None:
     for bound in report.question.bounds:
         if bound.figure == x:
             axes.axvline(bound.limit, **_LIMIT_LINE)
-            axes.annotate(
-                _bound_text(bound),
-                (bound.limit, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                horizontalalignment="center",
-                fontsize=10,
-            )
+            place: Any = {
+                "xy": (bound.limit, 1),
+                "xycoords": ("data", "axes fraction"),
+                "xytext": (0, 3),
+                "horizontalalignment": "center",
+            }
         elif bound.figure == y:
             axes.axhline(bound.limit, **_LIMIT_LINE)
-            axes.annotate(
-                _bound_text(bound),
-                (1, bound.limit),
-                xycoords=("axes fraction", "data"),
-                xytext=(4, 0),
-                textcoords="offset points",
-                verticalalignment="center",
-                fontsize=10,
-            )
+            place = {
+                "xy": (1, bound.limit),
+                "xycoords": ("axes fraction", "data"),
+                "xytext": (4, 0),
+                "verticalalignment": "center",
+            }
+        else:
+            continue
+        axes.annotate(_bound_text(bound), textcoords="offset points", fontsize=10, **place)
 
 
 def _bound_text(bound: Bound) -> str:
     sign = "≥" if bound.is_minimum else "≤"
-    return f"{bound.figure} {sign} {_short(bound.limit, figure_named(bound.figure).unit)}"
+    return f"{bound.figure} {sign} {short_text(bound.limit, figure_named(bound.figure).unit)}"
 
 
 def _scale(
     axis: Axis, set_scale: Callable[[str], None], report: SweepReport, figure: Figure
 ) -> None:
-    """Label an axis; make it logarithmic where figures differ by a decade and more."""
+    """Label an axis; make it logarithmic if figures differ by more than a decade."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     low, high = axis.get_data_interval()
@@ -169,7 +151,7 @@ def _scale(
     else:
         steps = [1, 2, 4, 8] if binary else [1, 2, 2.5, 5, 10]
         axis.set_major_locator(MaxNLocator(8, steps=steps))
-    axis.set_major_formatter(FuncFormatter(lambda value, _place: _short(value, figure.unit)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _place: short_text(value, figure.unit)))
     axis.set_label_text(_axis_text(report, figure))
 
 
@@ -182,17 +164,3 @@ def _axis_text(report: SweepReport, figure: Figure) -> str:
             return f"activation peak ({counting.rule}, {counting.dtype})"
         case _:
             return figure.what
-
-
-def _short(value: float, unit: Unit) -> str:
-    """Return an amount with a letter for its power: ``50 M``, ``512 KiB``."""
-    for factor, letters in _POWERS[unit]:
-        if abs(value) >= factor:
-            return f"{value / factor:.4g} {letters}"
-    return f"{value:.4g}{' B' if unit is Unit.BYTES else ''}"
-
-
-_POWERS: Final = {
-    Unit.COUNT: ((10**9, "G"), (10**6, "M"), (10**3, "k")),
-    Unit.BYTES: ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")),
-}

@@ -1,4 +1,4 @@
-"""What `mbv2 sweep` has to tell, as data."""
+"""What `mbv2 sweep` reports, as data."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mbv2cli.search.winners import Winner
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SweepReport:
-    """A search and what came of it.
+    """A search and its results.
 
-    ``top`` are the first few by the order asked for. ``front`` are members of the Pareto front,
-    of which there are ``front_size``. ``cloud`` are some of the members that fit, for a
-    picture. ``verified`` counts members whose forward passes agreed.
+    ``top`` holds the first few members in the order that was asked for, ``front`` up to 1,000 of
+    the ``front_size`` members of the Pareto front, and ``cloud`` a sample of the feasible members
+    for a picture. ``verified`` counts the members whose forward passes agreed.
     """
 
     question: Question
@@ -32,22 +32,22 @@ class SweepReport:
 
     @property
     def front_size(self) -> int:
-        """Members of the front, listed or not."""
+        """Number of members of the front."""
         return len(self.found.front)
 
     @property
     def order_text(self) -> str:
-        """What ``top`` is sorted by: ``macs``, or ``-macs`` for the most first."""
+        """The figure that sorts ``top``: ``macs``, or ``-macs`` for largest first."""
         return ordering_text(self.question.order)
 
     @property
     def sample_of_quantiles(self) -> int:
-        """Members that the quantiles are taken of."""
+        """Number of members that the quantiles describe."""
         return len(self.found.sampled)
 
 
 def ordering_text(ordering: Ordering) -> str:
-    """Return ``macs``, or ``-macs`` for the most first."""
+    """Return ``macs``, or ``-macs`` for largest first."""
     return f"{'-' if ordering.descending else ''}{ordering.figure}"
 
 

@@ -1,0 +1,28 @@
+"""Imports that take less time."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def fast_imports() -> Iterator[None]:
+    """Rest the garbage collector while modules are imported, a tenth to a fifth faster.
+
+    What an import makes stays until the process ends, so the collector would find no garbage in
+    it. It ignores these objects from then on.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def start_torch() -> None:
+    """Import the room that needs torch."""
+    with fast_imports():
+        import mbv2cli.nn.forward  # noqa: F401  (the import is what this is for)

@@ -1,0 +1,282 @@
+"""What other tools count, as named rules by kind of operation.
+
+Each rule was read from the tool's source; ``make peers`` compares it with the tool itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Final, NamedTuple, TypeAlias
+
+from mbv2cli.errors import UserError, nearest
+from mbv2cli.graph.ops import Conv, Kind, Linear, Op
+
+Rule: TypeAlias = Callable[[Op], int]
+
+_COUNTED_BY_ALL: Final = frozenset(
+    {
+        Kind.CONV,
+        Kind.LINEAR,
+        Kind.NORM,
+        Kind.ACT,
+        Kind.ADD,
+        Kind.POOL,
+        Kind.RESHAPE,
+        Kind.DROPOUT,
+        Kind.CONSTANT,
+    }
+)
+"""Kinds of operation that were compared with every tool."""
+
+_NOT_MULTIPLYING: Final = _COUNTED_BY_ALL | {Kind.MUL, Kind.CAT, Kind.PAD}
+"""Kinds of operation of which convolutions + linear layers count exactly those two."""
+
+
+class Addition(NamedTuple):
+    """What a convention counts on top of its base; a negative count is subtracted."""
+
+    what: str
+    rule: Rule
+
+
+class Added(NamedTuple):
+    """The amount of an addition."""
+
+    what: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """A way of counting: ``factor`` × (``base`` + additions), summed over the operations.
+
+    ``key`` is the name without spaces, for the command line. ``quirk`` says what else to know.
+    ``kinds`` are the kinds of operation that the rules cover.
+    """
+
+    key: str
+    name: str
+    unit: str
+    base: Rule
+    reported_by: str
+    additions: tuple[Addition, ...] = ()
+    factor: int = 1
+    quirk: str = ""
+    kinds: frozenset[Kind] = _COUNTED_BY_ALL
+
+    def of(self, op: Op) -> int:
+        """Return the count of one operation; 0 where the convention has no rule for it."""
+        if op.kind not in self.kinds:
+            return 0
+        return self.factor * (self.base(op) + sum(rule(op) for _what, rule in self.additions))
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The count of a graph under a convention.
+
+    ``unknown`` names the functions that the convention has no rule for: the total is then a lower
+    bound.
+    """
+
+    convention: Convention
+    total: int
+    added: tuple[Added, ...]
+    unknown: tuple[str, ...] = ()
+
+
+def count(convention: Convention, ops: Iterable[Op]) -> Count:
+    """Return the count of ``ops`` under ``convention``."""
+    known: list[Op] = []
+    unknown: list[str] = []
+    for op in ops:
+        if op.kind in convention.kinds:
+            known.append(op)
+        else:
+            unknown.append(op.function)
+    added = tuple(
+        Added(what, sum(map(rule, known)) * convention.factor)
+        for what, rule in convention.additions
+    )
+    base = sum(map(convention.base, known)) * convention.factor
+    total = base + sum(one.amount for one in added)
+    return Count(convention, total, added, tuple(dict.fromkeys(unknown)))
+
+
+def mac_convention(name: str) -> Convention:
+    """Return the convention of MACs with this name or key. Raises `UserError` if there is none."""
+    for convention in MAC_CONVENTIONS:
+        if name in (convention.key, convention.name):
+            return convention
+    names = [convention.key for convention in MAC_CONVENTIONS]
+    raise UserError(
+        f"--convention must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
+    )
+
+
+def _macs(op: Op) -> int:
+    return op.macs
+
+
+def _params(op: Op) -> int:
+    return op.params
+
+
+def _bias(op: Op) -> int:
+    has_bias = isinstance(op.attributes, Conv | Linear) and op.attributes.bias
+    return prod(op.output_shape) if has_bias else 0
+
+
+def _linear_bias(op: Op) -> int:
+    return _bias(op) if op.kind is Kind.LINEAR else 0
+
+
+def _norm_params(op: Op) -> int:
+    return op.params if op.kind is Kind.NORM else 0
+
+
+def _norm_params_per_sample(op: Op) -> int:
+    return op.output_shape[0] * _norm_params(op)
+
+
+def _norm_elements(op: Op) -> int:
+    return prod(op.output_shape) if op.kind is Kind.NORM else 0
+
+
+def _pool_inputs(op: Op) -> int:
+    return prod(op.input_shapes[0]) if op.kind is Kind.POOL else 0
+
+
+def _norm_statistics(op: Op) -> int:
+    # PyTorch's own count of batches is not a running statistic
+    return op.buffers - 1 if op.kind is Kind.NORM and op.buffers else 0
+
+
+_PTFLOPS_PER_ACTIVATION: Final[Mapping[str, int]] = {
+    # ptflops has hooks on some modules and replaces some functions: ReLU and GELU are both
+    "relu": 2,
+    "gelu": 2,
+    "relu6": 1,
+    "leaky_relu": 1,
+    "silu": 1,
+    "hardswish": 0,
+    "identity": 0,
+}
+
+
+def _ptflops_activations(op: Op) -> int:
+    if op.kind is not Kind.ACT:
+        return 0
+    return _PTFLOPS_PER_ACTIVATION.get(op.function, 0) * prod(op.output_shape)
+
+
+_BIAS: Final = Addition("bias of linear layers", _linear_bias)
+_NORM_TWICE: Final = Addition("2 a BatchNorm element", lambda op: 2 * _norm_elements(op))
+_POOLING: Final = Addition("inputs of global pooling", _pool_inputs)
+
+CONV_LINEAR: Final = Convention(
+    "conv+linear",
+    "conv+linear",
+    "MACs",
+    _macs,
+    "the paper, torchvision",
+    kinds=_NOT_MULTIPLYING,
+)
+FLOP_COUNTER: Final = Convention(
+    "flop-counter",
+    "conv+linear x2",
+    "FLOPs",
+    _macs,
+    "torch.utils.flop_counter",
+    factor=2,
+    kinds=_NOT_MULTIPLYING,
+)
+PTFLOPS_ATEN: Final = Convention(
+    "ptflops-aten", "+linear bias", "MACs", _macs, "ptflops 0.7.5 (aten)", (_BIAS,)
+)
+TORCHINFO: Final = Convention(
+    "torchinfo",
+    "+bias +BN parameter count",
+    "mult-adds",
+    _macs,
+    "torchinfo 1.8.0",
+    (_BIAS, Addition("BatchNorm parameters", _norm_params_per_sample)),
+    quirk="BatchNorm counts once a sample, whatever the size of its feature map",
+)
+FVCORE: Final = Convention(
+    "fvcore",
+    "+BN 2/element +pool",
+    "flops",
+    _macs,
+    "fvcore 0.1.5, timm",
+    (_NORM_TWICE, _POOLING),
+    quirk="what it calls flops are MACs; shortcuts and activations count nothing",
+)
+PTFLOPS: Final = Convention(
+    "ptflops",
+    "+BN +activation +bias +pool",
+    "MACs",
+    _macs,
+    "ptflops 0.7.5",
+    (
+        _BIAS,
+        _NORM_TWICE,
+        Addition("activations (ReLU, GELU x2)", _ptflops_activations),
+        _POOLING,
+    ),
+    quirk="ReLU and GELU count twice, as a module and as a function; Hardswish never counts",
+)
+THOP: Final = Convention(
+    "thop",
+    "+BN 4/element",
+    "MACs",
+    _macs,
+    "thop 0.1.1",
+    (Addition("4 a BatchNorm element", lambda op: 4 * _norm_elements(op)),),
+    quirk="functional operations, pooling among them, count nothing",
+)
+
+MAC_CONVENTIONS: Final = (
+    CONV_LINEAR,
+    FLOP_COUNTER,
+    PTFLOPS_ATEN,
+    TORCHINFO,
+    FVCORE,
+    PTFLOPS,
+    THOP,
+)
+
+PARAMS: Final = Convention(
+    "params", "params", "elements", _params, "torchvision, timm", kinds=frozenset(Kind)
+)
+PARAMS_AND_STATISTICS: Final = Convention(
+    "running-statistics",
+    "+running statistics",
+    "elements",
+    _params,
+    "Keras (total)",
+    (Addition("BatchNorm means and variances", _norm_statistics),),
+    kinds=frozenset(Kind),
+)
+PARAMS_WITHOUT_NORM: Final = Convention(
+    "without-batchnorm",
+    "without BatchNorm",
+    "elements",
+    _params,
+    "TF-slim",
+    (Addition("BatchNorm parameters", lambda op: -_norm_params(op)),),
+    kinds=frozenset(Kind),
+)
+PARAMS_FOLDED: Final = Convention(
+    "folded",
+    "BatchNorm folded",
+    "elements",
+    _params,
+    "what is deployed",
+    # the scale goes into the convolution's weights, the shift stays as its bias
+    (Addition("BatchNorm scales", lambda op: -_norm_params(op) // 2),),
+    kinds=frozenset(Kind),
+)
+PARAM_CONVENTIONS: Final = (PARAMS, PARAMS_AND_STATISTICS, PARAMS_WITHOUT_NORM, PARAMS_FOLDED)

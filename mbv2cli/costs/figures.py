@@ -1,0 +1,221 @@
+"""The figures of a model, each declared once: name, unit, how it is worked out and combined.
+
+Limits, lock, drift, comparison, search, ``--print`` and JSON follow from `FIGURES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import reduce
+from math import prod
+from typing import Any, Final, TypeAlias
+
+from mbv2cli.costs.conventions import mac_convention
+from mbv2cli.costs.memory import (
+    EAGER,
+    ELEMENT_BYTES,
+    INPLACE_DEPTHWISE,
+    LAYERWISE,
+    TRAINING,
+    MemoryRule,
+    rule_named,
+    timeline,
+)
+from mbv2cli.costs.receptive_field import Geometry, geometries
+from mbv2cli.graph.graph import GraphInModel
+from mbv2cli.graph.ops import Kind, Linear, Op, larger
+from mbv2cli.specs.units import Unit
+
+Amount: TypeAlias = Any
+"""An int, or an array with one for each candidate of a search."""
+
+INT32_BYTES: Final = 4
+
+
+class Combine(Enum):
+    """How the amounts of the segments make that of the model."""
+
+    SUM = "sum"
+    HIGHEST = "highest"
+
+    def together(self, amounts: Iterable[Amount]) -> Amount:
+        """Return the sum, or the highest, of amounts."""
+        return sum(amounts) if self is Combine.SUM else reduce(larger, amounts)
+
+
+class Better(Enum):
+    """Which amounts are better, and the word that starts the name of a limit."""
+
+    SMALLER = "max"
+    LARGER = "min"
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How MACs and bytes are counted: the names of convention, memory rule and element type."""
+
+    convention: str = "conv+linear"
+    rule: str = "layerwise"
+    dtype: str = "int8"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number about a model.
+
+    ``of`` gives the amount of a graph or segment and ``combine`` how the segments' amounts make
+    the model's; ``start`` is added to it. A figure with a ``better`` side can be limited, is
+    locked and compared, and can be searched by. ``rule`` is there for the peak of one memory rule.
+    """
+
+    name: str
+    description: str
+    of: Callable[[GraphInModel, Counting], Amount]
+    unit: Unit = Unit.COUNT
+    combine: Callable[[Counting], Combine] = lambda _counting: Combine.SUM
+    better: Better | None = None
+    start: int = 0
+    rule: MemoryRule | None = None
+
+    @property
+    def field(self) -> str:
+        """The name in JSON and of ``--print``: an amount of bytes says so."""
+        return f"{self.name}_bytes" if self.unit is Unit.BYTES else self.name
+
+    def value(self, graph: GraphInModel, counting: Counting) -> Amount:
+        """Return the figure of a whole graph."""
+        return self.start + self.of(graph, counting)
+
+
+def _sum_of(field: Callable[[Op], Amount]) -> Callable[[GraphInModel, Counting], Amount]:
+    return lambda model, _counting: sum(map(field, model.graph.ops))
+
+
+def _macs(model: GraphInModel, counting: Counting) -> Amount:
+    return sum(map(mac_convention(counting.convention).of, model.graph.ops))
+
+
+def _activations(op: Op) -> Amount:
+    return prod(op.output_shape) if op.multiplies else 0
+
+
+def _layers(model: GraphInModel, _counting: Counting) -> int:
+    modules = sum(not op.is_functional for op in model.graph.ops)
+    return modules + sum(1 for one in model.graph.scopes if one.path and not one.is_sequential)
+
+
+def flash_bytes(op: Op) -> Amount:
+    """Return the bytes of int8 weights and int32 biases, BatchNorm folded into convolutions."""
+    if op.kind is Kind.NORM:  # its shift stays, as the convolution's bias
+        return op.params // 2 * INT32_BYTES
+    has_bias = isinstance(op.attributes, Linear) and op.attributes.bias
+    bias = op.output_shape[-1] if has_bias else 0
+    return op.params - bias + bias * INT32_BYTES
+
+
+def _weight_bytes(model: GraphInModel, counting: Counting) -> Amount:
+    return sum(op.params for op in model.graph.ops) * ELEMENT_BYTES[counting.dtype]
+
+
+def _widening(model: GraphInModel, _counting: Counting) -> Amount:
+    """Return how many pixels more than its input the last feature map sees, on its smaller side."""
+    seen = [one for one in geometries(model.graph, Geometry((0, 0), model.jump)) if one]
+    if not seen:
+        return 0
+    height, width = seen[-1].receptive_field
+    return height if height is width else -larger(-height, -width)
+
+
+def _peak_of(rule: MemoryRule, model: GraphInModel, dtype: str) -> Amount:
+    elements = [step.elements for step in timeline(rule, model)]
+    return (
+        _combined(rule).together(elements[-1:] if rule.grows else elements) * (ELEMENT_BYTES[dtype])
+    )
+
+
+def _combined(rule: MemoryRule) -> Combine:
+    return Combine.SUM if rule.grows else Combine.HIGHEST
+
+
+def _peak_figure(rule: MemoryRule) -> Figure:
+    return Figure(
+        rule.name.replace("-", "_"),
+        f"peak of activation memory under the rule {rule.name}",
+        lambda model, counting: _peak_of(rule, model, counting.dtype),
+        Unit.BYTES,
+        lambda _counting: _combined(rule),
+        rule=rule,
+    )
+
+
+PARAMS: Final = Figure("params", "parameters", _sum_of(lambda op: op.params), better=Better.SMALLER)
+MACS: Final = Figure("macs", "MACs of the batch, by the convention", _macs, better=Better.SMALLER)
+PEAK: Final = Figure(
+    "peak",
+    "peak of activation memory, by the memory rule and the dtype",
+    lambda model, counting: _peak_of(rule_named(counting.rule), model, counting.dtype),
+    Unit.BYTES,
+    lambda counting: _combined(rule_named(counting.rule)),
+    Better.SMALLER,
+)
+FLASH: Final = Figure(
+    "flash",
+    "bytes of int8 weights and int32 biases, BatchNorm folded into the convolutions",
+    _sum_of(flash_bytes),
+    Unit.BYTES,
+    better=Better.SMALLER,
+)
+ACTIVATIONS: Final = Figure(
+    "activations",
+    "elements that convolutions and linear layers put out, of the whole batch",
+    _sum_of(_activations),
+    better=Better.SMALLER,
+)
+LAYERS: Final = Figure("layers", "rows of torchsummary's table", _layers, better=Better.SMALLER)
+RECEPTIVE_FIELD: Final = Figure(
+    "receptive_field",
+    "side of what an element of the last feature map sees, in input pixels",
+    _widening,
+    better=Better.LARGER,
+    start=1,
+)
+
+FIGURES: Sequence[Figure] = (
+    PARAMS,
+    MACS,
+    PEAK,
+    FLASH,
+    ACTIVATIONS,
+    LAYERS,
+    RECEPTIVE_FIELD,
+    Figure(
+        "trainable_params",
+        "parameters that training updates",
+        _sum_of(lambda op: op.trainable_params),
+    ),
+    Figure(
+        "non_trainable_params",
+        "parameters that training does not update",
+        _sum_of(lambda op: op.params - op.trainable_params),
+    ),
+    Figure(
+        "buffers",
+        "elements of BatchNorm's running statistics and counters",
+        _sum_of(lambda op: op.buffers),
+    ),
+    Figure("weight", "bytes of all parameters, in the dtype", _weight_bytes, Unit.BYTES),
+    *map(_peak_figure, (LAYERWISE, INPLACE_DEPTHWISE, EAGER, TRAINING)),
+)
+"""Every figure. Figures with a ``better`` side come first, in the order in which they are shown."""
+
+
+def graded_figures() -> tuple[Figure, ...]:
+    """Return the figures with a better side: limited, locked, compared, searched by."""
+    return tuple(figure for figure in FIGURES if figure.better)
+
+
+def figure_named(name: str) -> Figure:
+    """Return the figure of this name. Raises `KeyError` if there is none."""
+    return {figure.name: figure for figure in FIGURES}[name]

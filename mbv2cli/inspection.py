@@ -1,0 +1,99 @@
+"""A spec on an input: its planned graph, rows and figures. This is what every report takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, TypeAlias
+
+from mbv2cli.costs.figures import Counting, Figure, figure_named
+from mbv2cli.costs.memory import MemoryRule, MemoryUse, memory_use
+from mbv2cli.costs.segments import PlacedCosts, segment_costs, together
+from mbv2cli.graph.build import planned_graph
+from mbv2cli.graph.graph import Graph
+from mbv2cli.graph.ops import Shape
+from mbv2cli.graph.rows import Layer, layers_of
+from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.run import InputSpec
+
+ModelSpec: TypeAlias = BlockSpec | NetworkSpec
+
+DEFAULT_INPUT: Final = InputSpec()
+_DEFAULT: Final = Counting(dtype="float32")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the operations, for the whole batch.
+
+    ``macs`` are those of convolutions and linear layers; ``activations`` are the elements that
+    they put out (timm's and fvcore's meaning). ``buffers`` are BatchNorm's running statistics
+    and its counts of batches.
+    """
+
+    params: int
+    trainable_params: int
+    non_trainable_params: int
+    buffers: int
+    macs: int
+    activations: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``spec`` on an input of ``input_shape`` (B, in, H, W), worked out without torch."""
+
+    spec: ModelSpec
+    input_shape: Shape
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The planned graph."""
+        return planned_graph(self.spec, self.input_shape)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """A row for each module and each functional operation, in torchsummary's order."""
+        return layers_of(self.graph)
+
+    @cached_property
+    def segments(self) -> tuple[PlacedCosts, ...]:
+        """The costs of stem, blocks, head and classifier."""
+        return segment_costs(self.spec, self.input_shape)
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of the output."""
+        return self.segments[-1].costs.output_shape
+
+    @property
+    def macs_per_sample(self) -> int:
+        """MACs of one input of the batch."""
+        return self.totals.macs // self.input_shape[0]
+
+    @cached_property
+    def totals(self) -> Totals:
+        """Sums over the operations."""
+        names = Totals.__dataclass_fields__
+        return Totals(**{name: self.figure(figure_named(name)) for name in names})
+
+    @property
+    def feature_maps(self) -> Mapping[int, Shape]:
+        """The output of the last block at each stride (input height ÷ feature map height)."""
+        blocks = (one.costs for one in self.segments if one.is_block)
+        return {costs.jump[0]: costs.output_shape for costs in blocks}
+
+    def figure(self, figure: Figure, counting: Counting = _DEFAULT) -> int:
+        """Return a figure of the model."""
+        return together(self.segments, figure, counting)
+
+    def memory(self, rule: MemoryRule) -> MemoryUse:
+        """Return the memory of activations under a rule, moment by moment."""
+        return memory_use(rule, self.graph)
+
+
+def plan_of(spec: ModelSpec, input: InputSpec = DEFAULT_INPUT) -> Plan:
+    """Return the plan of ``spec`` on ``input``, by default one input of 224×224."""
+    return Plan(spec, (input.batch, spec.in_channels, *input.size))

@@ -1,0 +1,267 @@
+"""From a call of a torch function to the kind and the attributes of an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from torch import Tensor, nn
+
+from mbv2cli.graph.ops import (
+    Act,
+    Arithmetic,
+    Attributes,
+    Conv,
+    Dropout,
+    Kind,
+    Linear,
+    Norm,
+    Plain,
+    Pool,
+    Rearrangement,
+    Sides,
+)
+
+
+class Call(NamedTuple):
+    """A call of a torch function. Its name is without the ``_`` that ends an in-place one."""
+
+    name: str
+    inplace: bool
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+
+    def argument(self, position: int, name: str, default: Any = None) -> Any:
+        """Return an argument, wherever the caller put it."""
+        if name in self.kwargs:
+            return self.kwargs[name]
+        return self.args[position] if position < len(self.args) else default
+
+
+class Meaning(NamedTuple):
+    """What a call means for the graph."""
+
+    kind: Kind
+    function: str
+    attributes: Attributes
+    macs: int = 0
+
+
+def read_call(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
+    """Return the call, under one name for a function, its method and its operator."""
+    name: str = getattr(function, "__name__", type(function).__name__)
+    if name == "__get__":  # a property, such as x.data
+        name = getattr(function.__self__, "__name__", name)
+    inplace = bool(kwargs.get("inplace")) or (
+        name in _INPLACE_AT and len(args) > _INPLACE_AT[name] and bool(args[_INPLACE_AT[name]])
+    )
+    if name in ("__setitem__", "__itruediv__"):
+        inplace = True
+    elif name.endswith("_") and not name.endswith("__"):
+        name, inplace = name.removesuffix("_"), True
+    return Call(_SAME_AS.get(name, name), inplace, args, kwargs)
+
+
+def meaning_of(call: Call, result: Tensor, *, is_view: bool) -> Meaning:
+    """Return what a call means; a function without a rule is kept as unknown."""
+    if call.name in _READERS:
+        return _READERS[call.name](call, result)
+    if call.name in _ACTIVATIONS:
+        return Meaning(Kind.ACT, call.name, Act(call.inplace))
+    if call.name in _ARITHMETIC:
+        attributes = Arithmetic(call.inplace, _number(call))
+        return Meaning(_ARITHMETIC[call.name], call.name, attributes)
+    if call.name in _REARRANGEMENTS:
+        arguments = Rearrangement(_arguments(call), is_view)
+        return Meaning(_REARRANGEMENTS[call.name], call.name, arguments)
+    if is_view:
+        return Meaning(Kind.RESHAPE, call.name, Rearrangement(_arguments(call), view=True))
+    return Meaning(Kind.UNKNOWN, call.name, Plain(call.inplace))
+
+
+def _conv(call: Call, result: Tensor) -> Meaning:
+    weight: Tensor = call.argument(1, "weight")
+    dimensions = weight.dim() - 2
+    padding = call.argument(4, "padding", 0)
+    attributes = Conv(
+        kernel=tuple(weight.shape[2:]),
+        stride=_sides(call.argument(3, "stride", 1), dimensions),
+        padding=padding if isinstance(padding, str) else _sides(padding, dimensions),
+        dilation=_sides(call.argument(5, "dilation", 1), dimensions),
+        groups=call.argument(6, "groups", 1),
+        bias=call.argument(2, "bias") is not None,
+    )
+    return Meaning(Kind.CONV, call.name, attributes, _one_per_weight(weight, result))
+
+
+def _linear(call: Call, result: Tensor) -> Meaning:
+    bias = Linear(call.argument(2, "bias") is not None)
+    return Meaning(
+        Kind.LINEAR, call.name, bias, _one_per_weight(call.argument(1, "weight"), result)
+    )
+
+
+def _one_per_weight(weight: Tensor, result: Tensor) -> int:
+    """Return one multiplication for each weight that meets an output element."""
+    return result.numel() * weight[0].numel()
+
+
+def _batch_norm(call: Call, _result: Tensor) -> Meaning:
+    attributes = Norm(
+        eps=call.argument(7, "eps", 1e-5),
+        momentum=call.argument(6, "momentum", 0.1),
+        affine=call.argument(3, "weight") is not None,
+        batch_statistics=bool(call.argument(5, "training", default=False)),
+    )
+    return Meaning(Kind.NORM, call.name, attributes)
+
+
+def _hardtanh(call: Call, _result: Tensor) -> Meaning:
+    low, high = call.argument(1, "min_val", -1.0), call.argument(2, "max_val", 1.0)
+    if (low, high) == (0, 6):
+        return Meaning(Kind.ACT, "relu6", Act(call.inplace))
+    return Meaning(Kind.ACT, call.name, Act(call.inplace, f"{low} to {high}"))
+
+
+def _leaky_relu(call: Call, _result: Tensor) -> Meaning:
+    slope = call.argument(1, "negative_slope", 0.01)
+    return Meaning(Kind.ACT, call.name, Act(call.inplace, slope))
+
+
+def _gelu(call: Call, _result: Tensor) -> Meaning:
+    formula = call.argument(1, "approximate", "none")
+    return Meaning(Kind.ACT, call.name, Act(call.inplace, formula))
+
+
+def _dropout(call: Call, _result: Tensor) -> Meaning:
+    probability = call.argument(1, "p", 0.5)
+    training = bool(call.argument(2, "training", default=True))
+    return Meaning(Kind.DROPOUT, call.name, Dropout(probability, call.inplace, training))
+
+
+def _adaptive_pool(call: Call, result: Tensor) -> Meaning:
+    size = call.argument(1, "output_size")
+    output = tuple(size) if isinstance(size, list | tuple) else (size,) * (result.dim() - 2)
+    return Meaning(Kind.POOL, call.name, Pool(output))
+
+
+def _pool(call: Call, result: Tensor) -> Meaning:
+    dimensions = result.dim() - 2
+    kernel = _sides(call.argument(1, "kernel_size"), dimensions)
+    stride = call.argument(2, "stride")
+    attributes = Pool(
+        kernel=kernel,
+        stride=_sides(stride, dimensions) if stride else kernel,
+        padding=_sides(call.argument(3, "padding", 0), dimensions),
+    )
+    return Meaning(Kind.POOL, call.name, attributes)
+
+
+def _sides(value: Any, dimensions: int) -> Sides:
+    if isinstance(value, int):
+        return (value,) * dimensions
+    sides = tuple(value)
+    return sides * dimensions if len(sides) == 1 else sides
+
+
+def _number(call: Call) -> float | None:
+    """Return the number beside the tensors of an addition or multiplication, if there is one."""
+    numbers = [one for one in (*call.args, *call.kwargs.values()) if isinstance(one, int | float)]
+    return numbers[0] if numbers else None
+
+
+def _arguments(call: Call) -> str:
+    """Return the arguments that are not tensors, as text."""
+    plain = [repr(one) for one in call.args if not _has_tensor(one)]
+    named = [f"{name}={one!r}" for name, one in call.kwargs.items() if not _has_tensor(one)]
+    return ", ".join([*plain, *named])
+
+
+def _has_tensor(value: object) -> bool:
+    return bool(tensors_in(value))
+
+
+def tensors_in(value: object) -> list[Tensor]:
+    """Return the tensors in a value and in the lists, tuples and dictionaries in it, in order."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [tensor for one in value for tensor in tensors_in(one)]
+    return []
+
+
+_READERS: Final[Mapping[str, Callable[[Call, Tensor], Meaning]]] = {
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
+    "linear": _linear,
+    "batch_norm": _batch_norm,
+    "hardtanh": _hardtanh,
+    "leaky_relu": _leaky_relu,
+    "gelu": _gelu,
+    "dropout": _dropout,
+    **dict.fromkeys(("adaptive_avg_pool2d", "adaptive_max_pool2d"), _adaptive_pool),
+    **dict.fromkeys(("avg_pool2d", "max_pool2d"), _pool),
+}
+_ACTIVATIONS: Final = frozenset(
+    {
+        *(
+            "relu",
+            "relu6",
+            "identity",
+            "hardswish",
+            "silu",
+            "sigmoid",
+            "hardsigmoid",
+            "tanh",
+            "mish",
+            "elu",
+        ),
+        *("softmax", "log_softmax", "softplus", "selu"),
+    }
+)
+_ARITHMETIC: Final[Mapping[str, Kind]] = {
+    "add": Kind.ADD,
+    "sub": Kind.ADD,
+    "rsub": Kind.ADD,
+    "mul": Kind.MUL,
+    "div": Kind.MUL,
+}
+_REARRANGEMENTS: Final[Mapping[str, Kind]] = {
+    "cat": Kind.CAT,
+    "stack": Kind.CAT,
+    "pad": Kind.PAD,
+    **dict.fromkeys(
+        (
+            *("flatten", "reshape", "view", "permute", "transpose", "squeeze", "unsqueeze"),
+            *("contiguous", "expand", "chunk", "split", "unbind", "narrow", "unflatten"),
+            *("__getitem__", "data", "T", "mT", "detach"),
+        ),
+        Kind.RESHAPE,
+    ),
+}
+_SAME_AS: Final = {
+    "__rsub__": "rsub",
+    "__rdiv__": "rdiv",
+    "__itruediv__": "div",
+    "concat": "cat",
+    "concatenate": "cat",
+    "true_divide": "div",
+    "multiply": "mul",
+    "subtract": "sub",
+}
+_INPLACE_AT: Final = {
+    **dict.fromkeys(("relu", "relu6", "hardswish", "silu", "hardsigmoid", "mish"), 1),
+    "leaky_relu": 2,
+    "hardtanh": 3,
+    "dropout": 3,
+}
+"""Where ``inplace`` stands among the arguments of torch.nn.functional."""
+
+
+def is_identity(module: nn.Module) -> bool:
+    """Return whether a module returns its input without calling any function.
+
+    Its call is an operation all the same: ``identity``.
+    """
+    return isinstance(module, nn.Identity)

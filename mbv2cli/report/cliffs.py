@@ -1,0 +1,128 @@
+"""`mbv2 cliffs`: where rounding makes a smaller width multiplier buy nothing."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from mbv2cli.errors import UserError
+from mbv2cli.plan.cliffs import Plateau, plateaus
+from mbv2cli.plan.memory import ELEMENT_BYTES, MemoryRule
+from mbv2cli.report.document import Part, RequestDocument, request_fields
+from mbv2cli.report.text import heading
+from mbv2cli.specs import NetworkSpec
+from mbv2cli.specs.reader import Request
+from mbv2cli.specs.units import bytes_text
+
+
+@dataclass(frozen=True, slots=True)
+class CliffsReport:
+    """The plateaus of a network's peak as its width multiplier falls."""
+
+    request: Request
+    rule: MemoryRule
+    dtype: str
+    plateaus: tuple[Plateau, ...]
+
+    def bytes_of(self, plateau: Plateau) -> int:
+        """Return the peak in bytes of the dtype."""
+        return plateau.peak * ELEMENT_BYTES[self.dtype]
+
+
+def cliffs_of(request: Request, rule: MemoryRule, dtype: str) -> CliffsReport:
+    """Return the cliffs of ``request``. Loads no torch.
+
+    Raises `UserError` for a block, which has no width multiplier.
+    """
+    if not isinstance(request.spec, NetworkSpec):
+        raise UserError("a block has no width multiplier; try mbv2 cliffs network, or a preset")
+    return CliffsReport(request, rule, dtype, plateaus(request.spec, request.input, rule))
+
+
+def as_table(report: CliffsReport) -> str:
+    """Return a line for each plateau, then two lists of widths, in at most 80 columns."""
+    return "".join(f"{line}\n" for line in _lines(report))
+
+
+def _lines(report: CliffsReport) -> Iterator[str]:
+    yield heading(report.request)
+    yield ""
+    peak = f"{report.rule.name} {report.dtype}"
+    yield f"{'width_mult':<13} {peak:>24} {'params':>17} {'MACs':>21}"
+    for plateau in report.plateaus:
+        yield _plateau_line(report, plateau)
+    yield ""
+    drops = [
+        f"{plateau.widest.widths[0]:.2f} ({bytes_text(report.bytes_of(plateau))})"
+        for plateau in report.plateaus[1:]
+    ]
+    yield from _paragraph("Just below a drop", drops)
+    yield from _paragraph("Same network as the next larger width", _repeating(report))
+
+
+def _plateau_line(report: CliffsReport, plateau: Plateau) -> str:
+    widest, narrowest = plateau.widest, plateau.narrowest
+    widths = f"{widest.widths[0]:.2f} - {narrowest.widths[-1]:.2f}"
+    params = f"{widest.params / 10**6:.2f} - {narrowest.params / 10**6:.2f} M"
+    macs = f"{widest.macs / 10**6:,.1f} - {narrowest.macs / 10**6:,.1f} M"
+    return f"{widths:<13} {bytes_text(report.bytes_of(plateau)):>24} {params:>17} {macs:>21}"
+
+
+def _repeating(report: CliffsReport) -> list[str]:
+    """Return the widths that build the same network as the next larger width."""
+    return [
+        f"{width:.2f}"
+        for plateau in report.plateaus
+        for network in plateau.networks
+        for width in network.widths[1:]
+    ]
+
+
+def _paragraph(title: str, words: list[str]) -> list[str]:
+    return textwrap.wrap(f"{title}: {', '.join(words) or 'none'}", 80, subsequent_indent="    ")
+
+
+class SameNetworkPart(Part):
+    """A network, and the widths that build it."""
+
+    widths: tuple[float, ...] = Field(description="Width multipliers that build it, widest first.")
+    params: int = Field(description="Parameters of the network.")
+    macs: int = Field(description="MACs of its convolutions and linear layers.")
+
+
+class PlateauPart(Part):
+    """Neighbouring widths with the same peak."""
+
+    peak_bytes: int = Field(description="The peak of each of these networks, in the dtype.")
+    networks: tuple[SameNetworkPart, ...] = Field(description="The networks, widest first.")
+
+
+class CliffsDocument(RequestDocument):
+    """What `mbv2 cliffs --format json` prints."""
+
+    command: Literal["cliffs"] = Field("cliffs", description="`cliffs`.")
+    rule: str = Field(description="Name of the memory rule.")
+    dtype: str = Field(description="Element type of the peaks.")
+    plateaus: tuple[PlateauPart, ...] = Field(
+        description="From width 1.50 down to 0.10, in steps of 0.01."
+    )
+
+
+def as_json(report: CliffsReport) -> str:
+    """Return the document, indented."""
+    return CliffsDocument(
+        **request_fields(report.request),
+        rule=report.rule.name,
+        dtype=report.dtype,
+        plateaus=tuple(
+            PlateauPart(
+                peak_bytes=report.bytes_of(plateau),
+                networks=tuple(map(SameNetworkPart.model_validate, plateau.networks)),
+            )
+            for plateau in report.plateaus
+        ),
+    ).text

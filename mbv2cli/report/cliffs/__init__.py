@@ -1,1 +1,0 @@
-"""What `mbv2 cliffs` tells, and its faces."""

@@ -1,1 +1,0 @@
-"""What `mbv2 compare` tells, and its faces."""

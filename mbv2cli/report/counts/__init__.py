@@ -1,1 +1,0 @@
-"""What `mbv2 counts` tells, and its faces."""

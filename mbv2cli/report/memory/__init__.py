@@ -1,1 +1,0 @@
-"""What `mbv2 memory` tells, and its faces."""

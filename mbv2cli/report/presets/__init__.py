@@ -1,1 +1,0 @@
-"""What `mbv2 presets` tells, and its faces."""

@@ -1,0 +1,53 @@
+"""Targets, shapes and names as text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Final
+
+from mbv2cli.plan import Shape
+from mbv2cli.specs import BlockSpec, NetworkSpec
+from mbv2cli.specs.base import keys
+from mbv2cli.specs.network import PAPER_STAGES
+from mbv2cli.specs.reader import Request
+
+_LEFT_OUT_IF_DEFAULT: Final = {"dilation", "depth_mult", "stem_scaling", "head_scaling"}
+
+
+def described(request: Request) -> str:
+    """Return ``InvertedResidual(in=3, out=64, …)`` or ``MobileNetV2(width_mult=1.0, …)``."""
+    name = "InvertedResidual" if isinstance(request.spec, BlockSpec) else "MobileNetV2"
+    return f"{name}({', '.join(_arguments(request.spec))})"
+
+
+def heading(request: Request) -> str:
+    """Return the same in lines of at most 80 columns."""
+    return textwrap.fill(described(request), 80, subsequent_indent="    ")
+
+
+def compact(shape: Shape) -> str:
+    """Return a shape as ``1x64x224x224``, for scripts."""
+    return "x".join(map(str, shape))
+
+
+def bracketed(shape: Shape) -> str:
+    """Return a shape as ``[1, 64, 224, 224]``, the way torchsummary writes it."""
+    return str(list(shape))
+
+
+def code(name: str) -> str:
+    """Return ``name`` as code in a cell of a Markdown table."""
+    return "`" + name.replace("|", r"\|") + "`"
+
+
+def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:
+    values = spec.model_dump(by_alias=True, exclude={"stages"}, exclude_none=True)
+    for key in _LEFT_OUT_IF_DEFAULT & values.keys():
+        if values[key] == keys(type(spec))[key].default:
+            del values[key]
+    if isinstance(spec, NetworkSpec) and spec.stages != PAPER_STAGES:
+        yield f"{len(spec.stages)} stages of its own"
+    for key in keys(type(spec)):
+        if key in values:
+            yield f"{key}={values[key]}"

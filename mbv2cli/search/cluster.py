@@ -6,11 +6,12 @@ import logging
 import re
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from mbv2cli.errors import UserError
 from mbv2cli.search.found import Found
+from mbv2cli.search.interrupts import POLL, interrupts_held, raise_interrupt
 from mbv2cli.search.question import Question
 from mbv2cli.search.runners import AHEAD
 from mbv2cli.search.task import count_tasks, search_task
@@ -33,20 +34,35 @@ def on_cluster(question: Question, address: str) -> Generator[Found]:
     _refuse_no_address(address)
     with _mistakes_told(address), _client(address) as client:
         client.submit(_refuse_other_version, __version__, pure=False).result()
-        waiting: deque[Any] = deque()
-        numbers = iter(range(count_tasks(question)))
-        try:
-            while True:
-                ahead = AHEAD * max(1, sum(client.nthreads().values()))
-                while len(waiting) < ahead and (number := next(numbers, None)) is not None:
-                    # the question goes along: data that workers hold for others dies with them
-                    waiting.append(client.submit(search_task, question, number, pure=False))
-                if not waiting:
-                    return
-                yield waiting[0].result()
-                waiting.popleft()
-        finally:
-            client.cancel(list(waiting))
+        with interrupts_held():
+            yield from _results(client, question)
+
+
+def _results(client: Any, question: Question) -> Generator[Found]:
+    waiting: deque[Any] = deque()
+    numbers = iter(range(count_tasks(question)))
+    try:
+        while True:
+            ahead = AHEAD * max(1, sum(client.nthreads().values()))
+            while len(waiting) < ahead and (number := next(numbers, None)) is not None:
+                # the question goes along: data that workers hold for others dies with them
+                waiting.append(client.submit(search_task, question, number, pure=False))
+            if not waiting:
+                return
+            _wait_for(waiting[0])
+            yield waiting[0].result()
+            waiting.popleft()
+    finally:
+        client.cancel(list(waiting))
+
+
+def _wait_for(future: Any) -> None:
+    """Wait until a task is done, however it ended. Raises `KeyboardInterrupt`."""
+    while True:
+        raise_interrupt()
+        with suppress(TimeoutError):
+            future.exception(timeout=POLL)
+            return
 
 
 def _refuse_no_address(address: str) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mbv2cli.errors import UserError
 from mbv2cli.search.space import Space
@@ -42,35 +41,42 @@ def draw_of(space: Space, sample: int | None, seed: int) -> Draw:
     return Draw(space.size)
 
 
-def digits_of_chunk(space: Space, draw: Draw, chunk: int) -> Digits:
-    """Return the digits of the members at the positions of a chunk."""
+def digits_of_chunk(space: Space, draw: Draw, chunk: int, out: Digits | None = None) -> Digits:
+    """Return the digits of the members at the positions of a chunk, written to ``out`` if given.
+
+    ``out`` is an array of `empty_digits`. To fill it again is faster than to get a new one.
+    """
+    digits = empty_digits(space) if out is None else out
     radices = [len(axis.values) for axis in space.varied]
-    rows = min(CHUNK, draw.count - chunk * CHUNK)
     if draw.seed is None:
-        return _in_order(radices, chunk * CHUNK, rows)
-    return _drawn(radices, draw.seed, chunk)[:, :rows]
+        _number(digits, radices, chunk * CHUNK)
+    else:
+        _draw(digits, radices, draw.seed, chunk)
+    return digits[:, : draw.count - chunk * CHUNK]
 
 
-def _in_order(radices: list[int], start: int, rows: int) -> Digits:
-    digits = np.empty((len(radices), rows), np.intp)
-    rest = np.arange(start, start + rows)
+def empty_digits(space: Space) -> Digits:
+    """Return an array for the digits of a chunk, not yet filled."""
+    return np.empty((len(space.varied), CHUNK), np.uint16)
+
+
+def _number(digits: Digits, radices: list[int], start: int) -> None:
+    """Write the digits of consecutive members."""
+    rest = np.arange(start, start + CHUNK)
     for row, radix in reversed(list(enumerate(radices))):
         above = rest // radix
         digits[row] = rest - above * radix
         rest = above
-    return digits
 
 
-def _drawn(radices: list[int], seed: int, chunk: int) -> Digits:
+def _draw(digits: Digits, radices: list[int], seed: int, chunk: int) -> None:
     """Draw uniformly, with replacement; the same on every machine and with every numpy.
 
     numpy keeps the raw bits of a generator the same for ever, not what it makes of them; 32
     bits scaled to at most 4,096 choices are uniform to one part in a million.
     """
     generator = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(chunk,)))
-    raw = generator.random_raw(len(radices) * CHUNK // 2)
-    bits: NDArray[np.uint32] = np.asarray(raw, "<u8").view("<u4").reshape(len(radices), CHUNK)
-    digits = np.empty(bits.shape, np.intp)
     for row, radix in enumerate(radices):
-        np.right_shift(np.multiply(bits[row], radix, dtype=np.int64), 32, out=digits[row])
-    return digits
+        bits = np.asarray(generator.random_raw(CHUNK // 2), "<u8").view("<u4")
+        scaled = np.multiply(bits, radix, dtype=np.uint64)
+        digits[row] = np.right_shift(scaled, 32, out=scaled)

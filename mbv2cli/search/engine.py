@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, Final
 
@@ -49,22 +49,41 @@ class Engine:
         parts = parts_of(self._columns)
         self._refuse_too_large(parts)
         self._parts = [_Tabulated(part, self._measures, members) for part in parts]
+        self._scratch = np.empty((len(self._measures) + 2, 0), np.int64)
+        """Filled again for each chunk: to get new arrays takes longer than to fill them."""
 
     def exist(self, digits: Digits) -> NDArray[np.bool_]:
         """Return which members can be built at all."""
         return _array(prod(part.exists(digits) for part in self._parts), digits) > 0
 
     def values(self, digits: Digits) -> list[NDArray[Any]]:
-        """Return each figure of each member; of members that cannot be built, any number."""
-        of_parts = zip(*(part.amounts(digits) for part in self._parts), strict=True)
+        """Return each figure of each member; of members that cannot be built, any number.
+
+        The next call overwrites the arrays.
+        """
+        own_input = self._input_elements(digits)
         costs = {
-            name: whole(name, self._counting, one.together(amounts), self._input_elements(digits))
-            for name, one, amounts in zip(self._costs, self._measures, of_parts, strict=True)
+            name: whole(name, self._counting, of_parts, own_input)
+            for name, of_parts in zip(self._costs, self._of_parts(digits), strict=True)
         }
         return [
             _array(costs[name] if name in costs else self._axis_value(name, digits), digits)
             for name in self.figures
         ]
+
+    def _of_parts(self, digits: Digits) -> NDArray[np.int64]:
+        """Return, a row for each measure, the sum of all parts' amounts or the highest of them."""
+        members = digits.shape[1]
+        if self._scratch.shape[1] < members:
+            self._scratch = np.empty((len(self._measures) + 2, members), np.int64)
+        found, scratch = np.split(self._scratch[:, :members], [-2])
+        found[:] = 0  # no amount is below 0
+        for part in self._parts:
+            of_part = part.amounts(digits, scratch)
+            for one, row, amounts in zip(self._measures, found, of_part, strict=True):
+                combine = np.maximum if one.highest else np.add
+                combine(row, amounts, out=row)
+        return found
 
     def _input_elements(self, digits: Digits) -> Amount:
         return prod(lookup(digits) for lookup in self._own_input)
@@ -98,35 +117,45 @@ class _Tabulated:
         self._measures = measures
         self._columns = part.columns
         self._entries = prod(map(len, self._columns))
-        cells = self._entries * len(measures)
-        worth_it = self._entries <= members and cells <= MAX_CELLS
-        self._table = self._worked_out() if worth_it else None
+        self._table: list[NDArray[np.int64]] | None = None
+        if self._entries <= members and self._entries * len(measures) <= MAX_CELLS:
+            self._table = [np.empty(self._entries, np.int64) for _ in measures]
+            self._always_exists = self._fill(self._table)
 
     def exists(self, digits: Digits) -> Amount:
         """Return whether the part of each member can be built."""
-        return self._part.exists(digits)
+        return True if self._table and self._always_exists else self._part.exists(digits)
 
-    def amounts(self, digits: Digits) -> list[Amount]:
-        """Return what the part of each member comes to, measure by measure."""
+    def amounts(self, digits: Digits, scratch: NDArray[np.int64]) -> Iterator[Amount]:
+        """Yield what the part of each member comes to, measure by measure.
+
+        ``scratch`` has two rows; each amount overwrites the one before.
+        """
         if self._table is None:
-            return self._part.amounts(digits, self._measures)
-        number = numbers(self._columns, digits)
-        return [column[number] for column in self._table]
+            yield from self._part.amounts(digits, self._measures)
+            return
+        entries, amounts = scratch
+        entries[:] = numbers(self._columns, digits)
+        for column in self._table:
+            # no entry is out of bounds: to have that checked ("raise"), `take` would make a copy
+            yield column.take(entries, out=amounts, mode="clip")
 
-    def _worked_out(self) -> list[NDArray[np.int64]]:
+    def _fill(self, table: Sequence[NDArray[np.int64]]) -> bool:
+        """Fill in the amounts of all combinations; return whether all of them can be built."""
+        always_exists = True
         rows = 1 + max((column.row or 0 for column in self._columns), default=0)
-        table = [np.empty(self._entries, np.int64) for _ in self._measures]
         for start in range(0, self._entries, STEP):
             entries = np.arange(start, min(start + STEP, self._entries))
             digits = np.zeros((rows, len(entries)), np.intp)
             rest = entries
             for column in reversed(self._columns):
                 rest, digits[column.row] = np.divmod(rest, len(column))
+            always_exists &= bool(np.all(self._part.exists(digits)))
             for filled, amounts in zip(
                 table, self._part.amounts(digits, self._measures), strict=True
             ):
                 filled[start : start + STEP] = amounts
-        return table
+        return always_exists
 
 
 def _array(value: Any, digits: Digits) -> NDArray[Any]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Generator
-from contextlib import suppress
-from multiprocessing import get_context
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Final
 
 from mbv2cli.errors import UserError
 from mbv2cli.search.found import Found
+from mbv2cli.search.interrupts import POLL, interrupts_held, raise_interrupt
 from mbv2cli.search.question import Question
 from mbv2cli.search.runners import AHEAD
 from mbv2cli.search.task import count_tasks, search_task
@@ -30,13 +31,14 @@ def in_processes(question: Question, jobs: int) -> Generator[Found]:
     The task of a process that dies is given to a new one. Raises `UserError` where that goes on.
     """
     tasks = count_tasks(question)
-    crew = _Crew(question, min(jobs, tasks))
-    try:
-        for wanted in range(tasks):
-            crew.work_until(wanted, tasks)
-            yield crew.answers.pop(wanted)
-    finally:
-        crew.stop()
+    with interrupts_held():
+        crew = _Crew(question, min(jobs, tasks))
+        try:
+            for wanted in range(tasks):
+                crew.work_until(wanted, tasks)
+                yield crew.answers.pop(wanted)
+        finally:
+            crew.stop()
 
 
 class _Crew:
@@ -54,7 +56,8 @@ class _Crew:
         while wanted not in self.answers:
             self._give(before=min(tasks, wanted + AHEAD * len(self._workers)))
             busy = [worker for worker in self._workers if worker.task is not None]
-            ready = wait([worker.connection for worker in busy])
+            ready = wait([worker.connection for worker in busy], POLL)
+            raise_interrupt()
             for worker in busy:
                 if worker.connection in ready:
                     self._take(worker)
@@ -132,13 +135,27 @@ class _Worker:
         self.task = None
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, self._question), daemon=True)
-        self._process.start()
+        with _interrupts_blocked():
+            self._process.start()
         theirs.close()  # so that the pipe ends with the process
 
 
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Start processes that never see Ctrl-C, which a terminal sends to all at once.
+
+    This process gets it after the block.
+    """
+    resource_tracker.ensure_running()  # starts a process too, and ends all blocking
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
 def _work(connection: Connection, question: Question) -> None:
-    """Answer tasks until there are no more; Ctrl-C is for the process that gives them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Answer tasks until there are no more."""
     while True:
         try:
             task = connection.recv()

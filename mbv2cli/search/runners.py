@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Final
 
 from mbv2cli.search.found import Found
+from mbv2cli.search.interrupts import interrupts_held
 from mbv2cli.search.question import Question
 from mbv2cli.search.task import count_tasks, search_task
 
@@ -15,5 +16,6 @@ AHEAD: Final = 2
 
 def in_this_process(question: Question) -> Generator[Found]:
     """Yield what each task finds, one after the other."""
-    for number in range(count_tasks(question)):
-        yield search_task(question, number)
+    with interrupts_held():
+        for number in range(count_tasks(question)):
+            yield search_task(question, number)

@@ -58,12 +58,14 @@ class Columns:
 def numbers(columns: Iterable[Column], digits: Digits) -> Any:
     """Return the number of each member's combination, the last column running fastest.
 
-    A plain 0 where none of the columns is varied.
+    A plain 0 where none of the columns is varied. The numbers have the smallest type that
+    holds them all: it is several times as fast as the largest.
     """
+    varied = [column for column in columns if column.row is not None]
+    kind = np.min_scalar_type(prod(map(len, varied)) - 1)
     number: Any = 0
-    for column in columns:
-        if column.row is not None:
-            number = number * len(column) + digits[column.row]
+    for column in varied:
+        number = number * len(column) + digits[column.row].astype(kind, copy=False)
     return number
 
 

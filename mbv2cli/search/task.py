@@ -10,12 +10,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mbv2cli.search.draw import CHUNK, digits_of_chunk
+from mbv2cli.search.draw import CHUNK, digits_of_chunk, empty_digits
 from mbv2cli.search.engine import Engine
 from mbv2cli.search.found import Found
 from mbv2cli.search.gathering import Gathering
+from mbv2cli.search.interrupts import raise_interrupt
 from mbv2cli.search.members import Members
 from mbv2cli.search.question import REPORTED, Bound, Keep, Question
+from mbv2cli.search.tables import Digits
 from mbv2cli.search.where import Where
 
 CHUNKS: Final = 32
@@ -49,17 +51,19 @@ class _Searcher:
         """Return what the task of this number finds."""
         gathering = Gathering(self._question)
         last = ceil(self._question.draw.count / CHUNK)
+        digits = empty_digits(self._question.space)
         for chunk in range(task * CHUNKS, min((task + 1) * CHUNKS, last)):
-            self._look_at(chunk, gathering)
+            raise_interrupt()
+            self._look_at(chunk, digits, gathering)
         return gathering.found()
 
     def _engine_of(self, figures: Sequence[str]) -> Engine:
         question = self._question
         return Engine(question.space, figures, question.counting, question.draw.count)
 
-    def _look_at(self, chunk: int, gathering: Gathering) -> None:
+    def _look_at(self, chunk: int, reused: Digits, gathering: Gathering) -> None:
         question = self._question
-        digits = digits_of_chunk(question.space, question.draw, chunk)
+        digits = digits_of_chunk(question.space, question.draw, chunk, out=reused)
         values = self._engine.values(digits)
         exist = self._engine.exist(digits)
         by_name = dict(zip(question.searched, values, strict=True))
@@ -72,7 +76,7 @@ class _Searcher:
             places = np.flatnonzero(fits if question.keep is Keep.FEASIBLE else exist)
             figures = self._reporter.values(digits[:, places])
             kept = Members.of_chunk(chunk * CHUNK, digits, ()).at(places)
-            gathering.keep(kept.with_values(figures), fits[places])
+            gathering.keep(kept.with_values([one.copy() for one in figures]), fits[places])
 
 
 def _holds(condition: Bound | Where, values: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:

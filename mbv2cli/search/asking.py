@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from mbv2cli.costs.figures import Counting
 from mbv2cli.gate.limits import Limits
 from mbv2cli.search.draw import draw_of
 from mbv2cli.search.figures import refuse_unknown
-from mbv2cli.search.measures import Counting
 from mbv2cli.search.options import SearchOptions
 from mbv2cli.search.question import (
     Bound,

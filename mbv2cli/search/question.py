@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
+from mbv2cli.costs.figures import Counting
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
 from mbv2cli.search.draw import Draw
 from mbv2cli.search.figures import COSTS, refuse_unknown
-from mbv2cli.search.measures import Counting
 from mbv2cli.search.space import Space
 from mbv2cli.search.where import Where
 
-REPORTED: Final = tuple(figure.name for figure in COSTS)
+REPORTED: Final = tuple(COSTS)
 """The figures of members that are handed on."""
 
 DISTRIBUTED: Final = ("macs", "params", "peak", "flash")

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbv2cli.errors import DisagreementError
-from mbv2cli.inspection import Plan as InspectedPlan
-from mbv2cli.plan import Plan, plan_of
-from mbv2cli.plan.conventions import count, mac_convention
-from mbv2cli.plan.memory import memory_use, rule_named
-from mbv2cli.plan.parts import model_figures
+from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.search.engine import Engine
-from mbv2cli.search.measures import Counting
+from mbv2cli.search.figures import COSTS
 from mbv2cli.search.members import Members
 from mbv2cli.search.question import REPORTED, Question
 from mbv2cli.specs import RunSpec
@@ -56,10 +52,9 @@ def verify(some: Iterable[Winner]) -> None:
 
     run = RunSpec()
     for one in some:
-        plan = InspectedPlan(one.plan.spec, one.plan.input_shape)
-        refuse_beyond_memory(plan, run)
+        refuse_beyond_memory(one.plan, run)
         try:
-            confirmed_forward(plan, run)
+            confirmed_forward(one.plan, run)
         except DisagreementError as error:
             raise DisagreementError(f"{one.target}: {error}") from None
 
@@ -67,7 +62,7 @@ def verify(some: Iterable[Winner]) -> None:
 def _winner(question: Question, member: Sequence[int], said: Sequence[Any]) -> Winner:
     request = read_request(question.space.target(member))
     plan = plan_of(request.spec, request.input)
-    figures = _planned(plan, question.counting)
+    figures = {name: plan.figure(COSTS[name], question.counting) for name in REPORTED}
     for name, amount in zip(REPORTED, said, strict=True):
         if figures[name] != amount:
             raise DisagreementError(
@@ -75,17 +70,3 @@ def _winner(question: Question, member: Sequence[int], said: Sequence[Any]) -> W
                 f"the plan {figures[name]}"
             )
     return Winner(request, plan, figures)
-
-
-def _planned(plan: Plan, counting: Counting) -> dict[str, int]:
-    """Return the reported figures of a single plan."""
-    figures = model_figures(plan.spec, plan.input_shape)
-    return {
-        "params": figures.params,
-        "macs": count(mac_convention(counting.convention), plan.layers).total,
-        "peak": memory_use(rule_named(counting.rule), plan).peak_bytes(counting.dtype),
-        "flash": figures.flash_bytes,
-        "activations": figures.activations,
-        "layers": figures.layers,
-        "receptive_field": figures.receptive_field,
-    }

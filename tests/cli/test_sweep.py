@@ -316,9 +316,9 @@ def test_several_processes_find_the_same(folder: Path) -> None:
 
 
 BROKEN_SWEEP: Final = """
-import mbv2cli.search.measures as measures
-right = measures._MEASURES["params"]
-measures._MEASURES["params"] = measures.Measure(lambda part: right.of(part) + 1)
+import mbv2cli.search.segments as segments
+right = segments.BlockSegment.of_structure
+segments.BlockSegment.of_structure = lambda *given: [one + 1 for one in right(*given)]
 """
 BROKEN_RULE: Final = """
 from mbv2cli.graph import ops

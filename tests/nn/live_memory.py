@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mbv2cli import BlockSpec, InputSpec, InvertedResidual, MobileNetV2, NetworkSpec, plan_of
-from mbv2cli.plan.memory import EAGER, TRAINING, memory_use
+from mbv2cli.costs.memory import EAGER, TRAINING
 
 
 class _LiveStorages(TorchDispatchMode):
@@ -120,9 +120,7 @@ def main() -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, spec, input_ in targets:
         plan = plan_of(spec, input_)
-        eager, training = (
-            memory_use(rule, plan).peak_bytes("float32") for rule in (EAGER, TRAINING)
-        )
+        eager, training = (plan.memory(rule).peak_bytes("float32") for rule in (EAGER, TRAINING))
         live, allocated, saved = (
             measure(model_of(spec), torch.rand(plan.input_shape)) for measure in measures
         )

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mbv2cli.costs.figures import Counting
 from mbv2cli.search import draw, gathering, question, task
 from mbv2cli.search.best import lowest
 from mbv2cli.search.draw import Draw, digits_of_chunk
 from mbv2cli.search.engine import Engine
 from mbv2cli.search.found import Found, Kept, together
 from mbv2cli.search.gathering import Gathering
-from mbv2cli.search.measures import Counting
 from mbv2cli.search.members import Members
 from mbv2cli.search.question import REPORTED, Bound, Keep, Ordering, Question
 from mbv2cli.search.runners import in_this_process

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.sweep.report import SweepReport, condition_text, ordering_text
+from mbv2cli.report.text import sentence
+from mbv2cli.search.figures import COSTS
 from mbv2cli.search.winners import Winner
 
 
@@ -18,21 +20,16 @@ class ConditionPart(Part):
     failed: int = Field(description="Buildable members that do not meet the condition.")
 
 
-class MemberPart(Part):
-    """A member."""
-
-    target: str = Field(description="The member as a TARGET of every command.")
-    params: int = Field(description="Parameters.")
-    macs: int = Field(description="MACs of the batch, by `convention`.")
-    peak: int = Field(description="Activation peak in bytes, by `rule` and `dtype`.")
-    flash: int = Field(description="Bytes of int8 weights and int32 biases.")
-    activations: int = Field(
-        description="Elements in the outputs of convolutions and linear layers."
-    )
-    layers: int = Field(description="Rows of torchsummary's table.")
-    receptive_field: int = Field(
-        description="Side of what an element of the last feature map sees, in input pixels."
-    )
+_FIGURES: Final[dict[str, Any]] = {
+    figure.name: (int, Field(description=sentence(figure.description))) for figure in COSTS.values()
+}
+MemberPart = create_model(
+    "MemberPart",
+    __base__=Part,
+    __doc__="A member and its figures.",
+    target=(str, Field(description="The member as a TARGET of every command.")),
+    **_FIGURES,
+)
 
 
 class QuantilePart(Part):
@@ -109,5 +106,5 @@ def as_json(report: SweepReport) -> str:
     ).text
 
 
-def _member(winner: Winner) -> MemberPart:
+def _member(winner: Winner) -> Part:
     return MemberPart(target=winner.target, **winner.figures)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mbv2cli.costs.figures import Figure
 from mbv2cli.errors import UserError
 from mbv2cli.report.sweep.report import SweepReport
-from mbv2cli.search.figures import Figure, figure_named
+from mbv2cli.search.figures import AxisFigure, figure_named
 from mbv2cli.search.members import Members
 from mbv2cli.search.question import Bound
 from mbv2cli.specs.units import Unit, short_text
@@ -137,7 +138,7 @@ def _bound_text(bound: Bound) -> str:
 
 
 def _scale(
-    axis: Axis, set_scale: Callable[[str], None], report: SweepReport, figure: Figure
+    axis: Axis, set_scale: Callable[[str], None], report: SweepReport, figure: Figure | AxisFigure
 ) -> None:
     """Label an axis; make it logarithmic if figures differ by more than a decade."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -155,7 +156,7 @@ def _scale(
     axis.set_label_text(_axis_text(report, figure))
 
 
-def _axis_text(report: SweepReport, figure: Figure) -> str:
+def _axis_text(report: SweepReport, figure: Figure | AxisFigure) -> str:
     counting = report.question.counting
     match figure.name:
         case "macs":
@@ -163,4 +164,4 @@ def _axis_text(report: SweepReport, figure: Figure) -> str:
         case "peak":
             return f"activation peak ({counting.rule}, {counting.dtype})"
         case _:
-            return figure.what
+            return figure.description

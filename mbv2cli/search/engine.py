@@ -17,20 +17,20 @@ from mbv2cli.search.space import Space
 from mbv2cli.search.tables import LARGEST, TOO_LARGE, Columns, Digits, Lookup, numbers
 
 MAX_CELLS: Final = 2**22
-"""Amounts that a part's table may hold: 32 MiB."""
+"""Largest number of amounts in the tables of a part: 32 MiB."""
 
 STEP: Final = 2**14
-"""Rows worked out at once, so that all of their arrays stay in the cache."""
+"""Table entries that are computed at once: their arrays fit in the cache."""
 
 _COSTS: Final = frozenset(figure.name for figure in COSTS)
 
 
 class Engine:
-    """Works out ``figures`` of members of a space, by their names.
+    """Computes figures, given by name, of members of a space.
 
-    What a part comes to is tabulated where the part has few combinations beside the members
-    that are to be looked at: then a member costs a look-up a part. Raises `UserError` where
-    figures would be too large to be exact.
+    The amounts of a part are precomputed in a table if the part has fewer combinations of inputs
+    than there are ``members`` to search. Then a member costs one look-up per part. Raises
+    `UserError` if figures may be too large to be exact.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class Engine:
         self._refuse_too_large(parts)
         self._parts = [_Tabulated(part, self._measures, members) for part in parts]
         self._scratch = np.empty((len(self._measures) + 2, 0), np.int64)
-        """Filled again for each chunk: to get new arrays takes longer than to fill them."""
+        """Filled again for each chunk: to allocate new arrays takes longer than to fill them."""
 
     def exist(self, digits: Digits) -> NDArray[np.bool_]:
-        """Return which members can be built at all."""
+        """Return a mask of the members that can be built."""
         return _array(prod(part.exists(digits) for part in self._parts), digits) > 0
 
     def values(self, digits: Digits) -> list[NDArray[Any]]:
-        """Return each figure of each member; of members that cannot be built, any number.
+        """Return an array for each figure; members that cannot be built have arbitrary numbers.
 
         The next call overwrites the arrays.
         """
@@ -72,7 +72,7 @@ class Engine:
         ]
 
     def _of_parts(self, digits: Digits) -> NDArray[np.int64]:
-        """Return, a row for each measure, the sum of all parts' amounts or the highest of them."""
+        """Return a row for each measure: the sum or the maximum of the amounts of all parts."""
         members = digits.shape[1]
         if self._scratch.shape[1] < members:
             self._scratch = np.empty((len(self._measures) + 2, members), np.int64)
@@ -99,7 +99,7 @@ class Engine:
         own_input = prod(lookup.largest for lookup in self._own_input)
         for name, amounts in zip(self._costs, bounds, strict=True):
             if whole(name, self._counting, sum(amounts), own_input) > LARGEST:
-                raise UserError(f"{name} of the largest members may go {TOO_LARGE}")
+                raise UserError(f"{name} of the largest members may {TOO_LARGE}")
 
 
 _SIDES: Final[Mapping[str, Callable[[tuple[int, int]], int]]] = {
@@ -110,7 +110,7 @@ _SIDES: Final[Mapping[str, Callable[[tuple[int, int]], int]]] = {
 
 
 class _Tabulated:
-    """A part, worked out beforehand where it has few combinations."""
+    """A part with precomputed amounts if it has few combinations of inputs."""
 
     def __init__(self, part: SpacePart, measures: Sequence[Measure], members: int) -> None:
         self._part = part
@@ -123,13 +123,13 @@ class _Tabulated:
             self._always_exists = self._fill(self._table)
 
     def exists(self, digits: Digits) -> Amount:
-        """Return whether the part of each member can be built."""
+        """Return, for each member or all together, whether the part can be built."""
         return True if self._table and self._always_exists else self._part.exists(digits)
 
     def amounts(self, digits: Digits, scratch: NDArray[np.int64]) -> Iterator[Amount]:
-        """Yield what the part of each member comes to, measure by measure.
+        """Yield the amounts of the part, measure by measure: an array, or an int for all members.
 
-        ``scratch`` has two rows; each amount overwrites the one before.
+        ``scratch`` has two rows. Each array overwrites the one before.
         """
         if self._table is None:
             yield from self._part.amounts(digits, self._measures)
@@ -137,11 +137,11 @@ class _Tabulated:
         entries, amounts = scratch
         entries[:] = numbers(self._columns, digits)
         for column in self._table:
-            # no entry is out of bounds: to have that checked ("raise"), `take` would make a copy
+            # no entry is out of bounds; with mode="raise", `take` copies its output once more
             yield column.take(entries, out=amounts, mode="clip")
 
     def _fill(self, table: Sequence[NDArray[np.int64]]) -> bool:
-        """Fill in the amounts of all combinations; return whether all of them can be built."""
+        """Compute the amounts of all combinations; return whether all of them can be built."""
         always_exists = True
         rows = 1 + max((column.row or 0 for column in self._columns), default=0)
         for start in range(0, self._entries, STEP):

@@ -17,7 +17,7 @@ from mbv2cli.costs.memory import dtype_named
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
 from mbv2cli.report.formats import refuse_other_formats, renderer
-from mbv2cli.search.options import SearchOptions
+from mbv2cli.search.query import SearchOptions, read_query
 from mbv2cli.search.space import Space, read_space, read_space_file
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_spec
@@ -154,13 +154,22 @@ def sweep(
     # these load numpy; a mistake need not wait for that
     from mbv2cli.cli.sweep_run import Files, run, runner
     from mbv2cli.costs.figures import Counting
-    from mbv2cli.search.asking import Wishes, ask
 
     files = Files(output, plot, every=every)
     counting = Counting(convention, limits.peak_rule, dtype)
-    wishes = Wishes(sort, pareto, where, cdf, plot is not None, files.keep)
-    question = ask(space, limits, options, counting, wishes)
-    report = run(question, runner(options.jobs, scheduler), files)
+    query = read_query(
+        space,
+        limits,
+        options,
+        counting,
+        sort=sort,
+        pareto=pareto,
+        where=where,
+        cdf=cdf,
+        plot=plot is not None,
+        keep=files.keep,
+    )
+    report = run(query, runner(options.jobs, scheduler), files)
     if not quiet:
         write_stdout(renderer("sweep", format_name)(report))
     return ExitCode.DONE if report.complete else ExitCode.INTERRUPTED

@@ -20,11 +20,11 @@ MAX_CELLS: Final = 2**22
 """Amounts that the table of a segment may hold: 32 MiB."""
 
 STEP: Final = 2**14
-"""Rows worked out at once, so that all of their arrays stay in the cache."""
+"""Table entries that are computed at once: their arrays fit in the cache."""
 
 
 class Engine:
-    """Works out ``figures`` of members of a space, by their names.
+    """Computes figures, given by name, of members of a space.
 
     The amounts of a segment are precomputed if the segment has fewer combinations than there
     are members to look at: then a member costs one look-up a segment. Raises `UserError` if
@@ -49,7 +49,7 @@ class Engine:
         return _array(prod(one.exists(digits) for one in self._segments), digits) > 0
 
     def values(self, digits: Digits) -> list[NDArray[Any]]:
-        """Return each figure of each member; of members that cannot be built, any number.
+        """Return an array for each figure; members that cannot be built have arbitrary numbers.
 
         The next call overwrites the arrays.
         """
@@ -85,7 +85,7 @@ class Engine:
         for figure, amounts in zip(self._costs, bounds, strict=True):
             # a sum, for a model's highest amount is not above it either
             if figure.start + sum(amounts) > LARGEST:
-                raise UserError(f"{figure.name} of the largest members may go {TOO_LARGE}")
+                raise UserError(f"{figure.name} of the largest members may {TOO_LARGE}")
 
 
 _SIDES: Final[Mapping[str, Callable[[tuple[int, int]], int]]] = {
@@ -115,7 +115,7 @@ class _Tabulated:
     def amounts(self, digits: Digits, scratch: NDArray[np.int64]) -> Iterator[Amount]:
         """Yield what the segment of each member adds to each figure.
 
-        ``scratch`` has two rows; each amount overwrites the one before.
+        ``scratch`` has two rows. Each array overwrites the one before.
         """
         if self._table is None:
             yield from self._segment.amounts(digits, self._figures)
@@ -123,11 +123,11 @@ class _Tabulated:
         entries, amounts = scratch
         entries[:] = numbers(self._columns, digits)
         for column in self._table:
-            # no entry is out of bounds: to have that checked ("raise"), `take` would make a copy
+            # no entry is out of bounds; with mode="raise", `take` copies its output once more
             yield column.take(entries, out=amounts, mode="clip")
 
     def _fill(self, table: Sequence[NDArray[np.int64]]) -> bool:
-        """Fill in the amounts of all combinations; return whether all of them can be built."""
+        """Compute the amounts of all combinations; return whether all of them can be built."""
         always_exists = True
         rows = 1 + max((column.row or 0 for column in self._columns), default=0)
         for start in range(0, self._entries, STEP):

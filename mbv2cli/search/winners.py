@@ -11,7 +11,7 @@ from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.search.engine import Engine
 from mbv2cli.search.figures import COSTS
 from mbv2cli.search.members import Members
-from mbv2cli.search.question import REPORTED, Question
+from mbv2cli.search.query import REPORTED, Query
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.reader import Request, read_request
 
@@ -30,16 +30,14 @@ class Winner:
         return self.request.target
 
 
-def winners(question: Question, members: Members) -> list[Winner]:
+def winners(query: Query, members: Members) -> list[Winner]:
     """Return members by name, planned one by one.
 
     Raises `DisagreementError` where the plan of one is not what the search said.
     """
-    engine = Engine(question.space, REPORTED, question.counting, members=0)
+    engine = Engine(query.space, REPORTED, query.counting, members=0)
     said = zip(*(value.tolist() for value in engine.values(members.digits)), strict=True)
-    return [
-        _winner(question, member, figures) for member, figures in zip(members, said, strict=True)
-    ]
+    return [_winner(query, member, figures) for member, figures in zip(members, said, strict=True)]
 
 
 def verify(some: Iterable[Winner]) -> None:
@@ -59,10 +57,10 @@ def verify(some: Iterable[Winner]) -> None:
             raise DisagreementError(f"{one.target}: {error}") from None
 
 
-def _winner(question: Question, member: Sequence[int], said: Sequence[Any]) -> Winner:
-    request = read_request(question.space.target(member))
+def _winner(query: Query, member: Sequence[int], said: Sequence[Any]) -> Winner:
+    request = read_request(query.space.target(member))
     plan = plan_of(request.spec, request.input)
-    figures = {name: plan.figure(COSTS[name], question.counting) for name in REPORTED}
+    figures = {name: plan.figure(COSTS[name], query.counting) for name in REPORTED}
     for name, amount in zip(REPORTED, said, strict=True):
         if figures[name] != amount:
             raise DisagreementError(

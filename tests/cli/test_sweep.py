@@ -356,14 +356,13 @@ def test_a_forward_pass_that_disagrees_exits_3() -> None:
 
 def test_ctrl_c_tells_what_was_found_and_writes_no_file(folder: Path) -> None:
     result = main_with(
-        "import mbv2cli.search.runners as runners, mbv2cli.search.task as task\n"
-        "task.CHUNKS = task.CHUNK = 1\n"
-        "right = runners.search_task\n"
-        "def interrupted(question, number):\n"
+        "from mbv2cli.search import members, run\n"
+        "members.CHUNK = run.CHUNKS = run.CHUNK = 1\n"
+        "right = run.search_task\n"
+        "def interrupted(query, number):\n"
         "    if number == 3: raise KeyboardInterrupt\n"
-        "    return right(question, number)\n"
-        "runners.search_task = interrupted\n"
-        "import mbv2cli.search.draw as draw; draw.CHUNK = 1",
+        "    return right(query, number)\n"
+        "run.search_task = interrupted",
         *SMALL,
         *("--output", str(folder / "members.csv"), "--format", "json"),
     )
@@ -417,9 +416,9 @@ MISTAKES: Final = [
     ("--space broken.toml", "broken.toml is not valid TOML"),
     (
         "--in 1:4096:1 --out 1:4096:1 --size 8:13:1",
-        "100,663,296 members, and at most 100,000,000 are gone through one by one; draw",
+        "100,663,296 members; without --sample, at most 100,000,000 are allowed",
     ),
-    ("--in 65536 --out 65536 --size 65536 --batch 999", "beyond 2^60"),
+    ("--in 65536 --out 65536 --size 65536 --batch 999", "exceed 2^60"),
     (f"{A} --sort mac", "--sort: there is no figure 'mac'"),
     (f"{A} --sort=", "--sort: there is no figure ''"),
     (f"{A} --pareto peak,-mac", "--pareto: there is no figure 'mac'"),
@@ -427,7 +426,7 @@ MISTAKES: Final = [
     (f"{A} --pareto peak,macs,params,flash", "--pareto takes two or three different figures"),
     (f"{A} --pareto peak,-peak", "--pareto takes two or three different figures"),
     (f"{A} --where mac<3", "--where: there is no figure 'mac'"),
-    (f"{A} --where macs<100M", "--where 'macs<100M' is no expression"),
+    (f"{A} --where macs<100M", "--where 'macs<100M' is not an expression"),
     (f"{A} --where __import__('os').system('touch${{IFS}}x')<macs", "--where cannot be used"),
     (f"{A} --where open('x','w').write('x')<macs", "--where cannot be used"),
     (f"{A} --output missing/x.csv", "cannot write missing/x.csv: No such file or directory"),

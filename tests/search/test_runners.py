@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 import psutil
 import pytest
 
-from mbv2cli.search.interrupts import interrupts_held, raise_interrupt
+from mbv2cli.search.run import interrupts_held, raise_interrupt
 from tests.process import ENVIRONMENT, Result, python
 
 SPACE: Final = """

@@ -78,26 +78,26 @@ class SweepDocument(Document):
 
 def as_json(report: SweepReport) -> str:
     """Return the document, indented."""
-    question, found = report.question, report.found
-    counts = zip(question.conditions, found.failed, strict=True)
+    query, result = report.query, report.result
+    counts = zip(query.conditions, result.failed, strict=True)
     return SweepDocument(
-        base=question.space.base,
-        kind=question.space.kind,
-        size=question.space.size,
-        seed=question.draw.seed,
-        convention=question.counting.convention,
-        rule=question.counting.rule,
-        dtype=question.counting.dtype,
+        base=query.space.base,
+        kind=query.space.kind,
+        size=query.space.size,
+        seed=query.draw.seed,
+        convention=query.counting.convention,
+        rule=query.counting.rule,
+        dtype=query.counting.dtype,
         complete=report.complete,
-        tried=found.tried,
-        buildable=found.buildable,
-        feasible=found.feasible,
+        tried=result.tried,
+        buildable=result.buildable,
+        feasible=result.feasible,
         conditions=tuple(
             ConditionPart(condition=condition_text(one), failed=failed) for one, failed in counts
         ),
         sort=report.order_text,
         top=tuple(map(_member, report.top)),
-        pareto=tuple(map(ordering_text, question.front)),
+        pareto=tuple(map(ordering_text, query.front)),
         front_size=report.front_size,
         front=tuple(map(_member, report.front)),
         quantiles=tuple(map(QuantilePart.model_validate, report.quantiles)),

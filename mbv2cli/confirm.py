@@ -67,11 +67,11 @@ def confirmed_forward(plan: Plan, run: RunSpec) -> ForwardRun:
 
 def refuse_beyond_memory(plan: Plan, run: RunSpec) -> None:
     """Raise `UserError` if the forward pass of ``plan`` does not fit in memory. Loads torch."""
-    from mbv2cli.nn import memory_guard
+    from mbv2cli.nn import device
 
     state = (plan.totals.params + plan.totals.buffers) * ELEMENT_BYTES[run.dtype]
     needed = state + plan.memory(EAGER).peak_bytes(run.dtype)
-    memory_guard.refuse_beyond_memory(run, plan.input_shape, needed)
+    device.refuse_beyond_memory(run, plan.input_shape, needed)
 
 
 def confirm(planned: Graph, forward: ForwardRun) -> None:

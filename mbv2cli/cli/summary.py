@@ -29,7 +29,8 @@ Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
 
 HELP = """\
 Every number comes from two independent routes: arithmetic (the plan) and a real forward pass \
-through torchsummary. mbv2 compares the two operation by operation. --no-forward shows the plan alone: \
+through torchsummary. mbv2 compares the two operation by operation. --no-forward \
+shows the plan alone: \
 exact, at once, without torch.
 
 [bold]Examples[/bold]

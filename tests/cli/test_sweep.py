@@ -110,7 +110,7 @@ def assert_one_sentence(result: Result, words: str) -> None:
 
 def test_a_scheduler_that_does_not_answer_is_told(tmp_path: Path) -> None:
     result = main_with(
-        "import mbv2cli.search.cluster as cluster; cluster.PATIENCE = 1",
+        "import mbv2cli.search.cluster as cluster; cluster.TIMEOUT = 1",
         *SMALL,
         *("--scheduler", "tcp://127.0.0.1:1", "--output", str(tmp_path / "x.csv")),
     )

@@ -89,7 +89,8 @@ def differences(planned: Graph, forward: ForwardRun) -> Iterator[Difference]:
         yield from _op_differences(index, plan, seen, planned, observed)
     for plan, seen in zip_longest(planned.scopes, observed.scopes):
         yield from _scope_differences(plan, seen)
-    yield Difference("values that are returned", planned.outputs, observed.outputs)
+    yield Difference("type that the model returns", planned.returns, observed.returns)
+    yield Difference("values that the model returns", planned.outputs, observed.outputs)
     yield Difference("unused parameters and buffers", planned.unused, observed.unused)
     yield from _row_differences(layers_of(planned), forward.table.rows)
     yield from _total_differences(planned, forward.table)

@@ -41,6 +41,7 @@ class Observer:
         self._pending: dict[int, _Operation] = {}
         self._used: set[int] = set()
         self._outputs: tuple[int, ...] = ()
+        self._returns = ""
         for number, tensor in enumerate(inputs):
             self._values.set(tensor, number)
             self._storages.note(tensor, -1)
@@ -68,6 +69,7 @@ class Observer:
             tuple(self._ops),
             tuple(self._scopes),
             self._outputs,
+            returns=self._returns,
             unused=tuple(name for key, name in self._names.items() if key not in self._used),
             measured=self._storages.lifetimes(len(self._ops) - 1),
         )
@@ -170,7 +172,7 @@ class Observer:
         outputs = tuple(self._value_of(one, one._version) for one in tensors_in(output))
         call = self._open.pop()
         if not call.path:
-            self._outputs = outputs
+            self._outputs, self._returns = outputs, type(output).__name__
         elif self._is_single_operation(call):
             self._name_operation(module, call)
             return

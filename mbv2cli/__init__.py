@@ -9,11 +9,11 @@ from mbv2cli.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from mbv2cli.errors import UserError as UserError
+    from mbv2cli.inspection import Plan as Plan
+    from mbv2cli.inspection import plan_of as plan_of
     from mbv2cli.nn.modules import ConvBNAct as ConvBNAct
     from mbv2cli.nn.modules import InvertedResidual as InvertedResidual
     from mbv2cli.nn.modules import MobileNetV2 as MobileNetV2
-    from mbv2cli.plan import Plan as Plan
-    from mbv2cli.plan import plan_of as plan_of
     from mbv2cli.specs import BlockSpec as BlockSpec
     from mbv2cli.specs import InputSpec as InputSpec
     from mbv2cli.specs import NetworkSpec as NetworkSpec
@@ -27,11 +27,11 @@ _ROOM_OF = {
     "InvertedResidual": "mbv2cli.nn.modules",
     "MobileNetV2": "mbv2cli.nn.modules",
     "NetworkSpec": "mbv2cli.specs",
-    "Plan": "mbv2cli.plan",
+    "Plan": "mbv2cli.inspection",
     "Stage": "mbv2cli.specs",
     "UserError": "mbv2cli.errors",
     "check": "mbv2cli.testing",
-    "plan_of": "mbv2cli.plan",
+    "plan_of": "mbv2cli.inspection",
 }
 
 __all__ = list(_ROOM_OF)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES
 from mbv2cli.costs.torchsummary_sizes import torchsummary_sizes
 from mbv2cli.errors import DisagreementError
 from mbv2cli.graph.graph import Graph, Scope
@@ -64,6 +65,15 @@ def confirmed_forward(plan: Plan, run: RunSpec) -> ForwardRun:
     return result
 
 
+def refuse_beyond_memory(plan: Plan, run: RunSpec) -> None:
+    """Raise `UserError` if the forward pass of ``plan`` does not fit in memory. Loads torch."""
+    from mbv2cli.nn import device
+
+    state = (plan.totals.params + plan.totals.buffers) * ELEMENT_BYTES[run.dtype]
+    needed = state + plan.memory(EAGER).peak_bytes(run.dtype)
+    device.refuse_beyond_memory(run, plan.input_shape, needed)
+
+
 def confirm(planned: Graph, forward: ForwardRun) -> None:
     """Compare all that both routes know. Raises `DisagreementError` for the first difference."""
     for difference in differences(planned, forward):
@@ -79,7 +89,8 @@ def differences(planned: Graph, forward: ForwardRun) -> Iterator[Difference]:
         yield from _op_differences(index, plan, seen, planned, observed)
     for plan, seen in zip_longest(planned.scopes, observed.scopes):
         yield from _scope_differences(plan, seen)
-    yield Difference("values that are returned", planned.outputs, observed.outputs)
+    yield Difference("type that the model returns", planned.returns, observed.returns)
+    yield Difference("values that the model returns", planned.outputs, observed.outputs)
     yield Difference("unused parameters and buffers", planned.unused, observed.unused)
     yield from _row_differences(layers_of(planned), forward.table.rows)
     yield from _total_differences(planned, forward.table)

@@ -58,6 +58,10 @@ class Plan:
         """A row for each module and each functional operation, in torchsummary's order."""
         return layers_of(self.graph)
 
+    def layer_of(self, op: int) -> Layer:
+        """Return the row of the operation of this index."""
+        return next(layer for layer in self.layers if layer.op == op)
+
     @cached_property
     def segments(self) -> tuple[PlacedCosts, ...]:
         """The costs of stem, blocks, head and classifier."""

@@ -8,11 +8,11 @@ from typing import Final
 import pytest
 
 from mbv2cli import InputSpec, MobileNetV2, NetworkSpec, Plan, plan_of
-from mbv2cli.plan.conventions import PARAM_CONVENTIONS, count
-from mbv2cli.plan.figures import By, GroupFigures, grouped, layer_figures
-from mbv2cli.plan.memory import INPLACE_DEPTHWISE, LAYERWISE, MemoryRule, memory_use
-from mbv2cli.plan.torchsummary_sizes import pass_size
-from mbv2cli.plan.weights import flash_bytes
+from mbv2cli.costs.conventions import PARAM_CONVENTIONS, count
+from mbv2cli.costs.figures import FLASH
+from mbv2cli.costs.layers import By, GroupFigures, grouped, layer_figures
+from mbv2cli.costs.memory import INPLACE_DEPTHWISE, LAYERWISE, MemoryRule
+from mbv2cli.costs.torchsummary_sizes import pass_size
 from tests.reference_tables import rows
 
 TRAINABLE, WITH_STATISTICS, _WITHOUT_NORM, FOLDED = PARAM_CONVENTIONS
@@ -23,40 +23,49 @@ def kib(count_: int) -> str:
 
 
 def peak(rule: MemoryRule) -> Callable[[Plan], str]:
-    return lambda plan: kib(memory_use(rule, plan).peak_bytes("int8"))
+    return lambda plan: kib(plan.memory(rule).peak_bytes("int8"))
 
 
 def stages(plan: Plan) -> tuple[GroupFigures, ...]:
-    return grouped(layer_figures(plan, "int8"), By.STAGE)
+    return grouped(layer_figures(plan.graph, plan.layers, "int8"), By.STAGE)
+
+
+def field(stage: GroupFigures) -> int:
+    assert stage.receptive_field is not None
+    height, width = stage.receptive_field
+    assert height == width
+    return int(height)
 
 
 FIGURES: Final[Mapping[str, Callable[[Plan], object]]] = {
-    "parameters": lambda plan: count(TRAINABLE, plan.layers).total,
+    "parameters": lambda plan: count(TRAINABLE, plan.graph.ops).total,
     "parameters incl. BatchNorm running statistics": lambda plan: (
-        count(WITH_STATISTICS, plan.layers).total
+        count(WITH_STATISTICS, plan.graph.ops).total
     ),
     "parameters without classifier incl. running statistics": lambda plan: (
-        count(WITH_STATISTICS, [one for one in plan.layers if one.stage != "classifier"]).total
+        count(WITH_STATISTICS, plan.graph.ops[: plan.graph.segments[-1].start]).total
     ),
-    "parameters after folding BatchNorm": lambda plan: count(FOLDED, plan.layers).total,
+    "parameters after folding BatchNorm": lambda plan: count(FOLDED, plan.graph.ops).total,
     "state_dict entries": lambda _plan: len(MobileNetV2().state_dict()),
     "activations (convolution + linear outputs)": lambda plan: plan.totals.activations,
     "int8 weights flash (int8 weights, int32 biases, BatchNorm folded)": lambda plan: kib(
-        flash_bytes(plan)
+        plan.figure(FLASH)
     ),
     "peak activation, layerwise in+out+live residual, int8": peak(LAYERWISE),
     "peak activation, layerwise, int8": peak(LAYERWISE),
     "peak activation, depthwise in place, int8": peak(INPLACE_DEPTHWISE),
-    "receptive field of last feature map": lambda plan: stages(plan)[-2].receptive_field,
+    "receptive field of last feature map": lambda plan: (stages(plan)[-2].receptive_field or (0,))[
+        0
+    ],
     "receptive field after stages stem,s1..s7": lambda plan: " ".join(
-        str(stage.receptive_field) for stage in stages(plan)[:8]
+        str(field(stage)) for stage in stages(plan)[:8]
     ),
     "MACs per stage stem,s1..s7,head,classifier": lambda plan: " ".join(
         str(stage.macs) for stage in stages(plan)
     ),
     "torchsummary rows": lambda plan: sum(not layer.is_functional for layer in plan.layers),
     "torchsummary 'Forward/backward pass size'": lambda plan: (
-        f"{pass_size(plan.layers).total_mb:.2f}"
+        f"{pass_size(plan.graph).total_mb:.2f}"
     ),
 }
 

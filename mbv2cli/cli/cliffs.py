@@ -9,7 +9,7 @@ import typer
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import DType, Output, Target, format_option
 from mbv2cli.cli.output import write
-from mbv2cli.plan.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
+from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
 from mbv2cli.report.cliffs import cliffs_of
 from mbv2cli.report.formats import renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec

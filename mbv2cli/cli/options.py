@@ -8,8 +8,8 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from mbv2cli.plan.conventions import MAC_CONVENTIONS
-from mbv2cli.plan.memory import ELEMENT_BYTES
+from mbv2cli.costs.conventions import MAC_CONVENTIONS
+from mbv2cli.costs.memory import ELEMENT_BYTES
 from mbv2cli.report.formats import FORMATS
 from mbv2cli.specs.reader import target_names
 

@@ -15,9 +15,9 @@ from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.options import Convention, Output, Quiet, Target, completion, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
+from mbv2cli.confirm import refuse_beyond_memory
+from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.errors import UserError
-from mbv2cli.gate.memory_guard import refuse_beyond_memory
-from mbv2cli.plan.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.report.formats import renderer
 from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
 from mbv2cli.report.summary.values import VALUES, value_names, values_text
@@ -29,7 +29,8 @@ Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
 
 HELP = """\
 Every number comes from two independent routes: arithmetic (the plan) and a real forward pass \
-through torchsummary. mbv2 compares the two layer by layer. --no-forward shows the plan alone: \
+through torchsummary. mbv2 compares the two operation by operation. --no-forward \
+shows the plan alone: \
 exact, at once, without torch.
 
 [bold]Examples[/bold]

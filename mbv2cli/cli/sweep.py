@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,21 +11,24 @@ from mbv2cli.cli import ExitCode
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Convention, DType, Quiet, format_option
 from mbv2cli.cli.output import write_stdout
+from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
+from mbv2cli.costs.figures import graded_figures
+from mbv2cli.costs.memory import dtype_named
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
-from mbv2cli.plan.conventions import CONV_LINEAR, mac_convention
-from mbv2cli.plan.memory import dtype_named
 from mbv2cli.report.formats import refuse_other_formats, renderer
-from mbv2cli.search.options import SearchOptions
+from mbv2cli.search.query import SearchOptions, read_query
 from mbv2cli.search.space import Space, read_space, read_space_file
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_spec
 
-HELP = """\
+_FIGURES: Final = ", ".join(figure.name for figure in graded_figures())
+
+HELP = f"""\
 Every field takes a list or start:stop:step. --space FILE has choices for the fields of every \
 stage too. Figures are exact, millions of models a second, without torch. Figures for --sort, \
---pareto and --where: params, macs, peak, flash, activations, layers, receptive_field, height, \
-width, size, and the fields that are numbers.
+--pareto and --where: {_FIGURES}, \
+height, width, size, and the fields that are numbers.
 
 [bold]Examples[/bold]
 
@@ -150,14 +153,23 @@ def sweep(
 
     # these load numpy; a mistake need not wait for that
     from mbv2cli.cli.sweep_run import Files, run, runner
-    from mbv2cli.search.asking import Wishes, ask
-    from mbv2cli.search.measures import Counting
+    from mbv2cli.costs.figures import Counting
 
     files = Files(output, plot, every=every)
     counting = Counting(convention, limits.peak_rule, dtype)
-    wishes = Wishes(sort, pareto, where, cdf, plot is not None, files.keep)
-    question = ask(space, limits, options, counting, wishes)
-    report = run(question, runner(options.jobs, scheduler), files)
+    query = read_query(
+        space,
+        limits,
+        options,
+        counting,
+        sort=sort,
+        pareto=pareto,
+        where=where,
+        cdf=cdf,
+        plot=plot is not None,
+        keep=files.keep,
+    )
+    report = run(query, runner(options.jobs, scheduler), files)
     if not quiet:
         write_stdout(renderer("sweep", format_name)(report))
     return ExitCode.DONE if report.complete else ExitCode.INTERRUPTED

@@ -15,21 +15,18 @@ from mbv2cli.cli.progress import counted_progress, progress, rated_progress
 from mbv2cli.report.sweep.members import member_writer, refuse_other_suffixes
 from mbv2cli.report.sweep.plot import draw, refuse_undrawable
 from mbv2cli.report.sweep.report import SweepReport
-from mbv2cli.search.found import Found, Kept, front_in_order
-from mbv2cli.search.options import MAX_LISTED
+from mbv2cli.search.members import sample_of
+from mbv2cli.search.partial import Kept, PartialResult, front_in_order, quantiles
 from mbv2cli.search.processes import in_processes
-from mbv2cli.search.quantiles import quantiles
-from mbv2cli.search.question import CLOUD, Keep, Question
-from mbv2cli.search.runners import in_this_process
-from mbv2cli.search.sample import of_lowest_hashes
-from mbv2cli.search.search import Searched, search
+from mbv2cli.search.query import CLOUD, MAX_LISTED, Keep, Query
+from mbv2cli.search.run import SearchResult, in_this_process, search
 from mbv2cli.search.winners import Winner, verify, winners
 
-Runner: TypeAlias = Callable[[Question], Generator[Found]]
+Runner: TypeAlias = Callable[[Query], Generator[PartialResult]]
 
 
 class Files:
-    """Where members and the picture go. Raises `UserError` for an end of a name we do not know."""
+    """The files for members and for a picture. Raises `UserError` for an unknown suffix."""
 
     def __init__(self, members: Path | None, picture: Path | None, *, every: bool) -> None:
         self.members = members
@@ -42,14 +39,14 @@ class Files:
 
     @property
     def keep(self) -> Keep:
-        """Which members are to be handed on."""
+        """Which members the search emits."""
         if self.members is None:
             return Keep.NONE
         return Keep.BUILDABLE if self._every else Keep.FEASIBLE
 
 
 class _InterruptedError(Exception):
-    """Ctrl-C, with what had been found by then."""
+    """Ctrl-C, with a report of the results so far."""
 
     def __init__(self, report: SweepReport) -> None:
         super().__init__()
@@ -57,7 +54,7 @@ class _InterruptedError(Exception):
 
 
 def runner(jobs: int, scheduler: str | None) -> Runner:
-    """Return what runs the tasks: this process, several, or a cluster."""
+    """Return the function that runs the tasks: here, in several processes or on a cluster."""
     if scheduler is not None:
         from mbv2cli.search.cluster import on_cluster
 
@@ -65,10 +62,10 @@ def runner(jobs: int, scheduler: str | None) -> Runner:
     return in_this_process if jobs == 1 else partial(in_processes, jobs=jobs)
 
 
-def run(question: Question, run_tasks: Runner, files: Files) -> SweepReport:
-    """Search, name the winners, verify them, and write the files: all of that or no file."""
+def run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
+    """Search, verify members and write the files. After an error or Ctrl-C, write no file."""
     try:
-        return _run(question, run_tasks, files)
+        return _run(query, run_tasks, files)
     except _InterruptedError as interrupted:
         for path in (files.members, files.picture):
             if path:
@@ -76,18 +73,18 @@ def run(question: Question, run_tasks: Runner, files: Files) -> SweepReport:
         return interrupted.report
 
 
-def _run(question: Question, run_tasks: Runner, files: Files) -> SweepReport:
+def _run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
     with ExitStack() as stack:
-        hand_on: Callable[[Kept], None] = _nowhere
+        emit: Callable[[Kept], None] = _drop
         if files.members:
             stream = stack.enter_context(replaced(files.members))
-            writer = member_writer(files.members, question, stream)
+            writer = member_writer(files.members, query, stream)
             stack.callback(writer.close)
-            hand_on = writer.write
+            emit = writer.write
         picture = stack.enter_context(replaced(files.picture)) if files.picture else None
-        with rated_progress(question.draw.count, "Searching") as watch:
-            searched = search(question, run_tasks(question), hand_on, watch)
-        report = _report(question, searched)
+        with rated_progress(query.draw.count, "Searching") as on_progress:
+            searched = search(query, run_tasks(query), emit, on_progress)
+        report = _report(query, searched)
         if not report.complete:
             raise _InterruptedError(report)
         if files.picture and picture:
@@ -95,33 +92,33 @@ def _run(question: Question, run_tasks: Runner, files: Files) -> SweepReport:
         return report
 
 
-def _nowhere(_kept: Kept) -> None:
-    """Let members go that nobody asked to keep."""
+def _drop(_kept: Kept) -> None:
+    """Write no members."""
 
 
-def _report(question: Question, searched: Searched) -> SweepReport:
-    found = searched.found
-    top = winners(question, found.best)
-    in_order = front_in_order(question, found.front)
-    front = winners(question, in_order.first(MAX_LISTED))
+def _report(query: Query, searched: SearchResult) -> SweepReport:
+    result = searched.result
+    top = winners(query, result.best)
+    in_order = front_in_order(query, result.front)
+    front = winners(query, in_order.first(MAX_LISTED))
     verified = 0
-    if question.verified and searched.complete:
-        random = winners(question, of_lowest_hashes(found.sampled, question.verified))
+    if query.verified and searched.complete:
+        random = winners(query, sample_of(result.sampled, query.verified))
         verified = _verified([*top, *front, *random])
     return SweepReport(
-        question=question,
-        found=found,
+        query=query,
+        result=result,
         complete=searched.complete,
         top=tuple(top),
         front=tuple(front),
-        cloud=of_lowest_hashes(found.sampled, CLOUD),
-        quantiles=quantiles(question, found.sampled) if question.cdf else (),
+        cloud=sample_of(result.sampled, CLOUD),
+        quantiles=quantiles(query, result.sampled) if query.cdf else (),
         verified=verified,
     )
 
 
 def _verified(members: list[Winner]) -> int:
-    """Build each member once and run it; return how many there are."""
+    """Build each member once and run its forward pass; return the number of members."""
     different = list({member.target: member for member in members}.values())
     with progress("Loading torch"):
         start_torch()

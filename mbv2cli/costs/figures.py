@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
 from math import prod
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from mbv2cli.costs.conventions import mac_convention
 from mbv2cli.costs.memory import (
@@ -52,8 +52,7 @@ class Better(Enum):
     LARGER = "min"
 
 
-@dataclass(frozen=True, slots=True)
-class Counting:
+class Counting(NamedTuple):
     """How MACs and bytes are counted: the names of convention, memory rule and element type."""
 
     convention: str = "conv+linear"

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mbv2cli.costs.figures import Amount, Counting, Figure
-from mbv2cli.costs.memory import saves_its_output
+from mbv2cli.costs.memory import EAGER, saves_its_output
 from mbv2cli.costs.receptive_field import Geometry, geometries
 from mbv2cli.graph.build import (
     ACTIVATIONS,
@@ -30,7 +30,8 @@ from mbv2cli.specs.network import NetworkSpec
 class _Place(NamedTuple):
     """All of the model before a segment that its costs depend on.
 
-    ``model_input`` is None for the first segment, which takes the model's own input.
+    ``model_input`` is None for the first segment, which takes the model's own input, and empty
+    where it does not matter: only eager memory keeps the model's input during a later segment.
     """
 
     is_model: bool
@@ -62,11 +63,24 @@ class SegmentCosts:
 
 @dataclass(frozen=True, slots=True)
 class PlacedCosts:
-    """A segment's costs with its stage; ``is_block`` where the segment is a block."""
+    """A segment's costs with its stage; ``is_block`` where the segment is a block.
+
+    ``spec``, ``place`` and ``model_input`` say how to work out eager memory.
+    """
 
     stage: str
     is_block: bool
     costs: SegmentCosts
+    spec: SegmentSpec
+    place: _Place
+    model_input: Shape
+
+    def amount(self, figure: Figure, counting: Counting) -> int:
+        """Return what the segment adds to a figure."""
+        if (figure.rule is EAGER or counting.rule == EAGER.name) and self.place.model_input == ():
+            place = self.place._replace(model_input=self.model_input)
+            return _costs_of(self.spec, place).amount(figure, counting)
+        return self.costs.amount(figure, counting)
 
 
 def segment_costs(spec: BlockSpec | NetworkSpec, input_shape: Shape) -> tuple[PlacedCosts, ...]:
@@ -78,11 +92,12 @@ def segment_costs(spec: BlockSpec | NetworkSpec, input_shape: Shape) -> tuple[Pl
     place = _Place(isinstance(spec, BlockSpec), input_shape, None, (1, 1), input_is_saved=False)
     for stage, _path, segment in segments_of(spec):
         costs = _costs_of(segment, place)
-        found.append(PlacedCosts(stage, isinstance(segment, BlockSpec), costs))
+        is_block = isinstance(segment, BlockSpec)
+        found.append(PlacedCosts(stage, is_block, costs, segment, place, input_shape))
         place = _Place(
             is_model=False,
             input_shape=costs.output_shape,
-            model_input=input_shape,
+            model_input=(),
             jump=costs.jump,
             input_is_saved=costs.saves_its_output,
         )
@@ -100,6 +115,6 @@ def _costs_of(spec: SegmentSpec, place: _Place) -> SegmentCosts:
 
 def together(segments: Sequence[PlacedCosts], figure: Figure, counting: Counting) -> int:
     """Return a figure of the segments together."""
-    amounts = [one.costs.amount(figure, counting) for one in segments]
+    amounts = [one.amount(figure, counting) for one in segments]
     found: int = figure.start + figure.combine(counting).together(amounts)
     return found

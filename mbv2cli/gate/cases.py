@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from mbv2cli.confirm import confirmed_forward, refuse_beyond_memory
 from mbv2cli.costs.figures import Counting
-from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES
 from mbv2cli.gate.limits import Expectations, Verdict, verdicts
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.specs import RunSpec
@@ -55,23 +55,11 @@ def confirmed_result(case: Case) -> CaseResult:
     Raises `UserError` if the forward pass cannot run on this machine, `DisagreementError` if its
     numbers are not those of the plan.
     """
-    from mbv2cli.gate.agreement import confirmed_forward
-    from mbv2cli.plan import Plan as WalkedPlan  # what `agreement` compares
-
     result = planned_result(case)
     run = _runnable(case.run)
     refuse_beyond_memory(result.plan, run)
-    confirmed_forward(WalkedPlan(result.plan.spec, result.plan.input_shape), run)
+    confirmed_forward(result.plan, run)
     return replace(result, forward_ran=True)
-
-
-def refuse_beyond_memory(plan: Plan, run: RunSpec) -> None:
-    """Raise `UserError` if the forward pass of ``plan`` does not fit in memory. Loads torch."""
-    from mbv2cli.nn import memory_guard
-
-    state = (plan.totals.params + plan.totals.buffers) * ELEMENT_BYTES[run.dtype]
-    needed = state + plan.memory(EAGER).peak_bytes(run.dtype)
-    memory_guard.refuse_beyond_memory(run, plan.input_shape, needed)
 
 
 def _runnable(run: RunSpec) -> RunSpec:

@@ -53,7 +53,8 @@ class Graph:
     Values are numbered: first the inputs of the model, then the result of each operation.
     ``scopes`` are in the order in which they end. ``segments`` divide a planned graph; an
     observed graph has none. ``unused`` names the parameters and buffers that no operation used.
-    ``measured`` has the storages of an observed graph, as long as they really lived.
+    ``returns`` is the type of what the model returns. ``measured`` has the storages of an
+    observed graph, as long as they really lived.
     """
 
     input_shapes: tuple[Shape, ...]
@@ -62,6 +63,7 @@ class Graph:
     outputs: tuple[int, ...]
     segments: tuple[Segment, ...] = ()
     unused: tuple[str, ...] = ()
+    returns: str = "Tensor"
     measured: tuple[Lifetime, ...] | None = None
 
     @cached_property

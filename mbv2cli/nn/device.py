@@ -1,13 +1,17 @@
-"""Devices and element types: which there are, and what they can run."""
+"""Devices and element types: which there are, what they can run, and what fits in memory."""
 
 from __future__ import annotations
+
+from math import prod
 
 import psutil
 import torch
 from torch.nn.functional import conv2d
 
 from mbv2cli.errors import UserError
+from mbv2cli.graph.ops import Shape
 from mbv2cli.specs.run import RunSpec
+from mbv2cli.specs.units import bytes_text
 
 
 def resolve_device(name: str) -> torch.device:
@@ -56,3 +60,33 @@ def free_bytes(device: torch.device) -> int:
         free, _total = torch.cuda.mem_get_info(device)
         return int(free)
     return int(psutil.virtual_memory().available)
+
+
+def refuse_beyond_memory(run: RunSpec, input_shape: Shape, forward_bytes: int) -> None:
+    """Raise `UserError` if a forward pass of ``forward_bytes`` does not fit. Allocates nothing.
+
+    On top comes an input that torchsummary draws for itself, always on the CPU.
+    """
+    device = resolve_device(run.device)
+    own_input = _torchsummary_input_bytes(input_shape)
+    if device.type == "cpu":
+        _refuse(device, forward_bytes + own_input)
+        return
+    _refuse(torch.device("cpu"), own_input)
+    if device.type != "meta":
+        _refuse(device, forward_bytes)
+
+
+def _torchsummary_input_bytes(input_shape: Shape) -> int:
+    """Return the size of torchsummary 1.5.1's own input: two samples in float32."""
+    return 2 * prod(input_shape[1:]) * torch.float32.itemsize
+
+
+def _refuse(device: torch.device, needed: int) -> None:
+    free = free_bytes(device)
+    if needed > free:
+        raise UserError(
+            f"the forward pass needs about {bytes_text(needed)} of memory and {device} has "
+            f"{bytes_text(free)} free; try a smaller size or batch, --no-forward, "
+            "or --force to run it all the same"
+        )

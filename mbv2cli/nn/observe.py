@@ -43,6 +43,7 @@ class Observer:
         self._pending: dict[int, _Operation] = {}
         self._used: set[int] = set()
         self._outputs: tuple[int, ...] = ()
+        self._returns = ""
         for number, tensor in enumerate(inputs):
             self._values.set(tensor, _version_of(tensor), number)
             self._storages.note(tensor, -1)
@@ -70,6 +71,7 @@ class Observer:
             tuple(self._ops),
             tuple(self._scopes),
             self._outputs,
+            returns=self._returns,
             unused=tuple(name for key, name in self._names.items() if key not in self._used),
             measured=self._storages.lifetimes(len(self._ops) - 1),
         )
@@ -214,6 +216,8 @@ class Observer:
             returned = self._others_in(output)
             self._note_unseen(module, returned)
             outputs = tuple(self._value_of(self._source_of(one)) for one in returned)
+            if not path:
+                self._outputs, self._returns = outputs, type(output).__name__
             self._close(module, outputs)
 
         return end
@@ -229,9 +233,7 @@ class Observer:
 
     def _close(self, module: nn.Module, outputs: tuple[int, ...]) -> None:
         call = self._open.pop()
-        if not call.path:
-            self._outputs = outputs
-        elif self._is_single_operation(call):
+        if call.path and self._is_single_operation(call):
             self._name_operation(module, call)
             return
         is_sequential = isinstance(module, nn.Sequential | nn.ModuleList)

@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from mbv2cli.cliffs import Plateau, plateaus
+from mbv2cli.costs.memory import MemoryRule
 from mbv2cli.errors import UserError
-from mbv2cli.plan.cliffs import Plateau, plateaus
-from mbv2cli.plan.memory import ELEMENT_BYTES, MemoryRule
 from mbv2cli.report.document import Part, RequestDocument, request_fields
 from mbv2cli.report.text import heading
 from mbv2cli.specs import NetworkSpec
@@ -28,10 +28,6 @@ class CliffsReport:
     dtype: str
     plateaus: tuple[Plateau, ...]
 
-    def bytes_of(self, plateau: Plateau) -> int:
-        """Return the peak in bytes of the dtype."""
-        return plateau.peak * ELEMENT_BYTES[self.dtype]
-
 
 def cliffs_of(request: Request, rule: MemoryRule, dtype: str) -> CliffsReport:
     """Return the cliffs of ``request``. Loads no torch.
@@ -40,7 +36,7 @@ def cliffs_of(request: Request, rule: MemoryRule, dtype: str) -> CliffsReport:
     """
     if not isinstance(request.spec, NetworkSpec):
         raise UserError("a block has no width multiplier; try mbv2 cliffs network, or a preset")
-    return CliffsReport(request, rule, dtype, plateaus(request.spec, request.input, rule))
+    return CliffsReport(request, rule, dtype, plateaus(request.spec, request.input, rule, dtype))
 
 
 def as_table(report: CliffsReport) -> str:
@@ -54,22 +50,22 @@ def _lines(report: CliffsReport) -> Iterator[str]:
     peak = f"{report.rule.name} {report.dtype}"
     yield f"{'width_mult':<13} {peak:>24} {'params':>17} {'MACs':>21}"
     for plateau in report.plateaus:
-        yield _plateau_line(report, plateau)
+        yield _plateau_line(plateau)
     yield ""
     drops = [
-        f"{plateau.widest.widths[0]:.2f} ({bytes_text(report.bytes_of(plateau))})"
+        f"{plateau.widest.widths[0]:.2f} ({bytes_text(plateau.peak_bytes)})"
         for plateau in report.plateaus[1:]
     ]
     yield from _paragraph("Just below a drop", drops)
     yield from _paragraph("Same network as the next larger width", _repeating(report))
 
 
-def _plateau_line(report: CliffsReport, plateau: Plateau) -> str:
+def _plateau_line(plateau: Plateau) -> str:
     widest, narrowest = plateau.widest, plateau.narrowest
     widths = f"{widest.widths[0]:.2f} - {narrowest.widths[-1]:.2f}"
     params = f"{widest.params / 10**6:.2f} - {narrowest.params / 10**6:.2f} M"
     macs = f"{widest.macs / 10**6:,.1f} - {narrowest.macs / 10**6:,.1f} M"
-    return f"{widths:<13} {bytes_text(report.bytes_of(plateau)):>24} {params:>17} {macs:>21}"
+    return f"{widths:<13} {bytes_text(plateau.peak_bytes):>24} {params:>17} {macs:>21}"
 
 
 def _repeating(report: CliffsReport) -> list[str]:
@@ -120,7 +116,7 @@ def as_json(report: CliffsReport) -> str:
         dtype=report.dtype,
         plateaus=tuple(
             PlateauPart(
-                peak_bytes=report.bytes_of(plateau),
+                peak_bytes=plateau.peak_bytes,
                 networks=tuple(map(SameNetworkPart.model_validate, plateau.networks)),
             )
             for plateau in report.plateaus

@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from mbv2cli.plan import plan_of
-from mbv2cli.plan.conventions import MAC_CONVENTIONS, PARAM_CONVENTIONS, Count, count
+from mbv2cli.costs.conventions import MAC_CONVENTIONS, PARAM_CONVENTIONS, Count, count
+from mbv2cli.inspection import plan_of
 from mbv2cli.report.document import Part, RequestDocument, request_fields
 from mbv2cli.report.text import heading
 from mbv2cli.specs.reader import Request
@@ -27,11 +27,11 @@ class CountsReport:
 
 def counted(request: Request) -> CountsReport:
     """Return the counts of ``request``. Loads no torch."""
-    layers = plan_of(request.spec, request.input).layers
+    ops = plan_of(request.spec, request.input).graph.ops
     return CountsReport(
         request,
-        macs=tuple(count(convention, layers) for convention in MAC_CONVENTIONS),
-        params=tuple(count(convention, layers) for convention in PARAM_CONVENTIONS),
+        macs=tuple(count(convention, ops) for convention in MAC_CONVENTIONS),
+        params=tuple(count(convention, ops) for convention in PARAM_CONVENTIONS),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from mbv2cli.plan import Shape
+from mbv2cli.graph.ops import Shape
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Request
 from mbv2cli.version import __version__

@@ -8,17 +8,11 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from mbv2cli.plan import Plan, Role, plan_of
-from mbv2cli.plan.memory import (
-    EAGER,
-    ELEMENT_BYTES,
-    MEMORY_RULES,
-    TRAINING,
-    MemoryUse,
-    memory_use,
-)
-from mbv2cli.plan.torchsummary_sizes import PassSize, pass_size
-from mbv2cli.plan.weights import flash_bytes, weight_bytes
+from mbv2cli.costs.figures import FLASH
+from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES, MEMORY_RULES, TRAINING, MemoryUse
+from mbv2cli.costs.torchsummary_sizes import PassSize, pass_size
+from mbv2cli.graph.rows import Layer, Role
+from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
 from mbv2cli.report.text import heading
 from mbv2cli.specs.reader import Request
@@ -38,12 +32,20 @@ class MemoryReport:
     uses: tuple[MemoryUse, ...]
     pass_size: PassSize
 
+    def weight_bytes(self, dtype: str) -> int:
+        """Return the bytes of all parameters."""
+        return self.plan.totals.params * ELEMENT_BYTES[dtype]
+
+    @property
+    def flash_bytes(self) -> int:
+        """Bytes of int8 weights and int32 biases, BatchNorm folded into the convolutions."""
+        return self.plan.figure(FLASH)
+
 
 def memory_of(request: Request) -> MemoryReport:
     """Return the memory of ``request``. Loads no torch."""
     plan = plan_of(request.spec, request.input)
-    uses = tuple(memory_use(rule, plan) for rule in MEMORY_RULES)
-    return MemoryReport(request, plan, uses, pass_size(plan.layers))
+    return MemoryReport(request, plan, tuple(map(plan.memory, MEMORY_RULES)), pass_size(plan.graph))
 
 
 def as_table(report: MemoryReport) -> str:
@@ -56,18 +58,18 @@ def _peaks(report: MemoryReport) -> Iterator[str]:
     yield _line("Activation peak", _DTYPE_TITLES, "caused by")
     for use in report.uses:
         sizes = [bytes_text(use.peak_bytes(dtype)) for dtype in _DTYPES]
-        yield _line(use.rule.name, sizes, _culprit(use))
+        yield _line(use.rule.name, sizes, _culprit(report.plan.layer_of(use.culprit)))
         yield f"  {use.rule.counts}"
 
 
-def _culprit(use: MemoryUse) -> str:
-    return f"{use.culprit.name or use.culprit.type} ({use.culprit.role})"
+def _culprit(layer: Layer) -> str:
+    return f"{layer.name or layer.type} ({layer.role})"
 
 
 def _weights(report: MemoryReport) -> Iterator[str]:
     yield _line("Weights", _DTYPE_TITLES)
-    yield _line("parameters", [bytes_text(weight_bytes(report.plan, dtype)) for dtype in _DTYPES])
-    yield _line("flash", ["", "", bytes_text(flash_bytes(report.plan))])
+    yield _line("parameters", [bytes_text(report.weight_bytes(dtype)) for dtype in _DTYPES])
+    yield _line("flash", ["", "", bytes_text(report.flash_bytes)])
     yield "  int8 weights, int32 biases, BatchNorm folded into the convolutions"
 
 
@@ -155,29 +157,32 @@ class MemoryDocument(RequestDocument):
 
 def as_json(report: MemoryReport) -> str:
     """Return the document, indented."""
-    plan = report.plan
     return MemoryDocument(
         **request_fields(report.request),
-        rules=tuple(map(_rule_part, report.uses)),
+        rules=tuple(_rule_part(report.plan, use) for use in report.uses),
         weights=WeightsPart(
-            parameters=BytesPart(**{dtype: weight_bytes(plan, dtype) for dtype in ELEMENT_BYTES}),
-            flash_bytes=flash_bytes(plan),
+            parameters=BytesPart(**{dtype: report.weight_bytes(dtype) for dtype in ELEMENT_BYTES}),
+            flash_bytes=report.flash_bytes,
         ),
         torchsummary_pass_size=PassSizePart.model_validate(report.pass_size),
     ).text
 
 
-def _rule_part(use: MemoryUse) -> RulePart:
+def _rule_part(plan: Plan, use: MemoryUse) -> RulePart:
+    layers = {layer.op: layer for layer in plan.layers}
+    culprit = layers[use.culprit]
     return RulePart(
         rule=use.rule.name,
         counts=use.rule.counts,
         source=use.rule.source,
         peak_bytes=BytesPart(**{dtype: use.peak_bytes(dtype) for dtype in ELEMENT_BYTES}),
-        layer=use.culprit.name,
-        path=use.culprit.path,
-        role=use.culprit.role,
+        layer=culprit.name,
+        path=culprit.path,
+        role=culprit.role,
         timeline=tuple(
-            StepPart(layer=layer.name, path=layer.path, type=layer.type, elements=elements)
-            for layer, elements in use.steps
+            StepPart(
+                layer=layers[op].name, path=layers[op].path, type=layers[op].type, elements=elements
+            )
+            for op, elements in use.steps
         ),
     )

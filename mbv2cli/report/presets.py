@@ -8,8 +8,9 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from mbv2cli.plan import Plan, Shape, plan_of
-from mbv2cli.plan.memory import LAYERWISE, memory_use
+from mbv2cli.costs.figures import PEAK, Counting
+from mbv2cli.graph.ops import Shape
+from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.report.document import Document, Part
 from mbv2cli.specs import NetworkSpec
 from mbv2cli.specs.presets import Preset, presets
@@ -35,7 +36,7 @@ def preset_figures() -> tuple[PresetFigures, ...]:
 def _figures(preset: Preset) -> PresetFigures:
     request = read_request(preset.name)
     plan = plan_of(request.spec, request.input)
-    return PresetFigures(preset, plan, memory_use(LAYERWISE, plan).peak_bytes("int8"))
+    return PresetFigures(preset, plan, plan.figure(PEAK, Counting()))
 
 
 def as_table(figures: Sequence[PresetFigures]) -> str:

@@ -6,13 +6,19 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-from mbv2cli.plan import Shape
+from mbv2cli.graph.ops import Shape
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.reader import Request
 
 _LEFT_OUT_IF_DEFAULT: Final = {"dilation", "depth_mult", "stem_scaling", "head_scaling"}
+
+
+def sentence(text: str) -> str:
+    """Return a description as a sentence."""
+    keeps = text.startswith("int8")
+    return f"{text if keeps else text[0].upper() + text[1:]}."
 
 
 def described(request: Request) -> str:

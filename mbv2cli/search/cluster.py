@@ -1,4 +1,4 @@
-"""Runs the tasks of a search on a Dask cluster that is already there."""
+"""Runs the tasks of a search on a running Dask cluster."""
 
 from __future__ import annotations
 
@@ -6,53 +6,68 @@ import logging
 import re
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from mbv2cli.errors import UserError
-from mbv2cli.search.found import Found
-from mbv2cli.search.question import Question
-from mbv2cli.search.runners import AHEAD
-from mbv2cli.search.task import count_tasks, search_task
+from mbv2cli.search.partial import PartialResult
+from mbv2cli.search.query import Query
+from mbv2cli.search.run import (
+    AHEAD,
+    POLL,
+    count_tasks,
+    interrupts_held,
+    raise_interrupt,
+    search_task,
+)
 from mbv2cli.version import __version__
 
-PATIENCE: Final = 10
-"""Seconds that a scheduler may take to answer, and to have a worker."""
-
+TIMEOUT: Final = 10
+"""Seconds for the scheduler to answer, and again for the first worker to connect to it."""
 
 _EXAMPLE: Final = "tcp://127.0.0.1:8786"
 _ADDRESS: Final = re.compile(r"(tcp://)?([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}")
 
 
-def on_cluster(question: Question, address: str) -> Generator[Found]:
-    """Yield what each task finds, in order, worked out by the workers of a Dask scheduler.
+def on_cluster(query: Query, address: str) -> Generator[PartialResult]:
+    """Yield the result of each task, in order, computed by the workers of a Dask scheduler.
 
-    Dask gives the tasks of a worker that dies to others. What is not needed any more when this
-    ends, however it ends, is cancelled. Raises `UserError` where the cluster cannot be used.
+    If a worker dies, Dask gives its tasks to others. At the end, also after an exception, tasks
+    whose results are not needed are cancelled. Raises `UserError` if the cluster cannot be used.
     """
-    _refuse_no_address(address)
-    with _mistakes_told(address), _client(address) as client:
-        client.submit(_refuse_other_version, __version__, pure=False).result()
-        waiting: deque[Any] = deque()
-        numbers = iter(range(count_tasks(question)))
-        try:
-            while True:
-                ahead = AHEAD * max(1, sum(client.nthreads().values()))
-                while len(waiting) < ahead and (number := next(numbers, None)) is not None:
-                    # the question goes along: data that workers hold for others dies with them
-                    waiting.append(client.submit(search_task, question, number, pure=False))
-                if not waiting:
-                    return
-                yield waiting[0].result()
-                waiting.popleft()
-        finally:
-            client.cancel(list(waiting))
-
-
-def _refuse_no_address(address: str) -> None:
-    """Raise `UserError` for what a client would take long to refuse."""
-    if not _ADDRESS.fullmatch(address):
+    if not _ADDRESS.fullmatch(address):  # Dask would take long to refuse it
         raise UserError(f"--scheduler must be an address such as {_EXAMPLE}, not '{address}'")
+    with _user_errors(address), _client(address) as client:
+        client.submit(_refuse_other_version, __version__, pure=False).result()
+        with interrupts_held():
+            yield from _results(client, query)
+
+
+def _results(client: Any, query: Query) -> Generator[PartialResult]:
+    waiting: deque[Any] = deque()
+    numbers = iter(range(count_tasks(query)))
+    try:
+        while True:
+            ahead = AHEAD * max(1, sum(client.nthreads().values()))
+            while len(waiting) < ahead and (number := next(numbers, None)) is not None:
+                # each task carries the query: data that is scattered to a worker dies with it
+                waiting.append(client.submit(search_task, query, number, pure=False))
+            if not waiting:
+                return
+            _wait_for(waiting[0])
+            yield waiting[0].result()
+            waiting.popleft()
+    finally:
+        client.cancel(list(waiting))
+
+
+def _wait_for(future: Any) -> None:
+    """Wait until a task has ended in any way. Raises `KeyboardInterrupt`."""
+    while True:
+        raise_interrupt()
+        with suppress(TimeoutError):
+            future.exception(timeout=POLL)
+            return
 
 
 @contextmanager
@@ -64,18 +79,18 @@ def _client(address: str) -> Iterator[Any]:
         raise UserError(
             "--scheduler needs Dask; install it with pip install 'mbv2[cluster]'"
         ) from None
-    logging.disable()  # Dask tells of workers that die: it is mended, and no user's concern
-    client = Client(address, timeout=PATIENCE, set_as_default=False)
+    logging.disable()  # Dask logs each worker that dies, though it repeats the worker's tasks
+    client = Client(address, timeout=TIMEOUT, set_as_default=False)
     try:
-        client.wait_for_workers(1, timeout=PATIENCE)
+        client.wait_for_workers(1, timeout=TIMEOUT)
         yield client
     finally:
         client.close()
 
 
 @contextmanager
-def _mistakes_told(address: str) -> Iterator[None]:
-    """Turn what Dask raises into `UserError`."""
+def _user_errors(address: str) -> Iterator[None]:
+    """Turn exceptions of Dask into `UserError`."""
     from concurrent.futures import CancelledError
 
     try:
@@ -84,7 +99,7 @@ def _mistakes_told(address: str) -> Iterator[None]:
         raise UserError(
             f"the workers of {address} cannot run mbv2 ({error}); install mbv2 {__version__} there"
         ) from None
-    except (OSError, ValueError, CancelledError) as error:  # a time-out is an OSError
+    except (OSError, ValueError, CancelledError) as error:  # TimeoutError is an OSError
         raise UserError(
             f"the Dask scheduler at {address} cannot be used: {_reason(error)}; give the address "
             f"that it prints when it starts, such as {_EXAMPLE}"
@@ -102,8 +117,9 @@ def _reason(error: BaseException) -> str:
 
 
 def _refuse_other_version(version: str) -> None:
-    """Raise `UserError` on a worker that has another mbv2: it may count otherwise."""
+    """Raise `UserError` on a worker with another mbv2: its figures may be different."""
     if version != __version__:
         raise UserError(
-            f"the workers have mbv2 {__version__}, and this is {version}; install the same on both"
+            f"the workers have mbv2 {__version__}, this machine has {version}; install the same "
+            "version on both"
         )

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mbv2cli.costs.figures import Amount, Combine, Counting, Figure
 from mbv2cli.errors import UserError
 from mbv2cli.search.figures import COSTS
-from mbv2cli.search.measures import Amount, Counting, Measure, measure, whole
-from mbv2cli.search.parts import SpacePart, parts_of
+from mbv2cli.search.segments import SpaceSegment, segments_of
 from mbv2cli.search.space import Space
 from mbv2cli.search.tables import LARGEST, TOO_LARGE, Columns, Digits, Lookup, numbers
 
 MAX_CELLS: Final = 2**22
-"""Amounts that a part's table may hold: 32 MiB."""
+"""Amounts that the table of a segment may hold: 32 MiB."""
 
 STEP: Final = 2**14
-"""Rows worked out at once, so that all of their arrays stay in the cache."""
-
-_COSTS: Final = frozenset(figure.name for figure in COSTS)
+"""Table entries that are computed at once: their arrays fit in the cache."""
 
 
 class Engine:
-    """Works out ``figures`` of members of a space, by their names.
+    """Computes figures, given by name, of members of a space.
 
-    What a part comes to is tabulated where the part has few combinations beside the members
-    that are to be looked at: then a member costs a look-up a part. Raises `UserError` where
+    The amounts of a segment are precomputed if the segment has fewer combinations than there
+    are members to look at: then a member costs one look-up a segment. Raises `UserError` if
     figures would be too large to be exact.
     """
 
@@ -39,35 +37,42 @@ class Engine:
         self.figures = tuple(figures)
         self._counting = counting
         self._columns = Columns(space)
-        self._costs = [name for name in figures if name in _COSTS]
-        self._measures = [measure(name, counting) for name in self._costs]
-        self._own_input = [
-            Lookup(int, self._columns.of("in")),
-            Lookup(int, self._columns.of("batch")),
-            Lookup(prod, self._columns.of("size")),
-        ]
-        parts = parts_of(self._columns)
-        self._refuse_too_large(parts)
-        self._parts = [_Tabulated(part, self._measures, members) for part in parts]
+        self._costs = [COSTS[name] for name in figures if name in COSTS]
+        segments = segments_of(self._columns, counting)
+        self._refuse_too_large(segments)
+        self._segments = [_Tabulated(one, self._costs, members) for one in segments]
+        self._scratch = np.empty((len(self._costs) + 2, 0), np.int64)
+        """Filled again for each chunk: to get new arrays takes longer than to fill them."""
 
     def exist(self, digits: Digits) -> NDArray[np.bool_]:
         """Return which members can be built at all."""
-        return _array(prod(part.exists(digits) for part in self._parts), digits) > 0
+        return _array(prod(one.exists(digits) for one in self._segments), digits) > 0
 
     def values(self, digits: Digits) -> list[NDArray[Any]]:
-        """Return each figure of each member; of members that cannot be built, any number."""
-        of_parts = zip(*(part.amounts(digits) for part in self._parts), strict=True)
-        costs = {
-            name: whole(name, self._counting, one.together(amounts), self._input_elements(digits))
-            for name, one, amounts in zip(self._costs, self._measures, of_parts, strict=True)
-        }
+        """Return an array for each figure; members that cannot be built have arbitrary numbers.
+
+        The next call overwrites the arrays.
+        """
+        of_segments = zip(self._costs, self._of_segments(digits), strict=True)
+        costs = {figure.name: figure.start + amounts for figure, amounts in of_segments}
         return [
             _array(costs[name] if name in costs else self._axis_value(name, digits), digits)
             for name in self.figures
         ]
 
-    def _input_elements(self, digits: Digits) -> Amount:
-        return prod(lookup(digits) for lookup in self._own_input)
+    def _of_segments(self, digits: Digits) -> NDArray[np.int64]:
+        """Return, a row for each figure, the sum of all segments' amounts or the highest."""
+        members = digits.shape[1]
+        if self._scratch.shape[1] < members:
+            self._scratch = np.empty((len(self._costs) + 2, members), np.int64)
+        found, scratch = np.split(self._scratch[:, :members], [-2])
+        found[:] = 0  # no amount is below 0
+        for segment in self._segments:
+            of_segment = segment.amounts(digits, scratch)
+            for figure, row, amounts in zip(self._costs, found, of_segment, strict=True):
+                is_sum = figure.combine(self._counting) is Combine.SUM
+                (np.add if is_sum else np.maximum)(row, amounts, out=row)
+        return found
 
     def _axis_value(self, name: str, digits: Digits) -> Any:
         if name in _SIDES:
@@ -75,12 +80,12 @@ class Engine:
         column = self._columns.of(name)
         return np.array(column.axis.values)[numbers([column], digits)]
 
-    def _refuse_too_large(self, parts: Sequence[SpacePart]) -> None:
-        bounds = zip(*(part.at_most(self._measures) for part in parts), strict=True)
-        own_input = prod(lookup.largest for lookup in self._own_input)
-        for name, amounts in zip(self._costs, bounds, strict=True):
-            if whole(name, self._counting, sum(amounts), own_input) > LARGEST:
-                raise UserError(f"{name} of the largest members may go {TOO_LARGE}")
+    def _refuse_too_large(self, segments: Sequence[SpaceSegment]) -> None:
+        bounds = zip(*(segment.at_most(self._costs) for segment in segments), strict=True)
+        for figure, amounts in zip(self._costs, bounds, strict=True):
+            # a sum, for a model's highest amount is not above it either
+            if figure.start + sum(amounts) > LARGEST:
+                raise UserError(f"{figure.name} of the largest members may {TOO_LARGE}")
 
 
 _SIDES: Final[Mapping[str, Callable[[tuple[int, int]], int]]] = {
@@ -91,42 +96,52 @@ _SIDES: Final[Mapping[str, Callable[[tuple[int, int]], int]]] = {
 
 
 class _Tabulated:
-    """A part, worked out beforehand where it has few combinations."""
+    """A segment, precomputed if it has few combinations."""
 
-    def __init__(self, part: SpacePart, measures: Sequence[Measure], members: int) -> None:
-        self._part = part
-        self._measures = measures
-        self._columns = part.columns
+    def __init__(self, segment: SpaceSegment, figures: Sequence[Figure], members: int) -> None:
+        self._segment = segment
+        self._figures = figures
+        self._columns = segment.columns
         self._entries = prod(map(len, self._columns))
-        cells = self._entries * len(measures)
-        worth_it = self._entries <= members and cells <= MAX_CELLS
-        self._table = self._worked_out() if worth_it else None
+        self._table: list[NDArray[np.int64]] | None = None
+        if self._entries <= members and self._entries * len(figures) <= MAX_CELLS:
+            self._table = [np.empty(self._entries, np.int64) for _ in figures]
+            self._always_exists = self._fill(self._table)
 
     def exists(self, digits: Digits) -> Amount:
-        """Return whether the part of each member can be built."""
-        return self._part.exists(digits)
+        """Return whether the segment of each member can be built."""
+        return True if self._table and self._always_exists else self._segment.exists(digits)
 
-    def amounts(self, digits: Digits) -> list[Amount]:
-        """Return what the part of each member comes to, measure by measure."""
+    def amounts(self, digits: Digits, scratch: NDArray[np.int64]) -> Iterator[Amount]:
+        """Yield what the segment of each member adds to each figure.
+
+        ``scratch`` has two rows. Each array overwrites the one before.
+        """
         if self._table is None:
-            return self._part.amounts(digits, self._measures)
-        number = numbers(self._columns, digits)
-        return [column[number] for column in self._table]
+            yield from self._segment.amounts(digits, self._figures)
+            return
+        entries, amounts = scratch
+        entries[:] = numbers(self._columns, digits)
+        for column in self._table:
+            # no entry is out of bounds; with mode="raise", `take` copies its output once more
+            yield column.take(entries, out=amounts, mode="clip")
 
-    def _worked_out(self) -> list[NDArray[np.int64]]:
+    def _fill(self, table: Sequence[NDArray[np.int64]]) -> bool:
+        """Compute the amounts of all combinations; return whether all of them can be built."""
+        always_exists = True
         rows = 1 + max((column.row or 0 for column in self._columns), default=0)
-        table = [np.empty(self._entries, np.int64) for _ in self._measures]
         for start in range(0, self._entries, STEP):
             entries = np.arange(start, min(start + STEP, self._entries))
             digits = np.zeros((rows, len(entries)), np.intp)
             rest = entries
             for column in reversed(self._columns):
                 rest, digits[column.row] = np.divmod(rest, len(column))
+            always_exists &= bool(np.all(self._segment.exists(digits)))
             for filled, amounts in zip(
-                table, self._part.amounts(digits, self._measures), strict=True
+                table, self._segment.amounts(digits, self._figures), strict=True
             ):
                 filled[start : start + STEP] = amounts
-        return table
+        return always_exists
 
 
 def _array(value: Any, digits: Digits) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The Pareto front: what nothing else is better than."""
+"""The Pareto front: the points that no other point dominates."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 _PIVOTS: Final = 32
-"""Points of the front that are enough to rule out nearly all others."""
+"""Number of points of a front that rule out nearly all dominated points."""
 
 
 def front(points: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
-    """Return which points are not dominated, the less the better in each coordinate.
+    """Return a mask of the points that are not dominated. Smaller coordinates are better.
 
-    A point is dominated where another is no worse in every coordinate and better in one; equal
-    points are all in the front. Points go from the lowest sum up, so that none can be dominated
-    by a later one (Chomicki et al., "Skyline with Presorting", ICDE 2003).
+    A point is dominated if another point is not worse in any coordinate and is better in one.
+    Equal points do not dominate each other. Points are visited in the order of their sums, so
+    that no point is dominated by a later one (Chomicki et al., "Skyline with Presorting", ICDE
+    2003).
     """
     order = _by_sum(points)
     ordered = [coordinate[order] for coordinate in points]
@@ -34,7 +35,7 @@ def front(points: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
 
 
 def pivots(points: Sequence[NDArray[Any]]) -> list[tuple[Any, ...]]:
-    """Return a few points, spread over those of a front."""
+    """Return a few points, spread over a front."""
     count = len(points[0])
     places = np.unique(np.linspace(0, count - 1, min(count, _PIVOTS)).astype(np.intp))
     spread = np.argsort(points[0], kind="stable")[places]
@@ -44,7 +45,7 @@ def pivots(points: Sequence[NDArray[Any]]) -> list[tuple[Any, ...]]:
 def undominated_by(
     some: Sequence[tuple[Any, ...]], points: Sequence[NDArray[Any]], places: NDArray[np.intp]
 ) -> NDArray[np.intp]:
-    """Return those of ``places`` whose points are dominated by none of ``some``."""
+    """Return those of ``places`` whose points no point of ``some`` dominates."""
     for pivot in some:
         worse = np.ones(len(places), np.bool_)
         equal = np.ones(len(places), np.bool_)
@@ -59,7 +60,7 @@ def undominated_by(
 def _by_sum(points: Sequence[NDArray[Any]]) -> NDArray[np.intp]:
     """Return an order in which no point comes after one that it dominates.
 
-    The sum is one of floats: where rounding makes two equal, the coordinates decide.
+    Sums are floats. If two are equal, maybe by rounding, the coordinates decide.
     """
     scaled = [point / max(np.abs(point).max(initial=0), 1) for point in points]
     return np.lexsort((*reversed(points), sum(scaled)))

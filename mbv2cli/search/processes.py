@@ -1,87 +1,96 @@
 """Runs the tasks of a search in several processes of this machine.
 
-Each has a pipe of its own: one that is killed while it answers leaves the answers of the others
-whole, which the standard library's pool, with one pipe for all, cannot promise.
+Each process has its own pipe. If a process is killed while it writes an answer, the answers of
+the others stay whole. The pool of the standard library has one pipe for all.
 """
 
 from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Generator
-from contextlib import suppress
-from multiprocessing import get_context
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Final
 
 from mbv2cli.errors import UserError
-from mbv2cli.search.found import Found
-from mbv2cli.search.question import Question
-from mbv2cli.search.runners import AHEAD
-from mbv2cli.search.task import count_tasks, search_task
+from mbv2cli.search.partial import PartialResult
+from mbv2cli.search.query import Query
+from mbv2cli.search.run import (
+    AHEAD,
+    POLL,
+    count_tasks,
+    interrupts_held,
+    raise_interrupt,
+    search_task,
+)
 
 DEATHS: Final = 3
-"""Processes that may die, one after the other, before any of them answers."""
+"""Processes that may die in a row before one of them answers."""
 
 
-def in_processes(question: Question, jobs: int) -> Generator[Found]:
-    """Yield what each task finds, in order, worked out by so many processes.
+def in_processes(query: Query, jobs: int) -> Generator[PartialResult]:
+    """Yield the result of each task, in order, computed by ``jobs`` processes.
 
-    The task of a process that dies is given to a new one. Raises `UserError` where that goes on.
+    If a process dies, a new one gets its task. Raises `UserError` if too many die.
     """
-    tasks = count_tasks(question)
-    crew = _Crew(question, min(jobs, tasks))
-    try:
-        for wanted in range(tasks):
-            crew.work_until(wanted, tasks)
-            yield crew.answers.pop(wanted)
-    finally:
-        crew.stop()
+    tasks = count_tasks(query)
+    with interrupts_held():
+        workers = _Workers(query, min(jobs, tasks))
+        try:
+            for number in range(tasks):
+                workers.work_until(number, tasks)
+                yield workers.answers.pop(number)
+        finally:
+            workers.stop()
 
 
-class _Crew:
-    """Workers, the tasks that are to be given out, and the answers that came."""
+class _Workers:
+    """Processes, the tasks to give out, and the answers that came."""
 
-    def __init__(self, question: Question, size: int) -> None:
-        self.answers: dict[int, Found] = {}
-        self._workers = [_Worker(question) for _ in range(size)]
-        self._given = 0
-        self._again: deque[int] = deque()
+    def __init__(self, query: Query, size: int) -> None:
+        self.answers: dict[int, PartialResult] = {}
+        self._workers = [_Worker(query) for _ in range(size)]
+        self._next = 0
+        self._undone: deque[int] = deque()
         self._deaths = 0
 
-    def work_until(self, wanted: int, tasks: int) -> None:
-        """Give out tasks and take answers until that of ``wanted`` is there."""
-        while wanted not in self.answers:
-            self._give(before=min(tasks, wanted + AHEAD * len(self._workers)))
+    def work_until(self, task: int, tasks: int) -> None:
+        """Give out tasks, of ``tasks`` in all, and take answers until that of ``task`` came."""
+        while task not in self.answers:
+            self._give(before=min(tasks, task + AHEAD * len(self._workers)))
             busy = [worker for worker in self._workers if worker.task is not None]
-            ready = wait([worker.connection for worker in busy])
+            ready = wait([worker.connection for worker in busy], POLL)
+            raise_interrupt()
             for worker in busy:
                 if worker.connection in ready:
                     self._take(worker)
 
     def stop(self) -> None:
-        """End the workers, whatever they do."""
+        """Kill the processes."""
         for worker in self._workers:
             worker.stop()
 
     def _give(self, before: int) -> None:
         for worker in self._workers:
-            if worker.task is None and (self._again or self._given < before):
-                if not self._again:
-                    self._again.append(self._given)
-                    self._given += 1
-                worker.give(self._again.popleft())
+            if worker.task is None and (self._undone or self._next < before):
+                if not self._undone:
+                    self._undone.append(self._next)
+                    self._next += 1
+                worker.give(self._undone.popleft())
 
     def _take(self, worker: _Worker) -> None:
         try:
             task, answer = worker.answer()
-        except (EOFError, OSError):  # at the end of an answer, or within
+        except (EOFError, OSError):  # before an answer, or within one
             self._deaths += 1
             if self._deaths > DEATHS:
                 raise UserError(
-                    "processes of the sweep die, perhaps for lack of memory; try fewer --jobs"
+                    "worker processes of the sweep keep dying, perhaps for lack of memory; try "
+                    "fewer --jobs"
                 ) from None
-            self._again += worker.restart()
+            self._undone += worker.restart()
             return
         self._deaths = 0
         if isinstance(answer, Exception):
@@ -95,34 +104,34 @@ class _Worker:
     connection: Connection
     task: int | None
 
-    def __init__(self, question: Question) -> None:
-        self._question = question
+    def __init__(self, query: Query) -> None:
+        self._query = query
         self._start()
 
     def give(self, task: int) -> None:
-        """Let the process work on a task; if it is dead, its answer will tell."""
+        """Send a task to the process. If the process is dead, `answer` raises."""
         self.task = task
         with suppress(OSError):
             self.connection.send(task)
 
-    def answer(self) -> tuple[int, Found | Exception]:
-        """Wait for the answer: the task and what it found, or what went wrong.
+    def answer(self) -> tuple[int, PartialResult | Exception]:
+        """Wait for an answer: a task and its result, or the exception that it raised.
 
-        Raises `EOFError` or `OSError` where the process has died.
+        Raises `EOFError` or `OSError` if the process has died.
         """
-        answer: tuple[int, Found | Exception] = self.connection.recv()
+        answer: tuple[int, PartialResult | Exception] = self.connection.recv()
         self.task = None
         return answer
 
     def restart(self) -> list[int]:
-        """Start another process in place of this one; return the task that is left undone."""
+        """Start another process in place of this one; return the task that is not done."""
         undone = [self.task] if self.task is not None else []
         self.stop()
         self._start()
         return undone
 
     def stop(self) -> None:
-        """End the process."""
+        """Kill the process."""
         self._process.kill()
         self._process.join()
         self.connection.close()
@@ -131,21 +140,35 @@ class _Worker:
         context = get_context("spawn")
         self.task = None
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, self._question), daemon=True)
-        self._process.start()
+        self._process = context.Process(target=_work, args=(theirs, self._query), daemon=True)
+        with _interrupts_blocked():
+            self._process.start()
         theirs.close()  # so that the pipe ends with the process
 
 
-def _work(connection: Connection, question: Question) -> None:
-    """Answer tasks until there are no more; Ctrl-C is for the process that gives them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C in the processes that start here. A terminal sends it to all processes.
+
+    This process gets it after the block.
+    """
+    resource_tracker.ensure_running()  # its start would unblock Ctrl-C
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def _work(connection: Connection, query: Query) -> None:
+    """Answer tasks until the pipe ends."""
     while True:
         try:
             task = connection.recv()
         except EOFError:
             return
         try:
-            answer: Found | Exception = search_task(question, task)
+            answer: PartialResult | Exception = search_task(query, task)
         except Exception as error:  # noqa: BLE001  (raised again by the process that waits)
             answer = error
         connection.send((task, answer))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from decimal import Decimal
+from functools import cache, cached_property
 from math import prod
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
 from mbv2cli.errors import UserError, nearest
-from mbv2cli.search.choices import read_choices
 from mbv2cli.specs.base import Spec, allowed_values, keys
 from mbv2cli.specs.network import MAX_STAGES, PAPER_STAGES, NetworkSpec, Stage
 from mbv2cli.specs.reader import (
@@ -28,22 +29,28 @@ from mbv2cli.specs.reader import (
 from mbv2cli.specs.run import InputSpec
 from mbv2cli.specs.stage_text import BETWEEN, LETTERS, read_stages
 
+MAX_CHOICES: Final = 4_096
+"""Largest number of values for one field."""
+
+_NUMBER: Final = r"(-?\d{1,12}(?:\.\d{1,12})?)"
+_RANGE: Final = re.compile(rf"{_NUMBER}:{_NUMBER}:{_NUMBER}")
+
 STAGES: Final = "stages"
 _LETTER_OF: Final = {key: letter for letter, key in LETTERS.items()}
 _ALWAYS_WRITTEN: Final = frozenset({"t", "c"})
-"""Keys of a stage that its text has even at their defaults."""
+"""Keys that the text of a stage always has, even with default values."""
 
 
 class Axis(NamedTuple):
-    """A field and the values that it may take: of a stage, or where ``stage`` is None of all.
+    """A field and its possible values. ``stage`` is None for fields of the block or network.
 
-    ``told`` says whether a member's target has to name it.
+    If ``explicit``, the target of a member names the field.
     """
 
     key: str
     values: tuple[Any, ...]
     stage: int | None = None
-    told: bool = False
+    explicit: bool = False
 
     @property
     def name(self) -> str:
@@ -55,8 +62,7 @@ class Axis(NamedTuple):
 class Space:
     """A block or network (``kind``) with a choice of values for each field.
 
-    A member takes one value of each axis; it is told apart by their numbers, axis by axis.
-    Members are counted with the last axis running fastest.
+    A member has one value of each axis. The last axis varies fastest in the order of members.
     """
 
     base: str
@@ -65,38 +71,38 @@ class Space:
 
     @property
     def size(self) -> int:
-        """How many members there are."""
+        """Number of members."""
         return prod(len(axis.values) for axis in self.axes)
 
     @property
     def varied(self) -> tuple[Axis, ...]:
-        """The axes with a choice."""
+        """The axes with more than one value."""
         return tuple(axis for axis in self.axes if len(axis.values) > 1)
 
     @property
     def stages(self) -> int:
-        """How many stages there are; a block has none."""
+        """Number of stages; 0 for a block."""
         return 1 + max((axis.stage for axis in self.axes if axis.stage is not None), default=-1)
 
     def target(self, member: Sequence[int]) -> str:
-        """Return the target that names the member of these numbers of the varied axes.
+        """Return the target of a member, given by the number of its value on each varied axis.
 
-        Any command takes it.
+        Every command accepts this target.
         """
         numbers = iter(member)
-        words = [texts[next(numbers)] if len(texts) > 1 else texts[0] for texts in self._words]
-        return self.base + "".join(words)
+        fields = [texts[next(numbers)] if len(texts) > 1 else texts[0] for texts in self._fields]
+        return self.base + "".join(fields)
 
     @cached_property
-    def _words(self) -> tuple[tuple[str, ...], ...]:
-        """What each value of each axis adds to the target, with what stands before it."""
-        words: list[tuple[str, ...]] = []
+    def _fields(self) -> tuple[tuple[str, ...], ...]:
+        """The text of each value of each axis in a target, with the separator before it."""
+        fields: list[tuple[str, ...]] = []
         stage, between = None, ":"
         for axis in self.axes:
-            if not axis.told:
-                words.append(("",) * len(axis.values))
+            if not axis.explicit:
+                fields.append(("",) * len(axis.values))
             elif axis.stage is None:
-                words.append(tuple(f"{between}{axis.key}={_word(one)}" for one in axis.values))
+                fields.append(tuple(f"{between}{axis.key}={_text(one)}" for one in axis.values))
                 between = ","
             else:
                 start = (
@@ -106,13 +112,13 @@ class Space:
                     if stage is not None
                     else f"{between}{STAGES}="
                 )
-                words.append(tuple(start + _stage_word(axis.key, one) for one in axis.values))
+                fields.append(tuple(start + _stage_text(axis.key, one) for one in axis.values))
                 stage = axis.stage
-        return tuple(words)
+        return tuple(fields)
 
 
 def read_space(target: str, flags: Iterable[Setting] = ()) -> Space:
-    """Read the space around ``target``: its flags may be lists and ranges. Raises `UserError`."""
+    """Read the space of a target whose flags may be lists and ranges. Raises `UserError`."""
     kind, own, inline = read_target(target)
     name = target.partition(":")[0]
     return _space(name, kind, own, [*inline, *flags])
@@ -121,7 +127,7 @@ def read_space(target: str, flags: Iterable[Setting] = ()) -> Space:
 def read_space_file(path: Path, flags: Iterable[Setting] = ()) -> Space:
     """Read a TOML file whose values, also those of stages, may be lists and ranges.
 
-    ``flags`` win over the file. Raises `UserError`.
+    A flag replaces the value of the file. Raises `UserError`.
     """
     base, own = split_base(file_settings(path))
     kind, base_settings, inline = read_target(base)
@@ -129,7 +135,7 @@ def read_space_file(path: Path, flags: Iterable[Setting] = ()) -> Space:
 
 
 def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setting]) -> Space:
-    """Return the space of a target with settings of its ``own``, and of ``choices`` beside."""
+    """Return the space of a target with its ``own`` settings and with ``choices``, which win."""
     fixed = {setting.key: setting for setting in own}
     chosen = {setting.key: setting for setting in choices}
     refuse_foreign_keys(kind, [*fixed.values(), *chosen.values()])
@@ -147,7 +153,7 @@ def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setti
 def _axis(model: type[Spec], key: str, fixed: Setting | None, chosen: Setting | None) -> Axis:
     name, field = _name_of(model, key), keys(model)[key]
     if chosen is not None:
-        return Axis(key, read_choices(chosen, name, field), told=True)
+        return Axis(key, read_choices(chosen, name, field), explicit=True)
     if fixed is not None:
         return Axis(key, read_choices(Setting(key, [fixed.value], fixed.place), name, field))
     return Axis(key, (None if field.default_factory else field.default,))
@@ -158,7 +164,7 @@ def _stage_axes(fixed: Setting | None, chosen: Setting | None) -> Iterator[Axis]
         for number, table in enumerate(_stage_tables(chosen)):
             place = f"{chosen.place}[{number}]"
             for key, field in keys(Stage).items():
-                yield Axis(key, _stage_choices(table, place, key, field), number, told=True)
+                yield Axis(key, _stage_choices(table, place, key, field), number, explicit=True)
         return
     stages = PAPER_STAGES if fixed is None else _fixed_stages(fixed)
     for number, stage in enumerate(stages):
@@ -171,7 +177,7 @@ def _fixed_stages(setting: Setting) -> tuple[Stage, ...]:
 
 
 def _stage_tables(setting: Setting) -> list[dict[str, Any]]:
-    """Return the table of each stage, its values unread. Raises `UserError`."""
+    """Return the table of each stage, its values not yet read. Raises `UserError`."""
     allowed = f"{setting.place} must be {allowed_values(keys(NetworkSpec)[STAGES])}"
     try:
         tables = read_stages(setting.value)
@@ -180,11 +186,11 @@ def _stage_tables(setting: Setting) -> list[dict[str, Any]]:
     if not isinstance(tables, list) or not 1 <= len(tables) <= MAX_STAGES:
         raise UserError(allowed)
     for number, table in enumerate(tables):
-        _refuse_no_stage(table, f"{setting.place}[{number}]")
+        _refuse_other_keys(table, f"{setting.place}[{number}]")
     return tables
 
 
-def _refuse_no_stage(table: object, place: str) -> None:
+def _refuse_other_keys(table: object, place: str) -> None:
     known = ", ".join(keys(Stage))
     if not isinstance(table, dict):
         raise UserError(f"{place} must be a table with the keys {known}, not {table!r}")
@@ -206,21 +212,86 @@ def _stage_choices(
 
 
 def _name_of(model: type[BaseModel], key: str) -> str:
-    """Return the name that the field of a key has in Python."""
+    """Return the Python name of the field with this key."""
     field = keys(model)[key]
     return next(name for name, one in model.model_fields.items() if one is field)
 
 
-def _word(value: Any) -> str:
-    """Return a value as it is written inline."""
+def _text(value: Any) -> str:
+    """Return a value as it is written in a target."""
     if not isinstance(value, tuple):
         return str(value)
     height, width = value
     return str(height) if height == width else f"{height}x{width}"
 
 
-def _stage_word(key: str, value: Any) -> str:
-    """Return what a value adds to the text of its stage: nothing where it is the default."""
+def _stage_text(key: str, value: Any) -> str:
+    """Return a value as it is written in the text of its stage: nothing if it is the default."""
     if key not in _ALWAYS_WRITTEN and value == keys(Stage)[key].default:
         return ""
     return f"{_LETTER_OF[key]}{value}"
+
+
+def read_choices(setting: Setting, name: str, field: FieldInfo) -> tuple[Any, ...]:
+    """Return the values of ``setting`` for a field, each once, in the order given.
+
+    A text is a list of words, separated by commas. A word ``start:stop:step`` is a range. It
+    includes stop if the steps reach it. Raises `UserError`.
+    """
+    words = [word for item in _items(setting) for word in _words(item, setting.place)]
+    if not words:
+        raise UserError(f"{setting.place} is an empty list; give a value")
+    if len(words) > MAX_CHOICES:
+        raise UserError(f"{setting.place} has {len(words):,} values; give at most {MAX_CHOICES:,}")
+    model = _one_field_model(name, field)
+    values = (
+        getattr(
+            model.model_validate({setting.key: word}, context={setting.key: setting.place}), name
+        )
+        for word in words
+    )
+    return tuple(dict.fromkeys(values))
+
+
+def _items(setting: Setting) -> Sequence[object]:
+    return setting.value if isinstance(setting.value, list) else [setting.value]
+
+
+def _words(item: object, place: str) -> Iterator[object]:
+    if not isinstance(item, str):
+        yield item
+        return
+    for word in (word.strip() for word in item.split(",")):
+        if ":" in word:
+            yield from _range(word, place)
+        else:
+            yield word
+
+
+def _range(word: str, place: str) -> Iterator[str]:
+    found = _RANGE.fullmatch(word)
+    if not found:
+        raise UserError(
+            f"{place}: '{word}' is not a range; write start:stop:step, such as 0.35:1.4:0.05"
+        )
+    start, stop, step = map(Decimal, found.groups())
+    if step <= 0 or stop < start:
+        raise UserError(
+            f"{place}: '{word}' has no values; start must not be above stop, and step must be "
+            "above 0"
+        )
+    count = int((stop - start) / step) + 1
+    if count > MAX_CHOICES:
+        raise UserError(
+            f"{place}: '{word}' has {count:,} values; at most {MAX_CHOICES:,} are allowed, so use "
+            "a larger step"
+        )
+    for number in range(count):
+        yield f"{start + number * step:f}"
+
+
+@cache
+def _one_field_model(name: str, field: FieldInfo) -> type[Spec]:
+    """Return a model of this field alone, so that no other field restricts its values."""
+    fields: dict[str, Any] = {name: (field.annotation, field)}
+    return create_model("OneField", __base__=Spec, **fields)

@@ -1,7 +1,7 @@
-"""Values of members looked up by the numbers of their choices.
+"""Look-up tables of values that follow from some axes of a space.
 
-Members come as ``digits``: an array of (varied axes, members), each row the numbers of the
-values taken on one axis.
+Members are given as ``digits``, an array of shape (varied axes, members). A digit is the number
+of the value that a member has on an axis.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from mbv2cli.search.space import Axis, Space
 Digits: TypeAlias = NDArray[np.integer[Any]]
 
 LARGEST: Final = 2**60
-"""Numbers up to this are exact in int64, with room for sums of a few."""
+"""Largest number that is computed: sums of a few of them are exact in int64."""
 
-TOO_LARGE: Final = "beyond 2^60, where a sweep no longer counts exactly; give smaller values"
+TOO_LARGE: Final = "exceed 2^60, the largest exact number of a sweep; use smaller values"
 
 MAX_COMBINATIONS: Final = 2**22
-"""Values that one table may hold: beyond, working them out would take minutes."""
+"""Largest number of values in a table: it takes seconds to compute them."""
 
 
 class Column:
-    """An axis, and the row of the digits that it has if it is varied."""
+    """An axis, and its row of the digits if it is varied."""
 
     def __init__(self, axis: Axis, row: int | None) -> None:
         self.axis = axis
@@ -40,7 +40,7 @@ class Column:
 
 
 class Columns:
-    """The axes of a space with their rows."""
+    """The columns of all axes of a space."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -56,19 +56,21 @@ class Columns:
 
 
 def numbers(columns: Iterable[Column], digits: Digits) -> Any:
-    """Return the number of each member's combination, the last column running fastest.
+    """Return the number of each member's combination of values. The last column varies fastest.
 
-    A plain 0 where none of the columns is varied.
+    Without varied columns, it is 0 for all members. The array has the smallest type that holds
+    every number, because small types are several times as fast.
     """
+    varied = [column for column in columns if column.row is not None]
+    kind = np.min_scalar_type(prod(map(len, varied)) - 1)
     number: Any = 0
-    for column in columns:
-        if column.row is not None:
-            number = number * len(column) + digits[column.row]
+    for column in varied:
+        number = number * len(column) + digits[column.row].astype(kind, copy=False)
     return number
 
 
 class Lookup:
-    """A whole number (or truth) that follows from the values of some axes."""
+    """A table of a function from values of some axes to a whole number or a truth value."""
 
     def __init__(self, function: Callable[..., int], *columns: Column) -> None:
         self.function = function
@@ -77,19 +79,19 @@ class Lookup:
         if combinations > MAX_COMBINATIONS:
             names = ", ".join(column.axis.name for column in columns if column.row is not None)
             raise UserError(
-                f"{names} make {combinations:,} combinations; at most {MAX_COMBINATIONS:,} are "
-                "possible, so give fewer values"
+                f"{names} have {combinations:,} combinations; at most {MAX_COMBINATIONS:,} are "
+                "allowed, so use fewer values"
             )
         axes = (column.axis.values for column in columns)
         values = [int(function(*combination)) for combination in itertools.product(*axes)]
         self.largest = max(values)
         self.smallest = min(values)
         if self.largest > LARGEST:
-            raise UserError(f"strides, sizes or channels multiply {TOO_LARGE}")
+            raise UserError(f"products of strides, sizes or channels {TOO_LARGE}")
         self._values = np.array(values, np.int64)
 
     def __call__(self, digits: Digits) -> Any:
-        """Return each member's value; one int where all members have the same."""
+        """Return the value of each member, or one int if all have the same value."""
         if self.smallest == self.largest:
             return self.largest
         return self._values[numbers(self.columns, digits)]

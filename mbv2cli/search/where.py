@@ -1,7 +1,7 @@
 """A condition as users write it: ``macs < 100e6 and peak <= 2*params``.
 
-Python's parser reads it, an allow-list of what may stand in it translates it, numexpr evaluates
-it. Nothing of it is ever run as Python.
+Python's parser reads it. Only nodes of an allow-list are translated for numexpr, which evaluates
+them. Nothing is ever run as Python.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MAX_LENGTH: Final = 1_000
 _FIGURE: Final = "figure_"
-"""What figures' names start with for numexpr, which has functions of its own."""
+"""Prefix of figures' names in numexpr, which has functions with names of its own."""
 
 _LARGEST_NUMBER: Final = 1e100
 
@@ -46,23 +46,23 @@ _TOGETHER: Final[Mapping[type[ast.AST], str]] = {ast.And: "&", ast.Or: "|"}
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A condition on figures: as it was written, in numexpr's words, and the names in it."""
+    """A condition on figures: as it was written, as numexpr reads it, and the figures in it."""
 
     text: str
     expression: str
     names: tuple[str, ...]
 
     def holds(self, values: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        """Return where it does, for the figures' values by name; they count as floats."""
+        """Return a mask of the members that fulfil it. Figures are compared as floats."""
         import numexpr
 
         figures = {f"{_FIGURE}{name}": values[name].astype(float) for name in self.names}
-        found: NDArray[Any] = numexpr.evaluate(self.expression, figures, {})
-        return found
+        mask: NDArray[Any] = numexpr.evaluate(self.expression, figures, {})
+        return mask
 
 
 def read_where(text: str) -> Where:
-    """Read a condition. Raises `UserError` where it is none, before anything is evaluated."""
+    """Read a condition. Raises `UserError` if it is not one, before anything is evaluated."""
     try:
         if len(text) > MAX_LENGTH:
             raise _NotAllowedError(f"it is longer than {MAX_LENGTH:,} characters")
@@ -75,7 +75,7 @@ def read_where(text: str) -> Where:
         raise UserError(f"--where cannot be used: {problem}; {_EXAMPLE}") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         shown = " ".join(text.split())[:60]
-        raise UserError(f"--where '{shown}' is no expression; {_EXAMPLE}") from None
+        raise UserError(f"--where '{shown}' is not an expression; {_EXAMPLE}") from None
     return where
 
 
@@ -83,7 +83,7 @@ _EXAMPLE: Final = "write comparisons of figures, such as 'macs < 100e6 and peak 
 
 
 class _NotAllowedError(Exception):
-    """What may not stand in a condition."""
+    """A condition has something that is not allowed in it."""
 
 
 def _condition(node: ast.expr) -> str:
@@ -94,16 +94,16 @@ def _condition(node: ast.expr) -> str:
         case ast.UnaryOp(op=ast.Not()):
             return f"(~{_condition(node.operand)})"
         case ast.Compare():
-            sides = itertools.pairwise((node.left, *node.comparators))
-            pairs = (_compared(a, op, b) for (a, b), op in zip(sides, node.ops, strict=True))
+            operands = itertools.pairwise((node.left, *node.comparators))
+            pairs = (_compared(a, op, b) for (a, b), op in zip(operands, node.ops, strict=True))
             return f"({' & '.join(pairs)})"
         case _:
-            raise _NotAllowedError(f"'{_shown(node)}' is no comparison")
+            raise _NotAllowedError(f"'{_shown(node)}' is not a comparison")
 
 
 def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr) -> str:
     if not any(isinstance(node, ast.Name) for side in (left, right) for node in ast.walk(side)):
-        raise _NotAllowedError(f"'{_shown(left)}' and '{_shown(right)}' name no figure")
+        raise _NotAllowedError(f"there is no figure in '{_shown(left)}' or '{_shown(right)}'")
     return f"({_amount(left)} {_sign(op, _COMPARISONS)} {_amount(right)})"
 
 
@@ -120,12 +120,12 @@ def _amount(node: ast.expr) -> str:
             return f"({left} {_sign(node.op, _AMOUNTS)} {right})"
         case _:
             raise _NotAllowedError(
-                f"'{_shown(node)}' is neither a figure, a number nor arithmetic on them"
+                f"'{_shown(node)}' is not a figure, a number or arithmetic on them"
             )
 
 
 def _constant(value: float) -> str:
-    """Return a number as a float: what numexpr works out of floats takes no time."""
+    """Return a number as a float: powers of large ints would take numexpr for ever."""
     if abs(value) > _LARGEST_NUMBER:
         raise _NotAllowedError("a number in it is too large")
     return repr(float(value))
@@ -134,7 +134,7 @@ def _constant(value: float) -> str:
 def _sign(op: ast.AST, signs: Mapping[type[ast.AST], str]) -> str:
     if type(op) not in signs:
         raise _NotAllowedError(
-            f"of operators, only {' '.join(dict.fromkeys(signs.values()))} can stand there"
+            f"only the operators {' '.join(dict.fromkeys(signs.values()))} are allowed there"
         )
     return signs[type(op)]
 
@@ -144,14 +144,14 @@ def _shown(node: ast.expr) -> str:
 
 
 def _try(where: Where) -> None:
-    """Evaluate the condition once, so that what numexpr cannot do is told at once."""
+    """Evaluate the condition once, so that an error of numexpr is reported before the search."""
     import numexpr
     import numpy as np
 
-    numexpr.set_num_threads(1)  # chunks are small, and processes have each their core
+    numexpr.set_num_threads(1)  # chunks are small, and --jobs has a process for each core
     try:
         where.holds({name: np.ones(1) for name in where.names})
     except ArithmeticError as error:
-        raise _NotAllowedError(f"a constant in it cannot be worked out ({error})") from None
-    except Exception as error:  # noqa: BLE001  (numexpr raises what it likes)
+        raise _NotAllowedError(f"a constant in it cannot be computed ({error})") from None
+    except Exception as error:  # noqa: BLE001  (numexpr raises exceptions of any type)
         raise _NotAllowedError(str(error)) from None

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbv2cli.errors import DisagreementError
-from mbv2cli.plan import Plan, plan_of
-from mbv2cli.plan.conventions import count, mac_convention
-from mbv2cli.plan.memory import memory_use, rule_named
-from mbv2cli.plan.parts import model_figures
+from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.search.engine import Engine
-from mbv2cli.search.measures import Counting
+from mbv2cli.search.figures import COSTS
 from mbv2cli.search.members import Members
-from mbv2cli.search.question import REPORTED, Question
+from mbv2cli.search.query import REPORTED, Query
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.reader import Request, read_request
 
@@ -33,16 +30,14 @@ class Winner:
         return self.request.target
 
 
-def winners(question: Question, members: Members) -> list[Winner]:
+def winners(query: Query, members: Members) -> list[Winner]:
     """Return members by name, planned one by one.
 
     Raises `DisagreementError` where the plan of one is not what the search said.
     """
-    engine = Engine(question.space, REPORTED, question.counting, members=0)
+    engine = Engine(query.space, REPORTED, query.counting, members=0)
     said = zip(*(value.tolist() for value in engine.values(members.digits)), strict=True)
-    return [
-        _winner(question, member, figures) for member, figures in zip(members, said, strict=True)
-    ]
+    return [_winner(query, member, figures) for member, figures in zip(members, said, strict=True)]
 
 
 def verify(some: Iterable[Winner]) -> None:
@@ -51,8 +46,7 @@ def verify(some: Iterable[Winner]) -> None:
     Raises `UserError` where one cannot run here, `DisagreementError` where its numbers are not
     the plan's.
     """
-    from mbv2cli.gate.agreement import confirmed_forward
-    from mbv2cli.gate.memory_guard import refuse_beyond_memory
+    from mbv2cli.confirm import confirmed_forward, refuse_beyond_memory
 
     run = RunSpec()
     for one in some:
@@ -63,10 +57,10 @@ def verify(some: Iterable[Winner]) -> None:
             raise DisagreementError(f"{one.target}: {error}") from None
 
 
-def _winner(question: Question, member: Sequence[int], said: Sequence[Any]) -> Winner:
-    request = read_request(question.space.target(member))
+def _winner(query: Query, member: Sequence[int], said: Sequence[Any]) -> Winner:
+    request = read_request(query.space.target(member))
     plan = plan_of(request.spec, request.input)
-    figures = _planned(plan, question.counting)
+    figures = {name: plan.figure(COSTS[name], query.counting) for name in REPORTED}
     for name, amount in zip(REPORTED, said, strict=True):
         if figures[name] != amount:
             raise DisagreementError(
@@ -74,17 +68,3 @@ def _winner(question: Question, member: Sequence[int], said: Sequence[Any]) -> W
                 f"the plan {figures[name]}"
             )
     return Winner(request, plan, figures)
-
-
-def _planned(plan: Plan, counting: Counting) -> dict[str, int]:
-    """Return the reported figures of a single plan."""
-    figures = model_figures(plan.spec, plan.input_shape)
-    return {
-        "params": figures.params,
-        "macs": count(mac_convention(counting.convention), plan.layers).total,
-        "peak": memory_use(rule_named(counting.rule), plan).peak_bytes(counting.dtype),
-        "flash": figures.flash_bytes,
-        "activations": figures.activations,
-        "layers": figures.layers,
-        "receptive_field": figures.receptive_field,
-    }

@@ -65,13 +65,13 @@ def test_exit_codes(folder: Path) -> None:
 
 def test_a_forward_pass_that_disagrees_exits_3_and_reports_nothing(folder: Path) -> None:
     result = main_with(
-        "from mbv2cli.plan import arithmetic\n"
-        "right = arithmetic.norm_params\n"
-        "arithmetic.norm_params = lambda channels: right(channels) + 1",
+        "from mbv2cli.graph import ops\n"
+        "right = ops.norm_params\n"
+        "ops.norm_params = lambda channels: right(channels) + 1",
         *("check", "stem", "--config", str(folder / "mbv2.toml")),
     )
     assert (result.code, result.stdout) == (3, "")
-    assert "plan and forward pass disagree on the parameters of BatchNorm2d-2" in result.stderr
+    assert "plan and forward pass disagree on the params of BatchNorm2d conv.0.1" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["check", "lock"])

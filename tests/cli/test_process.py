@@ -150,14 +150,14 @@ def test_a_bug_shows_its_traceback_when_asked() -> None:
 
 def test_a_disagreement_exits_3_and_names_the_layer() -> None:
     result = main_with(
-        "from mbv2cli.plan import arithmetic\n"
-        "right = arithmetic.norm_params\n"
-        "arithmetic.norm_params = lambda channels: right(channels) + 1"
+        "from mbv2cli.graph import ops\n"
+        "right = ops.norm_params\n"
+        "ops.norm_params = lambda channels: right(channels) + 1"
     )
     assert (result.code, result.stdout) == (3, "")
     assert result.stderr == (
         "mbv2: a bug in mbv2, please report it: plan and forward pass disagree on the "
-        "parameters of BatchNorm2d-2: planned 37, seen 36\n"
+        "params of BatchNorm2d conv.0.1: planned 37, observed 36\n"
     )
 
 

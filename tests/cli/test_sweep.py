@@ -110,7 +110,7 @@ def assert_one_sentence(result: Result, words: str) -> None:
 
 def test_a_scheduler_that_does_not_answer_is_told(tmp_path: Path) -> None:
     result = main_with(
-        "import mbv2cli.search.cluster as cluster; cluster.PATIENCE = 1",
+        "import mbv2cli.search.cluster as cluster; cluster.TIMEOUT = 1",
         *SMALL,
         *("--scheduler", "tcp://127.0.0.1:1", "--output", str(tmp_path / "x.csv")),
     )
@@ -316,14 +316,14 @@ def test_several_processes_find_the_same(folder: Path) -> None:
 
 
 BROKEN_SWEEP: Final = """
-import mbv2cli.search.measures as measures
-right = measures._MEASURES["params"]
-measures._MEASURES["params"] = measures.Measure(lambda part: right.of(part) + 1)
+import mbv2cli.search.segments as segments
+right = segments.BlockSegment.of_structure
+segments.BlockSegment.of_structure = lambda *given: [one + 1 for one in right(*given)]
 """
 BROKEN_RULE: Final = """
-from mbv2cli.plan import arithmetic
-right = arithmetic.norm_params
-arithmetic.norm_params = lambda channels: right(channels) + 1
+from mbv2cli.graph import ops
+right = ops.norm_params
+ops.norm_params = lambda channels: right(channels) + 1
 """
 BUG: Final = "mbv2: a bug in mbv2, please report it: "
 
@@ -350,20 +350,19 @@ def test_a_forward_pass_that_disagrees_exits_3() -> None:
     result = main_with(BROKEN_RULE, *SMALL, "--verify", "1")
     assert (result.code, result.stdout) == (3, "")
     assert result.stderr.startswith(f"{BUG}block:in=")
-    assert "plan and forward pass disagree on the parameters" in result.stderr
+    assert "plan and forward pass disagree on the params of" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
 def test_ctrl_c_tells_what_was_found_and_writes_no_file(folder: Path) -> None:
     result = main_with(
-        "import mbv2cli.search.runners as runners, mbv2cli.search.task as task\n"
-        "task.CHUNKS = task.CHUNK = 1\n"
-        "right = runners.search_task\n"
-        "def interrupted(question, number):\n"
+        "from mbv2cli.search import members, run\n"
+        "members.CHUNK = run.CHUNKS = run.CHUNK = 1\n"
+        "right = run.search_task\n"
+        "def interrupted(query, number):\n"
         "    if number == 3: raise KeyboardInterrupt\n"
-        "    return right(question, number)\n"
-        "runners.search_task = interrupted\n"
-        "import mbv2cli.search.draw as draw; draw.CHUNK = 1",
+        "    return right(query, number)\n"
+        "run.search_task = interrupted",
         *SMALL,
         *("--output", str(folder / "members.csv"), "--format", "json"),
     )
@@ -417,9 +416,9 @@ MISTAKES: Final = [
     ("--space broken.toml", "broken.toml is not valid TOML"),
     (
         "--in 1:4096:1 --out 1:4096:1 --size 8:13:1",
-        "100,663,296 members, and at most 100,000,000 are gone through one by one; draw",
+        "100,663,296 members; without --sample, at most 100,000,000 are allowed",
     ),
-    ("--in 65536 --out 65536 --size 65536 --batch 999", "beyond 2^60"),
+    ("--in 65536 --out 65536 --size 65536 --batch 999", "exceed 2^60"),
     (f"{A} --sort mac", "--sort: there is no figure 'mac'"),
     (f"{A} --sort=", "--sort: there is no figure ''"),
     (f"{A} --pareto peak,-mac", "--pareto: there is no figure 'mac'"),
@@ -427,7 +426,7 @@ MISTAKES: Final = [
     (f"{A} --pareto peak,macs,params,flash", "--pareto takes two or three different figures"),
     (f"{A} --pareto peak,-peak", "--pareto takes two or three different figures"),
     (f"{A} --where mac<3", "--where: there is no figure 'mac'"),
-    (f"{A} --where macs<100M", "--where 'macs<100M' is no expression"),
+    (f"{A} --where macs<100M", "--where 'macs<100M' is not an expression"),
     (f"{A} --where __import__('os').system('touch${{IFS}}x')<macs", "--where cannot be used"),
     (f"{A} --where open('x','w').write('x')<macs", "--where cannot be used"),
     (f"{A} --output missing/x.csv", "cannot write missing/x.csv: No such file or directory"),

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -23,7 +21,6 @@ from mbv2cli.gate.limits import (
 )
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.specs.base import keys
-from tests.process import python
 from tests.strategies import input_specs, network_specs
 
 AMOUNTS = [limit_key(figure) for figure in graded_figures()]
@@ -158,39 +155,3 @@ def test_a_star_fits_every_size(shape: list[int], data: st.DataObject) -> None:
 def test_what_is_no_shape(text: object) -> None:
     with pytest.raises(UserError, match="output must be a shape such as 1x64x224x224"):
         limit("output", text)
-
-
-MADE_UP = """
-from mbv2cli.costs import figures
-figures.FIGURES = (
-    *figures.FIGURES,
-    figures.Figure(
-        "made_up",
-        "operations, made up",
-        lambda model, _counting: len(model.graph.ops),
-        better=figures.Better.SMALLER,
-    ),
-)
-from mbv2cli.__main__ import main
-"""
-
-
-def test_a_new_figure_is_limited_locked_and_compared(tmp_path: Path) -> None:
-    def run(*words: str) -> tuple[int, str]:
-        code = f"import sys\nsys.argv = {['mbv2', *words]!r}\n{MADE_UP}main()"
-        result = python("-c", code, cwd=tmp_path)
-        return result.code, result.stdout
-
-    code, shown = run("check", "block", "--max-made-up", "7", "--no-forward")
-    assert code == 1
-    assert re.search(r"FAIL +made_up +8 +<= 7", shown)
-    config = tmp_path / "mbv2.toml"
-    config.write_text("[case.a]\nmax_made_up = '1k'\n")
-    assert run("lock", "-q") == (0, "")
-    assert "made_up = 8\n" in (tmp_path / "mbv2.lock").read_text("utf-8")
-    assert run("check", "--no-forward")[0] == 0
-    config.write_text("tolerance = {made_up = '1%', params = '1%'}\n[case.a]\nexpand = 1\n")
-    code, shown = run("check", "--no-forward")
-    assert code == 1
-    assert re.search(r"\n +made_up +8 -> 5 +locked -37.5%\n", shown)
-    assert re.search(r"\nmade_up +8 +5 +-3 +-37.5%\n", run("compare", "block", "block:expand=1")[1])

@@ -17,9 +17,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mbv2cli import BlockSpec, InputSpec, InvertedResidual, MobileNetV2, NetworkSpec
+from mbv2cli import BlockSpec, InputSpec, InvertedResidual, MobileNetV2, NetworkSpec, plan_of
 from mbv2cli.costs.memory import EAGER, TRAINING
-from mbv2cli.inspection import plan_of
 
 
 class _LiveStorages(TorchDispatchMode):

@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mbv2cli import BlockSpec, InvertedResidual, MobileNetV2, NetworkSpec, UserError
-from mbv2cli.nn import memory_guard
+from mbv2cli.nn import device
 from mbv2cli.nn.forward import forward, observe
 from mbv2cli.specs import RunSpec
 
@@ -76,9 +76,9 @@ def test_the_meta_device() -> None:
 
 
 def test_memory_is_refused_by_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_guard, "free_bytes", lambda _device: 2**20)
+    monkeypatch.setattr(device, "free_bytes", lambda _device: 2**20)
     own_input = 2 * 3 * 8 * 8 * 4
     fits = 2**20 - own_input
-    memory_guard.refuse_beyond_memory(RunSpec(device="cpu"), (1, 3, 8, 8), fits)
+    device.refuse_beyond_memory(RunSpec(device="cpu"), (1, 3, 8, 8), fits)
     with pytest.raises(UserError, match=r"1,024\.00 KiB.*1,024\.00 KiB free"):
-        memory_guard.refuse_beyond_memory(RunSpec(device="cpu"), (1, 3, 8, 8), fits + 1)
+        device.refuse_beyond_memory(RunSpec(device="cpu"), (1, 3, 8, 8), fits + 1)

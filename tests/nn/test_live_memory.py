@@ -7,10 +7,9 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mbv2cli import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli import BlockSpec, InputSpec, NetworkSpec, plan_of
 from mbv2cli.costs import memory
 from mbv2cli.costs.memory import EAGER, TRAINING
-from mbv2cli.inspection import plan_of
 from tests.nn.live_memory import eager_peak, model_of, saved_for_backward
 from tests.strategies import block_specs, network_specs
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mbv2cli import InputSpec
+from mbv2cli.costs.conventions import CONV_LINEAR, count
 from mbv2cli.costs.memory import (
     EAGER,
     INPLACE_DEPTHWISE,
@@ -23,6 +24,7 @@ from mbv2cli.costs.memory import (
     memory_use,
 )
 from mbv2cli.graph.graph import Graph
+from mbv2cli.graph.rows import layers_of
 from mbv2cli.inspection import plan_of
 from mbv2cli.nn.forward import observe
 from mbv2cli.nn.observe import Observer
@@ -159,6 +161,16 @@ class BareParameters(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = functional.conv2d(x, self.weight, padding=1)
         return x * self.scale.view(-1, 1, 1).abs() + self.shift
+
+
+class NormalisedWeight(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(4, 8, 1, 1))
+        self.unused = nn.Parameter(torch.rand(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, self.weight / self.weight.norm())
 
 
 class PositionTable(nn.Module):
@@ -391,6 +403,18 @@ CASES: Final = {
         [": 0 -> 5"],
         without_derivative=("abs",),
     ),
+    "a weight made of parameters": Case(
+        NormalisedWeight,
+        ["unknown norm @", "mul div @ 1", "conv conv2d @ 0 2"],
+        [": 0 -> 3"],
+        unused=("unused",),
+        without_derivative=("norm",),
+    ),
+    "nothing in place": Case(
+        lambda: nn.Sequential(nn.Conv2d(8, 16, 1), nn.BatchNorm2d(16), nn.ReLU6()),
+        ["conv conv2d @0 0", "norm batch_norm @1 1", "act relu6 @2 2"],
+        [": 0 -> 3"],
+    ),
     "a module that returns its parameter": Case(
         Positions, ["add add @ 0"], ["positions: -> ", ": 0 -> 1"]
     ),
@@ -544,12 +568,31 @@ def test_shapes_of_the_tensors_that_go_in() -> None:
     assert [op.input_shapes for op in graph.ops[2:]] == [((2, 2, 6, 6),), ((2, 8, 6, 6),)]
 
 
+def test_a_local_variable_is_in_memory_where_no_graph_shows_it() -> None:
+    graph, _model, _inputs = observed(CASES["a variable that is kept"])
+    wide = next(one for one in graph.measured or () if one.first == 0)
+    assert (wide.last, wide.elements) == (2, 2 * 32 * 36)
+    assert memory_use(LAYERWISE, graph).steps[2].elements == 2 * (4 + 40) * 36
+
+
+def test_rows_of_nested_modules() -> None:
+    graph, _model, _inputs = observed(CASES["two branches"])
+    assert [(layer.name, layer.path) for layer in layers_of(graph)] == [
+        ("Conv2d-1", "a.0"),
+        ("BatchNorm2d-2", "a.1"),
+        ("Conv2d-3", "b"),
+        (None, ""),
+    ]
+    assert [scope.type for scope in graph.scopes] == ["Sequential", "TwoBranches"]
+
+
 def test_shapes_without_a_rule() -> None:
     graph, _model, _inputs = observed(CASES["operations without a rule"])
     assert [(op.input_shapes, op.output_shape) for op in graph.ops] == [
         (((2, 8, 6, 6),), (2, 5, 6, 6)),
         (((2, 5, 6, 6),), (2, 5, 12, 12)),
     ]
+    assert count(CONV_LINEAR, graph.ops).unknown == ("einsum", "interpolate")
 
 
 def test_elements_are_those_of_the_model() -> None:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mbv2cli import BlockSpec, InputSpec, InvertedResidual, MobileNetV2, NetworkSpec, plan_of
-from mbv2cli.plan import conventions
-from mbv2cli.plan.conventions import Convention, count
+from mbv2cli.costs import conventions
+from mbv2cli.costs.conventions import Convention, count
 from tests.strategies import block_specs, input_specs, network_specs
 
 pytestmark = [
@@ -89,4 +89,4 @@ def test_the_tool_reports_its_convention(
     model = InvertedResidual(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         measured = measure(model.eval(), torch.rand(plan.input_shape))
-    assert count(convention, plan.layers).total == measured
+    assert count(convention, plan.graph.ops).total == measured

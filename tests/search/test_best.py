@@ -10,19 +10,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mbv2cli.search import draw, gathering, question, task
-from mbv2cli.search.best import lowest
-from mbv2cli.search.draw import Draw, digits_of_chunk
+from mbv2cli.costs.figures import Counting
+from mbv2cli.search import members, query, reducer, run
 from mbv2cli.search.engine import Engine
-from mbv2cli.search.found import Found, Kept, together
-from mbv2cli.search.gathering import Gathering
-from mbv2cli.search.measures import Counting
-from mbv2cli.search.members import Members
-from mbv2cli.search.question import REPORTED, Bound, Keep, Ordering, Question
-from mbv2cli.search.runners import in_this_process
-from mbv2cli.search.search import search
+from mbv2cli.search.members import Members, digits_of_chunk, lowest
+from mbv2cli.search.partial import Kept, PartialResult, merged
+from mbv2cli.search.query import REPORTED, Bound, Draw, Keep, Ordering, Query
+from mbv2cli.search.reducer import Reducer
+from mbv2cli.search.run import count_tasks, in_this_process, search, search_task
 from mbv2cli.search.space import read_space
-from mbv2cli.search.task import count_tasks, search_task
 from mbv2cli.search.where import read_where
 from tests.search.test_front import rows, undominated
 from tests.search.test_space import settings_of
@@ -82,8 +78,8 @@ draws = st.one_of(
     st.just(Draw(SPACE.size)),
     st.builds(Draw, st.integers(1, 150), st.integers(0, 2**63 - 1)),
 )
-questions = st.builds(
-    lambda where, plotted, **rest: Question(
+queries = st.builds(
+    lambda where, plotted, **rest: Query(
         space=SPACE,
         counting=Counting(),
         where=read_where(where) if where else None,
@@ -119,12 +115,12 @@ class Split:
 @contextmanager
 def split_so(split: Split, cloud: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(draw, "CHUNK", split.chunk)
-        patch.setattr(task, "CHUNK", split.chunk)
-        patch.setattr(task, "CHUNKS", split.chunks)
-        patch.setattr(gathering, "_PENDING", split.pending)
-        patch.setattr(question, "CLOUD", cloud)
-        patch.setattr(question, "SAMPLE", cloud + 2)
+        patch.setattr(members, "CHUNK", split.chunk)
+        patch.setattr(run, "CHUNK", split.chunk)
+        patch.setattr(run, "CHUNKS", split.chunks)
+        patch.setattr(reducer, "_PENDING", split.pending)
+        patch.setattr(query, "CLOUD", cloud)
+        patch.setattr(query, "SAMPLE", cloud + 2)
         yield
 
 
@@ -143,9 +139,9 @@ def sampled(positions: Sequence[int], count: int) -> list[int]:
 class BruteForce:
     """All members that a question looks at, one by one."""
 
-    def __init__(self, asked: Question) -> None:
+    def __init__(self, asked: Query) -> None:
         self.asked = asked
-        chunks = range(-(-asked.draw.count // draw.CHUNK))
+        chunks = range(-(-asked.draw.count // members.CHUNK))
         digits = np.concatenate(
             [digits_of_chunk(SPACE, asked.draw, chunk) for chunk in chunks], axis=1
         )
@@ -191,7 +187,7 @@ def assert_is(members: Members, positions: Sequence[int], all_of: BruteForce) ->
     assert rows(list(members.values)) == [all_of.values[one] for one in positions]
 
 
-def assert_found(found: Found, kept: Sequence[Kept], all_of: BruteForce) -> None:
+def assert_found(found: PartialResult, kept: Sequence[Kept], all_of: BruteForce) -> None:
     asked = all_of.asked
     assert (found.tried, found.buildable, found.feasible) == (
         asked.draw.count,
@@ -206,17 +202,17 @@ def assert_found(found: Found, kept: Sequence[Kept], all_of: BruteForce) -> None
     assert_is(found.front, all_of.front(), all_of)
     assert_is(found.sampled, sampled(all_of.fit, asked.sampled), all_of)
     assert_is(found.others, sampled(others, asked.others_sampled), all_of)
-    handed_on = {
+    emitted = {
         Keep.NONE: [],
         Keep.FEASIBLE: all_of.fit,
         Keep.BUILDABLE: all_of.buildable,
     }[asked.keep]
     members = [one for several in kept for one in several.members.positions.tolist()]
-    assert members == list(handed_on)
+    assert members == list(emitted)
     figures = [one for several in kept for one in rows(list(several.members.values))]
-    assert figures == [all_of.reported[one] for one in handed_on]
+    assert figures == [all_of.reported[one] for one in emitted]
     fits = [one for several in kept for one in several.fits.tolist()]
-    assert fits == [one in set(all_of.fit) for one in handed_on]
+    assert fits == [one in set(all_of.fit) for one in emitted]
 
 
 splits = st.builds(
@@ -224,9 +220,9 @@ splits = st.builds(
 )
 
 
-@given(questions, splits, st.integers(1, 9))
+@given(queries, splits, st.integers(1, 9))
 def test_a_search_finds_what_looking_at_one_by_one_finds(
-    asked: Question, split: Split, cloud: int
+    asked: Query, split: Split, cloud: int
 ) -> None:
     with split_so(split, cloud):
         kept: list[Kept] = []
@@ -235,40 +231,40 @@ def test_a_search_finds_what_looking_at_one_by_one_finds(
         assert searched.complete
         assert len(watched) == count_tasks(asked)
         assert sum(watched) == asked.draw.count
-        assert_found(searched.found, kept, BruteForce(asked))
+        assert_found(searched.result, kept, BruteForce(asked))
 
 
-@given(questions, splits, st.data())
+@given(queries, splits, st.data())
 def test_stretches_come_together_in_any_grouping(
-    asked: Question, split: Split, data: st.DataObject
+    asked: Query, split: Split, data: st.DataObject
 ) -> None:
     with split_so(split, cloud=5):
         found = [search_task(asked, number) for number in range(count_tasks(asked))]
         kept = [one.kept for one in found if one.kept]
         while len(found) > 1:
             place = data.draw(st.integers(0, len(found) - 2))
-            found[place : place + 2] = [together(asked, found[place], found[place + 1])]
+            found[place : place + 2] = [merged(asked, found[place], found[place + 1])]
         assert_found(found[0], kept, BruteForce(asked))
 
 
-@given(questions, st.integers(1, 9))
-def test_nothing_looked_at_is_nothing_found(asked: Question, cloud: int) -> None:
+@given(queries, st.integers(1, 9))
+def test_nothing_looked_at_is_nothing_found(asked: Query, cloud: int) -> None:
     with split_so(Split(chunk=8, chunks=1, pending=4), cloud):
-        nothing = Gathering(asked).found()
+        nothing = Reducer(asked).result()
         assert (nothing.tried, nothing.buildable, nothing.feasible) == (0, 0, 0)
         assert not any(map(len, (nothing.best, nothing.front, nothing.sampled, nothing.others)))
         for pair in ((nothing, search_task(asked, 0)), (search_task(asked, 0), nothing)):
-            alone, beside = search_task(asked, 0), together(asked, *pair)
+            alone, beside = search_task(asked, 0), merged(asked, *pair)
             assert rows(list(beside.best.values)) == rows(list(alone.best.values))
             assert beside.front.positions.tolist() == alone.front.positions.tolist()
             assert beside.tried == alone.tried
 
 
-@given(questions)
-def test_a_search_may_list_nothing(asked: Question) -> None:
+@given(queries)
+def test_a_search_may_list_nothing(asked: Query) -> None:
     unlisted = replace(asked, top=0)
     with split_so(Split(chunk=8, chunks=2, pending=4), cloud=5):
-        found = search(unlisted, in_this_process(unlisted), _ignore, _ignore).found
+        found = search(unlisted, in_this_process(unlisted), _ignore, _ignore).result
     assert len(found.best) == 0
     assert found.tried == asked.draw.count
 
@@ -278,25 +274,25 @@ def _ignore(_: object) -> None:
 
 
 def interrupted_after(count: int) -> Callable[[int], None]:
-    """Return a watch during which the user presses Ctrl-C."""
+    """Return a function for progress during which the user presses Ctrl-C."""
     seen: list[int] = []
 
-    def watch(done: int) -> None:
+    def on_progress(done: int) -> None:
         seen.append(done)
         if len(seen) == count:
             raise KeyboardInterrupt
 
-    return watch
+    return on_progress
 
 
-@given(questions, st.integers(1, 5))
-def test_an_interrupted_search_has_what_was_found_by_then(asked: Question, tasks: int) -> None:
+@given(queries, st.integers(1, 5))
+def test_an_interrupted_search_has_what_was_found_by_then(asked: Query, tasks: int) -> None:
     with split_so(Split(chunk=8, chunks=2, pending=4), cloud=5):
         results = in_this_process(asked)
         searched = search(asked, results, _ignore, interrupted_after(tasks))
         assert searched.complete == (tasks > count_tasks(asked))
         if not searched.complete:
-            until = replace(asked, draw=replace(asked.draw, count=searched.found.tried))
-            assert searched.found.tried == min(16 * tasks, asked.draw.count)
-            assert_found(searched.found, [], BruteForce(replace(until, keep=Keep.NONE)))
+            until = replace(asked, draw=replace(asked.draw, count=searched.result.tried))
+            assert searched.result.tried == min(16 * tasks, asked.draw.count)
+            assert_found(searched.result, [], BruteForce(replace(until, keep=Keep.NONE)))
         assert next(results, None) is None  # closed

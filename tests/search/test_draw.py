@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mbv2cli import UserError
-from mbv2cli.search import draw
-from mbv2cli.search.draw import CHUNK, MAX_ENUMERATED, Draw, digits_of_chunk, draw_of
+from mbv2cli.search import members
+from mbv2cli.search.members import CHUNK, digits_of_chunk
+from mbv2cli.search.query import MAX_ENUMERATED, Draw, draw_of
 from mbv2cli.search.space import Axis, Space
 
 SEED: Final = 7
@@ -25,7 +26,7 @@ def space_of(*radices: int) -> Space:
 
 
 def drawn(space: Space, how: Draw) -> NDArray[np.integer]:
-    chunks = range(-(-how.count // draw.CHUNK))
+    chunks = range(-(-how.count // members.CHUNK))
     return np.concatenate([digits_of_chunk(space, how, chunk) for chunk in chunks], axis=1)
 
 
@@ -33,7 +34,7 @@ def drawn(space: Space, how: Draw) -> NDArray[np.integer]:
 def test_all_members_are_there_once_and_in_order(radices: list[int], chunk: int) -> None:
     space = space_of(*radices)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(draw, "CHUNK", chunk)
+        patch.setattr(members, "CHUNK", chunk)
         digits = drawn(space, draw_of(space, None, SEED))
     varied = [range(count) for count in radices if count > 1]
     assert [tuple(one) for one in digits.T.tolist()] == list(product(*varied))

@@ -9,29 +9,21 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from mbv2cli import UserError, plan_of
-from mbv2cli.plan import Plan
-from mbv2cli.plan.conventions import MAC_CONVENTIONS, Convention, count, mac_convention
-from mbv2cli.plan.memory import (
-    EAGER,
-    ELEMENT_BYTES,
-    LAYERWISE,
-    MEMORY_RULES,
-    MemoryRule,
-    memory_use,
-    rule_named,
-)
-from mbv2cli.plan.parts import model_figures
+from mbv2cli.costs.conventions import MAC_CONVENTIONS, Convention
+from mbv2cli.costs.figures import Counting, graded_figures
+from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES, LAYERWISE, MEMORY_RULES, MemoryRule
+from mbv2cli.graph.graph import GraphInModel
+from mbv2cli.inspection import Plan
 from mbv2cli.search.engine import Engine
 from mbv2cli.search.figures import SIDES, figure_names
-from mbv2cli.search.measures import Counting
-from mbv2cli.search.question import REPORTED
+from mbv2cli.search.query import REPORTED
 from mbv2cli.search.space import Space, read_space, read_space_file
 from mbv2cli.search.tables import LARGEST, Digits
 from mbv2cli.specs.reader import Request, read_request
 from tests.search.test_space import Choices, settings_of, some_members, spaces, values_of
 
 TABULATED: Final = 10**9
-"""So many members are worth a table of every part that is not too large."""
+"""So many members are worth a table of every segment that is not too large."""
 
 DIRECT: Final = 0
 """And no member is."""
@@ -141,17 +133,9 @@ def request_of(space: Space, member: Any) -> Request | None:
 
 
 def planned(plan: Plan, counting: Counting) -> dict[str, int]:
-    """Return the figures of a single plan, by the plan's own functions."""
-    figures = model_figures(plan.spec, plan.input_shape)
-    return {
-        "params": plan.totals.params,
-        "macs": count(mac_convention(counting.convention), plan.layers).total,
-        "peak": memory_use(rule_named(counting.rule), plan).peak_bytes(counting.dtype),
-        "flash": figures.flash_bytes,
-        "activations": plan.totals.activations,
-        "layers": figures.layers,
-        "receptive_field": figures.receptive_field,
-    }
+    """Return the figures of a single graph, in ints."""
+    graph = GraphInModel(plan.graph)
+    return {figure.name: figure.value(graph, counting) for figure in graded_figures()}
 
 
 def assert_agrees(space: Space, digits: Digits, *countings: Counting) -> int:
@@ -190,8 +174,8 @@ def test_one_of_the_two_ways_has_tables_and_the_other_none(space: Space) -> None
     tabulated, direct = (
         Engine(space, REPORTED, Counting(), members) for members in (TABULATED, DIRECT)
     )
-    assert None not in [part._table for part in tabulated._parts]
-    assert {part._table for part in direct._parts} == {None}
+    assert None not in [part._table for part in tabulated._segments]
+    assert {part._table for part in direct._segments} == {None}
 
 
 def test_both_ways_agree_on_many_members(space: Space) -> None:
@@ -301,16 +285,16 @@ def test_some_members_at_the_bounds_can_be_built(target: str, choices: Choices) 
 def test_what_is_too_large_to_be_exact_is_told() -> None:
     choices = {"in": [1, 65_536], "out": 65_536, "size": 65_536, "batch": 4_096}
     space = read_space("block", settings_of(choices))
-    with pytest.raises(UserError, match=r"macs of the largest members may go beyond 2\^60"):
+    with pytest.raises(UserError, match=r"macs of the largest members may exceed 2\^60"):
         Engine(space, ["macs"], Counting(), DIRECT)
-    with pytest.raises(UserError, match=r"beyond 2\^60"):
+    with pytest.raises(UserError, match=r"exceed 2\^60"):
         Engine(space, REPORTED, Counting(), TABULATED)
     assert Engine(space, ["params"], Counting(), DIRECT).figures == ("params",)
 
 
 def test_strides_that_multiply_beyond_2_to_the_60_are_told() -> None:
     space = read_space("network", settings_of({"stages": "/".join(["t1c8s64"] * 11)}))
-    with pytest.raises(UserError, match=r"beyond 2\^60"):
+    with pytest.raises(UserError, match=r"exceed 2\^60"):
         Engine(space, REPORTED, Counting(), DIRECT)
 
 
@@ -318,5 +302,5 @@ def test_a_table_that_would_take_minutes_is_refused() -> None:
     widths = ",".join(str(number / 1000) for number in range(1, 2100))
     stages = [{"t": 6, "c": "1:2100:1"}]
     space = read_space("network", settings_of({"width_mult": widths, "stages": stages}))
-    with pytest.raises(UserError, match=r"s1\.c, width_mult make 4,4.* combinations"):
+    with pytest.raises(UserError, match=r"s1\.c, width_mult have 4,4.* combinations"):
         Engine(space, ["params"], Counting(), DIRECT)

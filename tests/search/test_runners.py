@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 import psutil
 import pytest
 
+from mbv2cli.search.run import interrupts_held, raise_interrupt
 from tests.process import ENVIRONMENT, Result, python
 
 SPACE: Final = """
@@ -133,7 +134,7 @@ def test_a_cluster_finds_and_writes_the_same_though_a_worker_dies(
 def test_a_process_that_dies_is_replaced(space: Path, alone: Alone) -> None:
     process = started(space, "--output", "half.csv", "--jobs", "2")
     wait_for_rows(space.parent, process)
-    os.kill(worker_of(process), signal.SIGKILL)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
     half = ended(process)
     assert (half, (space.parent / "half.csv").read_bytes()) == alone(".csv")
 
@@ -145,10 +146,10 @@ def wait_for_rows(folder: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
-def worker_of(process: subprocess.Popen[str]) -> int:
-    """Return a process that works for this one."""
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Return the processes that work for this one."""
     children = psutil.Process(process.pid).children()
-    return next(child.pid for child in children if "spawn_main" in " ".join(child.cmdline()))
+    return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -162,6 +163,23 @@ def test_ctrl_c_tells_what_was_found_so_far(space: Path, jobs: str) -> None:
     assert "Interrupted after " in result.stdout
     assert "Top 10 by params" in result.stdout
     assert list(space.parent.iterdir()) == [space]
+
+
+def test_workers_ignore_ctrl_c_from_their_start_on(space: Path) -> None:
+    process = started(space, "--jobs", "2", "--sample", "100M")
+    while len(workers_of(process)) < 2:
+        time.sleep(0.001)
+    workers = workers_of(process)
+    end = time.monotonic() + 1
+    while time.monotonic() < end:  # from the start of the workers on
+        for worker in workers:
+            os.kill(worker, signal.SIGINT)
+        time.sleep(0.01)
+    assert workers_of(process) == workers
+    process.send_signal(signal.SIGINT)
+    result = ended(process)
+    assert (result.code, result.stderr) == (130, "")
+    assert "Interrupted after " in result.stdout
 
 
 def test_ctrl_c_on_a_cluster_cancels_what_is_not_needed(space: Path) -> None:
@@ -187,3 +205,41 @@ def tasks_left(address: str) -> int:
         "    print(left())"
     )
     return int(python("-c", code, address).stdout)
+
+
+class Presses:
+    """Something in whose destructor the user presses Ctrl-C: Python drops what is raised there."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_in_a_destructor_is_not_lost() -> None:
+    usual = signal.getsignal(signal.SIGINT)
+    with interrupts_held():
+        Presses()
+        with pytest.raises(KeyboardInterrupt):
+            raise_interrupt()
+        raise_interrupt()  # once only
+    with pytest.raises(KeyboardInterrupt), interrupts_held():
+        Presses()
+    assert signal.getsignal(signal.SIGINT) is usual
+
+
+def test_a_second_ctrl_c_is_not_held_back() -> None:
+    with interrupts_held():
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            raise_interrupt()
+
+
+def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it() -> None:
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupts_held():
+            signal.raise_signal(signal.SIGINT)
+            raise_interrupt()
+    finally:
+        signal.signal(signal.SIGINT, usual)

@@ -117,9 +117,9 @@ def settings_of_member(space: Space, member: Sequence[int]) -> list[Setting]:
     settings: list[Setting] = []
     stages: list[dict[str, Any]] = [{} for _ in range(space.stages)]
     for axis, value in values_of(space, member):
-        if axis.told and axis.stage is None:
+        if axis.explicit and axis.stage is None:
             settings.append(Setting(axis.key, value, axis.key))
-        elif axis.told:
+        elif axis.explicit:
             stages[axis.stage][axis.key] = value
     return [*settings, Setting("stages", stages, "stages")] if any(stages) else settings
 

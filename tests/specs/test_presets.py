@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mbv2cli import InputSpec, NetworkSpec, Plan, UserError, plan_of
-from mbv2cli.plan import Role
-from mbv2cli.plan.conventions import PARAM_CONVENTIONS, count
-from mbv2cli.plan.weights import state_bytes
+from mbv2cli.costs.conventions import PARAM_CONVENTIONS, count
+from mbv2cli.graph.rows import Role
 from mbv2cli.report.summary.report import confirmed, planned
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.network import PAPER_STAGES
@@ -31,11 +30,11 @@ def figure(plan: Plan, quantity: str) -> int:
         case "activations":
             return plan.totals.activations
         case "parameters incl. BatchNorm running statistics":
-            return count(PARAM_CONVENTIONS[1], plan.layers).total
+            return count(PARAM_CONVENTIONS[1], plan.graph.ops).total
         case "parameters without BatchNorm":
-            return count(PARAM_CONVENTIONS[2], plan.layers).total
+            return count(PARAM_CONVENTIONS[2], plan.graph.ops).total
         case "MB of weights and statistics in float32":
-            return state_bytes(plan, "float32")
+            return 4 * (plan.totals.params + plan.totals.buffers)
         case _:
             raise ValueError(quantity)
 
@@ -73,7 +72,9 @@ def test_strides_and_dilations_are_deeplab_s(output_stride: str) -> None:
     for row, stage in zip(published, PAPER_STAGES, strict=True):
         expected.append((int(row["stride_of_first_block"]), int(row["dilation_of_first_block"])))
         expected += [(1, int(row["dilation_of_other_blocks"]))] * (stage.repeats - 1)
-    assert [(one.stride, one.dilation) for one in depthwise] == expected
+    assert [(one.stride, one.dilation) for one in depthwise] == [
+        ((stride, stride), (dilation, dilation)) for stride, dilation in expected
+    ]
 
 
 def test_inline_settings_override_a_preset() -> None:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AliasPath, Field
+from pydantic import AfterValidator, AliasPath, BeforeValidator, Field, create_model
 
-from mbv2cli.plan import Kind, Role, Shape
-from mbv2cli.plan.figures import By, grouped
-from mbv2cli.plan.memory import MemoryUse
-from mbv2cli.plan.weights import flash_bytes, weight_bytes
+from mbv2cli.costs.figures import FIGURES, PEAK
+from mbv2cli.costs.layers import By, grouped
+from mbv2cli.costs.memory import MemoryUse
+from mbv2cli.graph.ops import Shape
+from mbv2cli.graph.rows import Kind, Role
 from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
 from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.report.text import sentence
 from mbv2cli.specs import RunSpec
 
 if TYPE_CHECKING:
     from mbv2cli.nn.forward import ForwardRun
 
 Rounded = Annotated[float, AfterValidator(lambda exact: round(exact, 3))]
+Sides = Annotated[
+    int | tuple[int, ...],
+    BeforeValidator(lambda sides: sides[0] if len(set(sides)) == 1 else sides),
+]
+"""One number where height and width are equal, else both."""
+
 Share = Annotated[float, AfterValidator(lambda exact: round(exact, 6))]
 
 
@@ -39,7 +47,7 @@ class LayerRow(Part):
     type: str = _of_layer("type", "Class of the module, or function.")
     role: Role = _of_layer("role", "Role in the model: one of " + ", ".join(Role) + ".")
     kind: Kind | None = Field(
-        validation_alias=AliasPath("layer", "role", "kind"),
+        validation_alias=AliasPath("layer", "kind"),
         description="Kind of operation: one of " + ", ".join(Kind) + "; null for a whole block.",
     )
     stage: str = _of_layer(
@@ -55,9 +63,9 @@ class LayerRow(Part):
         "input_shape", "Batch, channels, height, width; or batch, features."
     )
     output_shape: Shape = _of_layer("output_shape", "The same, of the output.")
-    kernel: int | None = _of_layer("kernel", "Side of the kernel; null without a kernel.")
-    stride: int | None = _of_layer("stride", "Stride; null without a stride.")
-    dilation: int | None = _of_layer("dilation", "Dilation; null without a dilation.")
+    kernel: Sides | None = _of_layer("kernel", "Side of the kernel; null without a kernel.")
+    stride: Sides | None = _of_layer("stride", "Stride; null without a stride.")
+    dilation: Sides | None = _of_layer("dilation", "Dilation; null without a dilation.")
     groups: int | None = _of_layer("groups", "Groups of channels; null without groups.")
     params: int = _of_layer("params", "Parameters.")
     trainable_params: int = _of_layer("trainable_params", "Parameters that training updates.")
@@ -79,11 +87,11 @@ class LayerRow(Part):
     training_bytes: int | None = Field(
         description="Bytes saved until then under the rule `training`."
     )
-    receptive_field: int | None = Field(
+    receptive_field: Sides | None = Field(
         description="Side of what an output element sees, in input pixels, padding included; "
         "null from global pooling on, where it is the whole input."
     )
-    jump: int | None = Field(
+    jump: Sides | None = Field(
         description="Input pixels from one output element to the next: product of the strides."
     )
     output_stride: Rounded | None = Field(description="Input height ÷ output height.")
@@ -113,10 +121,10 @@ class GroupRow(Part):
     training_bytes: int | None = Field(
         description="Bytes saved until its end under the rule `training`."
     )
-    receptive_field: int | None = Field(
+    receptive_field: Sides | None = Field(
         description="Receptive field of the last layer; null for kinds and from global pooling on."
     )
-    jump: int | None = Field(description="Jump of the last layer; null where it has none.")
+    jump: Sides | None = Field(description="Jump of the last layer; null where it has none.")
     output_stride: Rounded | None = Field(
         description="Output stride of the last layer; null where it has none."
     )
@@ -132,24 +140,17 @@ class PeakPart(Part):
     path: str = Field(description="Path of that layer.")
 
 
-class TotalsPart(Part):
-    """Sums over the layers."""
+_IN_TOTALS: Final = tuple(
+    figure for figure in FIGURES if figure.rule is None and figure is not PEAK
+)
+"""Figures of the whole model; the peak of each memory rule has a section of its own."""
 
-    params: int = Field(description="Parameters.")
-    trainable_params: int = Field(description="Parameters that training updates.")
-    non_trainable_params: int = Field(description="Parameters that training does not update.")
-    buffers: int = Field(description="Elements of BatchNorm's running statistics and counters.")
-    macs: int = Field(description="MACs of the whole batch, by the `convention`.")
-    activations: int = Field(
-        description="Elements in the outputs of convolutions and linear layers, of the whole batch."
-    )
-    receptive_field: int = Field(
-        description="Side of what an element of the last feature map sees, in input pixels."
-    )
-    weight_bytes: int = Field(description="Bytes of the parameters, in the dtype.")
-    flash_bytes: int = Field(
-        description="int8 weights and int32 biases, BatchNorm folded into the convolutions."
-    )
+_TOTALS: Final[dict[str, Any]] = {
+    figure.field: (int, Field(description=sentence(figure.description))) for figure in _IN_TOTALS
+}
+TotalsPart = create_model(
+    "TotalsPart", __base__=Part, __doc__="Figures of the whole model.", **_TOTALS
+)
 
 
 class TorchsummaryPart(Part):
@@ -213,7 +214,7 @@ def as_json(report: SummaryReport) -> str:
         output_shape=report.plan.output_shape,
         convention=report.convention.name,
         totals=_totals_part(report),
-        memory=tuple(_peak_part(use, report.run.dtype) for use in report.memory),
+        memory=tuple(_peak_part(report, use) for use in report.memory),
         torchsummary=TorchsummaryPart.model_validate(report.sizes),
         layers=_layer_rows(report),
         blocks=_group_rows(report, By.BLOCK),
@@ -236,28 +237,18 @@ def _group_rows(report: SummaryReport, by: By) -> tuple[GroupRow, ...]:
     return tuple(map(GroupRow.model_validate, grouped(report.layers, by)))
 
 
-def _totals_part(report: SummaryReport) -> TotalsPart:
-    totals = report.plan.totals
-    return TotalsPart(
-        params=totals.params,
-        trainable_params=totals.trainable_params,
-        non_trainable_params=totals.non_trainable_params,
-        buffers=totals.buffers,
-        macs=report.macs.total,
-        activations=totals.activations,
-        receptive_field=report.receptive_field,
-        weight_bytes=weight_bytes(report.plan, report.run.dtype),
-        flash_bytes=flash_bytes(report.plan),
-    )
+def _totals_part(report: SummaryReport) -> Part:
+    return TotalsPart(**{figure.field: report.figure(figure) for figure in _IN_TOTALS})
 
 
-def _peak_part(use: MemoryUse, dtype: str) -> PeakPart:
+def _peak_part(report: SummaryReport, use: MemoryUse) -> PeakPart:
+    culprit = report.culprit(use)
     return PeakPart(
         rule=use.rule.name,
         counts=use.rule.counts,
-        peak_bytes=use.peak_bytes(dtype),
-        layer=use.culprit.name,
-        path=use.culprit.path,
+        peak_bytes=use.peak_bytes(report.run.dtype),
+        layer=culprit.name,
+        path=culprit.path,
     )
 
 

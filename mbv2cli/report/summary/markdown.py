@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from mbv2cli.plan.figures import By
+from mbv2cli.costs.layers import By
 from mbv2cli.report.summary.document import GroupRow, LayerRow, rows_of
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.summary.view import cell, is_number

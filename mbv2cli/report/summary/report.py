@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mbv2cli.plan import Plan, plan_of
-from mbv2cli.plan.conventions import CONV_LINEAR, Convention, Count, count
-from mbv2cli.plan.figures import LayerFigures, layer_figures
-from mbv2cli.plan.memory import MEMORY_RULES, MemoryUse, memory_use
-from mbv2cli.plan.torchsummary_sizes import TorchsummarySizes, torchsummary_sizes
+from mbv2cli.costs.conventions import CONV_LINEAR, Convention, Count, count
+from mbv2cli.costs.figures import Counting, Figure
+from mbv2cli.costs.layers import LayerFigures, layer_figures
+from mbv2cli.costs.memory import MEMORY_RULES, MemoryUse
+from mbv2cli.costs.torchsummary_sizes import TorchsummarySizes, torchsummary_sizes
+from mbv2cli.graph.rows import Layer
+from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.report.summary.view import DEFAULT_VIEW, View
 from mbv2cli.specs.reader import Request
 from mbv2cli.specs.run import RunSpec
@@ -29,30 +31,38 @@ class SummaryReport:
     request: Request
     run: RunSpec
     plan: Plan
-    sizes: TorchsummarySizes
     convention: Convention = CONV_LINEAR
     forward: ForwardRun | None = None
     view: View = DEFAULT_VIEW
 
     @cached_property
+    def sizes(self) -> TorchsummarySizes:
+        """Torchsummary's closing figures."""
+        return torchsummary_sizes(self.plan.graph)
+
+    @cached_property
     def layers(self) -> tuple[LayerFigures, ...]:
         """The figures of each layer: MACs by the convention, bytes of the dtype."""
-        return layer_figures(self.plan, self.run.dtype, self.convention)
+        plan = self.plan
+        return layer_figures(plan.graph, plan.layers, self.run.dtype, self.convention)
 
     @cached_property
     def macs(self) -> Count:
         """MACs by the convention."""
-        return count(self.convention, self.plan.layers)
+        return count(self.convention, self.plan.graph.ops)
 
     @cached_property
     def memory(self) -> tuple[MemoryUse, ...]:
         """The peak under each rule."""
-        return tuple(memory_use(rule, self.plan) for rule in MEMORY_RULES)
+        return tuple(map(self.plan.memory, MEMORY_RULES))
 
-    @property
-    def receptive_field(self) -> int:
-        """Side of what an element of the last feature map sees, in input pixels."""
-        return next(one.receptive_field for one in self.layers[::-1] if one.receptive_field)
+    def figure(self, figure: Figure) -> int:
+        """Return a figure of the model: MACs by the convention, bytes of the dtype."""
+        return self.plan.figure(figure, Counting(self.convention.key, dtype=self.run.dtype))
+
+    def culprit(self, use: MemoryUse) -> Layer:
+        """Return the layer that causes a peak."""
+        return self.plan.layer_of(use.culprit)
 
 
 def planned(
@@ -63,8 +73,7 @@ def planned(
 ) -> SummaryReport:
     """Return the report of the plan alone. Loads no torch."""
     plan = plan_of(request.spec, request.input)
-    sizes = torchsummary_sizes(plan.layers, plan.input_shape)
-    return SummaryReport(request, run, plan, sizes, convention, view=view)
+    return SummaryReport(request, run, plan, convention, view=view)
 
 
 def confirmed(report: SummaryReport) -> SummaryReport:
@@ -73,6 +82,6 @@ def confirmed(report: SummaryReport) -> SummaryReport:
     Raises `UserError` if the forward pass cannot run here, and `DisagreementError` if its numbers
     are not the plan's.
     """
-    from mbv2cli.gate.agreement import confirmed_forward
+    from mbv2cli.confirm import confirmed_forward
 
     return replace(report, forward=confirmed_forward(report.plan, report.run))

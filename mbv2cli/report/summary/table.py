@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from unicodedata import east_asian_width
 
-from mbv2cli.plan import Layer
-from mbv2cli.plan.conventions import CONV_LINEAR
-from mbv2cli.plan.figures import whole
-from mbv2cli.plan.memory import EAGER, LAYERWISE
+from mbv2cli.costs.conventions import CONV_LINEAR
+from mbv2cli.costs.layers import whole
+from mbv2cli.costs.memory import EAGER, LAYERWISE
+from mbv2cli.graph.rows import Layer
 from mbv2cli.report.summary.document import GroupRow, rows_of
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.summary.view import cell, is_number

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from mbv2cli.costs.conventions import Convention
+from mbv2cli.costs.layers import By
 from mbv2cli.errors import UserError, nearest
-from mbv2cli.plan.conventions import Convention
-from mbv2cli.plan.figures import By
 from mbv2cli.report.text import bracketed
 
 if TYPE_CHECKING:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.sweep.report import SweepReport, condition_text, ordering_text
+from mbv2cli.report.text import sentence
+from mbv2cli.search.figures import COSTS
 from mbv2cli.search.winners import Winner
 
 
@@ -18,21 +20,16 @@ class ConditionPart(Part):
     failed: int = Field(description="Buildable members that do not meet the condition.")
 
 
-class MemberPart(Part):
-    """A member."""
-
-    target: str = Field(description="The member as a TARGET of every command.")
-    params: int = Field(description="Parameters.")
-    macs: int = Field(description="MACs of the batch, by `convention`.")
-    peak: int = Field(description="Activation peak in bytes, by `rule` and `dtype`.")
-    flash: int = Field(description="Bytes of int8 weights and int32 biases.")
-    activations: int = Field(
-        description="Elements in the outputs of convolutions and linear layers."
-    )
-    layers: int = Field(description="Rows of torchsummary's table.")
-    receptive_field: int = Field(
-        description="Side of what an element of the last feature map sees, in input pixels."
-    )
+_FIGURES: Final[dict[str, Any]] = {
+    figure.name: (int, Field(description=sentence(figure.description))) for figure in COSTS.values()
+}
+MemberPart = create_model(
+    "MemberPart",
+    __base__=Part,
+    __doc__="A member and its figures.",
+    target=(str, Field(description="The member as a TARGET of every command.")),
+    **_FIGURES,
+)
 
 
 class QuantilePart(Part):
@@ -81,26 +78,26 @@ class SweepDocument(Document):
 
 def as_json(report: SweepReport) -> str:
     """Return the document, indented."""
-    question, found = report.question, report.found
-    counts = zip(question.conditions, found.failed, strict=True)
+    query, result = report.query, report.result
+    counts = zip(query.conditions, result.failed, strict=True)
     return SweepDocument(
-        base=question.space.base,
-        kind=question.space.kind,
-        size=question.space.size,
-        seed=question.draw.seed,
-        convention=question.counting.convention,
-        rule=question.counting.rule,
-        dtype=question.counting.dtype,
+        base=query.space.base,
+        kind=query.space.kind,
+        size=query.space.size,
+        seed=query.draw.seed,
+        convention=query.counting.convention,
+        rule=query.counting.rule,
+        dtype=query.counting.dtype,
         complete=report.complete,
-        tried=found.tried,
-        buildable=found.buildable,
-        feasible=found.feasible,
+        tried=result.tried,
+        buildable=result.buildable,
+        feasible=result.feasible,
         conditions=tuple(
             ConditionPart(condition=condition_text(one), failed=failed) for one, failed in counts
         ),
         sort=report.order_text,
         top=tuple(map(_member, report.top)),
-        pareto=tuple(map(ordering_text, question.front)),
+        pareto=tuple(map(ordering_text, query.front)),
         front_size=report.front_size,
         front=tuple(map(_member, report.front)),
         quantiles=tuple(map(QuantilePart.model_validate, report.quantiles)),
@@ -109,5 +106,5 @@ def as_json(report: SweepReport) -> str:
     ).text
 
 
-def _member(winner: Winner) -> MemberPart:
+def _member(winner: Winner) -> Part:
     return MemberPart(target=winner.target, **winner.figures)

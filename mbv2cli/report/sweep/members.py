@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 from mbv2cli.errors import UserError
-from mbv2cli.search.found import Kept
-from mbv2cli.search.question import REPORTED, Keep, Question
+from mbv2cli.search.partial import Kept
+from mbv2cli.search.query import REPORTED, Keep, Query
 from mbv2cli.search.space import Space
 
 ROW_GROUP: Final = 2**17
@@ -32,10 +32,10 @@ class MemberWriter(Protocol):
 class MemberRows:
     """Members as columns: target, values of the varied axes, figures."""
 
-    def __init__(self, question: Question) -> None:
-        self._space = question.space
-        self._axes = tuple(_axis_columns(question.space))
-        self._has_feasible = question.keep is Keep.BUILDABLE
+    def __init__(self, query: Query) -> None:
+        self._space = query.space
+        self._axes = tuple(_axis_columns(query.space))
+        self._has_feasible = query.keep is Keep.BUILDABLE
 
     @property
     def types(self) -> dict[str, type]:
@@ -169,9 +169,9 @@ def refuse_other_suffixes(path: Path) -> None:
         raise UserError(f"--output must end in {', '.join(_WRITERS)}, not '{path.name}'")
 
 
-def member_writer(path: Path, question: Question, file: BinaryIO) -> MemberWriter:
+def member_writer(path: Path, query: Query, file: BinaryIO) -> MemberWriter:
     """Return what writes members to ``file``, in the format that the name ``path`` ends in.
 
     Raises `UserError` if a package that the format needs is not installed.
     """
-    return _WRITERS[path.suffix.lower()](MemberRows(question), file)
+    return _WRITERS[path.suffix.lower()](MemberRows(query), file)

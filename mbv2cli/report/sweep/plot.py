@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mbv2cli.costs.figures import Figure
 from mbv2cli.errors import UserError
 from mbv2cli.report.sweep.report import SweepReport
-from mbv2cli.search.figures import Figure, figure_named
+from mbv2cli.search.figures import AxisFigure, figure_named
 from mbv2cli.search.members import Members
-from mbv2cli.search.question import Bound
+from mbv2cli.search.query import Bound
 from mbv2cli.specs.units import Unit, short_text
 
 if TYPE_CHECKING:
@@ -68,16 +69,16 @@ def draw(report: SweepReport, suffix: str) -> bytes:
 
 def _draw(report: SweepReport, picture: Picture) -> None:
     axes = picture.add_subplot()
-    found, base = report.found, report.question.space.base
-    title = f"{found.feasible:,} of {found.tried:,} members of {base} fit"
-    _scatter(report, axes, found.others, "fail a limit", color=_OTHERS, s=7, alpha=0.7)
+    result, base = report.result, report.query.space.base
+    title = f"{result.feasible:,} of {result.tried:,} members of {base} fit"
+    _scatter(report, axes, result.others, "fail a limit", color=_OTHERS, s=7, alpha=0.7)
     _scatter(report, axes, report.cloud, "fit", color=_FEASIBLE, s=9, alpha=0.7)
     _draw_front(report, axes)
-    best = found.best.first(1)
+    best = result.best.first(1)
     _scatter(
         report, axes, best, f"best by {report.order_text}", color=_BEST, s=130, marker="*", zorder=4
     )
-    x, y = report.question.plotted
+    x, y = report.query.plotted
     _scale(axes.xaxis, axes.set_xscale, report, figure_named(x))
     _scale(axes.yaxis, axes.set_yscale, report, figure_named(y))
     axes.grid(visible=True, color="#e4e4e4", linewidth=0.7)
@@ -93,14 +94,14 @@ def _scatter(report: SweepReport, axes: Axes, members: Members, label: str, **st
 
 
 def _points(report: SweepReport, members: Members) -> list[Any]:
-    searched = report.question.searched
-    return [members.values[searched.index(name)] for name in report.question.plotted]
+    searched = report.query.searched
+    return [members.values[searched.index(name)] for name in report.query.plotted]
 
 
 def _draw_front(report: SweepReport, axes: Axes) -> None:
-    front, orderings = report.found.front, report.question.front
+    front, orderings = report.result.front, report.query.front
     _scatter(report, axes, front, "Pareto front", color=_FRONT, s=26, zorder=3)
-    if len(front) and len(orderings) == len(report.question.plotted):
+    if len(front) and len(orderings) == len(report.query.plotted):
         x, y = _points(report, front)
         order = x.argsort(kind="stable")
         steps = "steps-pre" if orderings[0].descending else "steps-post"
@@ -108,8 +109,8 @@ def _draw_front(report: SweepReport, axes: Axes) -> None:
 
 
 def _draw_limits(report: SweepReport, axes: Axes) -> None:
-    x, y = report.question.plotted
-    for bound in report.question.bounds:
+    x, y = report.query.plotted
+    for bound in report.query.bounds:
         if bound.figure == x:
             axes.axvline(bound.limit, **_LIMIT_LINE)
             place: Any = {
@@ -137,7 +138,7 @@ def _bound_text(bound: Bound) -> str:
 
 
 def _scale(
-    axis: Axis, set_scale: Callable[[str], None], report: SweepReport, figure: Figure
+    axis: Axis, set_scale: Callable[[str], None], report: SweepReport, figure: Figure | AxisFigure
 ) -> None:
     """Label an axis; make it logarithmic if figures differ by more than a decade."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -155,12 +156,12 @@ def _scale(
     axis.set_label_text(_axis_text(report, figure))
 
 
-def _axis_text(report: SweepReport, figure: Figure) -> str:
-    counting = report.question.counting
+def _axis_text(report: SweepReport, figure: Figure | AxisFigure) -> str:
+    counting = report.query.counting
     match figure.name:
         case "macs":
             return f"MACs ({counting.convention})"
         case "peak":
             return f"activation peak ({counting.rule}, {counting.dtype})"
         case _:
-            return figure.what
+            return figure.description

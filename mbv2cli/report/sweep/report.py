@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mbv2cli.search.found import Found
 from mbv2cli.search.members import Members
-from mbv2cli.search.quantiles import Quantile
-from mbv2cli.search.question import Bound, Ordering, Question
+from mbv2cli.search.partial import PartialResult, Quantile
+from mbv2cli.search.query import Bound, Ordering, Query
 from mbv2cli.search.where import Where
 from mbv2cli.search.winners import Winner
 
@@ -21,8 +20,8 @@ class SweepReport:
     for a picture. ``verified`` counts the members whose forward passes agreed.
     """
 
-    question: Question
-    found: Found
+    query: Query
+    result: PartialResult
     complete: bool
     top: tuple[Winner, ...]
     front: tuple[Winner, ...]
@@ -33,17 +32,17 @@ class SweepReport:
     @property
     def front_size(self) -> int:
         """Number of members of the front."""
-        return len(self.found.front)
+        return len(self.result.front)
 
     @property
     def order_text(self) -> str:
         """The figure that sorts ``top``: ``macs``, or ``-macs`` for largest first."""
-        return ordering_text(self.question.order)
+        return ordering_text(self.query.order)
 
     @property
     def sample_of_quantiles(self) -> int:
         """Number of members that the quantiles describe."""
-        return len(self.found.sampled)
+        return len(self.result.sampled)
 
 
 def ordering_text(ordering: Ordering) -> str:

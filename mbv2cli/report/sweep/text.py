@@ -8,7 +8,7 @@ from typing import Final
 
 from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.search.figures import figure_named
-from mbv2cli.search.question import Bound
+from mbv2cli.search.query import Bound
 from mbv2cli.search.space import Space
 from mbv2cli.search.where import Where
 from mbv2cli.search.winners import Winner
@@ -28,7 +28,7 @@ def as_table(report: SweepReport) -> str:
 
 
 def _lines(report: SweepReport) -> Iterator[str]:
-    yield from _space_lines(report.question.space)
+    yield from _space_lines(report.query.space)
     yield ""
     yield from _counts(report)
     if report.quantiles:
@@ -37,8 +37,8 @@ def _lines(report: SweepReport) -> Iterator[str]:
     if report.top:
         yield ""
         yield f"Top {len(report.top)} by {report.order_text}"
-        yield from _table(report.top, report.question.order.figure)
-    if report.question.front:
+        yield from _table(report.top, report.query.order.figure)
+    if report.query.front:
         yield ""
         yield from _front(report)
     if report.verified:
@@ -56,16 +56,16 @@ def _space_lines(space: Space) -> Iterator[str]:
 
 
 def _counts(report: SweepReport) -> Iterator[str]:
-    question, found = report.question, report.found
+    query, result = report.query, report.result
     if not report.complete:
-        yield f"Interrupted after {found.tried:,} of {question.draw.count:,} members."
-    counting = question.counting
-    drawn = "" if question.draw.seed is None else f" drawn with seed {question.draw.seed}"
-    yield f"Tried {found.tried:,}{drawn}: {found.feasible:,} feasible"
-    unbuildable = found.tried - found.buildable
+        yield f"Interrupted after {result.tried:,} of {query.draw.count:,} members."
+    counting = query.counting
+    drawn = "" if query.draw.seed is None else f" drawn with seed {query.draw.seed}"
+    yield f"Tried {result.tried:,}{drawn}: {result.feasible:,} feasible"
+    unbuildable = result.tried - result.buildable
     if unbuildable:
         yield f"  {unbuildable:>15,} cannot be built"
-    for condition, failed in zip(question.conditions, found.failed, strict=True):
+    for condition, failed in zip(query.conditions, result.failed, strict=True):
         yield f"  {failed:>15,} fail {_condition(condition)}"
     yield (
         f"MACs: {counting.convention}. Peak: {counting.rule}, {counting.dtype}. "
@@ -81,8 +81,8 @@ def _condition(condition: Bound | Where) -> str:
 
 
 def _quantiles(report: SweepReport) -> Iterator[str]:
-    of = f"{report.found.feasible:,} feasible members"
-    if report.sample_of_quantiles < report.found.feasible:
+    of = f"{report.result.feasible:,} feasible members"
+    if report.sample_of_quantiles < report.result.feasible:
         of = f"a sample of {report.sample_of_quantiles:,} of {of}"
     yield f"Distribution of {of}, each figure by itself"
     rows = [["", *_COLUMNS]]
@@ -93,7 +93,7 @@ def _quantiles(report: SweepReport) -> Iterator[str]:
 
 
 def _front(report: SweepReport) -> Iterator[str]:
-    orderings = report.question.front
+    orderings = report.query.front
     words = [f"{'most' if one.descending else 'least'} {one.figure}" for one in orderings]
     size = report.front_size
     yield f"Pareto front, {', '.join(words)}: {_members(size)}"

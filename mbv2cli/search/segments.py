@@ -1,8 +1,9 @@
-"""The parts of a space's members: stem, stages, head and classifier, or a block alone.
+"""The segments of a space's members: stem, stages, head and classifier, or a block alone.
 
-A part works out what it adds to each figure for many members at once: the plan's walk, layers
-and rules, with arrays where a single model has numbers. Members whose layers differ in more than
-sizes (their *structure*) are worked out group by group, so that no rule ever has to ask.
+A segment works out what it adds to each figure for many members at once: the graph's builder and
+the figures' rules, with arrays where a single model has numbers. Members whose graphs differ in
+more than sizes (their *structure*) are worked out group by group, so that no rule ever asks an
+array for its truth value.
 """
 
 from __future__ import annotations
@@ -15,23 +16,30 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mbv2cli.plan.layers import Shape
-from mbv2cli.plan.memory import PartInModel
-from mbv2cli.plan.torch_memory import saves_its_output
-from mbv2cli.plan.walk import Classifier, Head, Part, PlacedPart, Stem, placed_layers
-from mbv2cli.search.inputs import (
+from mbv2cli.costs.figures import Amount, Combine, Counting, Figure
+from mbv2cli.costs.memory import EAGER, saves_its_output
+from mbv2cli.graph.build import (
+    ACTIVATIONS,
+    Classifier,
+    Head,
+    PlacedSegment,
+    Stem,
+    segment_graph,
+)
+from mbv2cli.graph.graph import GraphInModel
+from mbv2cli.graph.ops import Shape, larger
+from mbv2cli.search.lookups import (
     NetworkInputs,
     hidden_channels,
     is_block,
     numbered,
     own,
 )
-from mbv2cli.search.measures import Amount, Measure, PlannedPart
 from mbv2cli.search.tables import Column, Columns, Digits, Lookup
 from mbv2cli.specs.block import adds_its_input, expands
 
 Inputs: TypeAlias = Mapping[str, Any]
-"""The sizes that a part is made of: each an int, or an array with one for each member."""
+"""The sizes that a segment is made of: each an int, or an array with one for each member."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,50 +56,76 @@ class ManyBlocks:
     has_shortcut: bool
 
 
-class SpacePart(ABC):
-    """A part of every member. ``needs`` are the lookups that must hold where it can be built."""
+class SpaceSegment(ABC):
+    """A segment of every member. It can be built where all lookups in ``needs`` hold."""
 
     richest = 0
-    """The structure with most layers."""
+    """The structure with most operations."""
+
+    is_first = False
+    """Whether the segment takes the model's own input."""
 
     def __init__(
-        self, columns: Columns, inputs: Mapping[str, Lookup], needs: Sequence[Lookup] = ()
+        self,
+        columns: Columns,
+        counting: Counting,
+        inputs: Mapping[str, Lookup],
+        needs: Sequence[Lookup] = (),
     ) -> None:
         self.acts: tuple[str, ...] = columns.of("act").axis.values
+        self.counting = counting
         self.needs = needs
         self.inputs = {"act": numbered(columns, "act"), "batch": own(columns, "batch"), **inputs}
+        if counting.rule == EAGER.name and not self.is_first:
+            # the caller keeps the model's own input while every segment runs
+            own_sides = {f"model_{name}": one for name, one in _own_sides(columns).items()}
+            self.inputs |= {"model_channels": own(columns, "in"), **own_sides}
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The varied axes that the part follows from."""
+        """The varied axes that the segment depends on."""
         every = (column for lookup in self.inputs.values() for column in lookup.columns)
         return tuple(dict.fromkeys(column for column in every if column.row is not None))
 
     def exists(self, digits: Digits) -> Amount:
-        """Return whether the part of each member can be built."""
+        """Return whether the segment of each member can be built."""
         return prod(lookup(digits) for lookup in self.needs)
 
-    def amounts(self, digits: Digits, measures: Sequence[Measure]) -> list[Amount]:
-        """Return what the part of each member comes to, measure by measure."""
+    def amounts(self, digits: Digits, figures: Sequence[Figure]) -> list[Amount]:
+        """Return what the segment of each member adds to each figure."""
         inputs = {name: lookup(digits) for name, lookup in self.inputs.items()}
         structures = self.structure(inputs)
         if not isinstance(structures, np.ndarray):
-            return self.of_structure(int(structures), inputs, measures)
-        together = [np.empty(len(structures), np.int64) for _ in measures]
+            return self.of_structure(int(structures), inputs, figures)
+        together = [np.empty(len(structures), np.int64) for _ in figures]
         for structure in np.flatnonzero(np.bincount(structures)):
             places = np.flatnonzero(structures == structure)
-            found = self.of_structure(int(structure), _at(places, inputs), measures)
+            found = self.of_structure(int(structure), _at(places, inputs), figures)
             for amounts, amount in zip(together, found, strict=True):
                 amounts[places] = amount
         return together
 
-    def at_most(self, measures: Sequence[Measure]) -> list[int]:
-        """Return what no member's part exceeds, in exact ints of any size."""
+    def at_most(self, figures: Sequence[Figure]) -> list[int]:
+        """Return an upper bound for each figure, in exact ints of any size."""
         largest = {
             name: lookup.smallest if name == "stride" else lookup.largest
             for name, lookup in self.inputs.items()
         }
-        return [int(amount) for amount in self.of_structure(self.richest, largest, measures)]
+        return [int(amount) for amount in self.of_structure(self.richest, largest, figures)]
+
+    def _model(
+        self, placed: PlacedSegment, inputs: Inputs, *, input_is_saved: bool = False
+    ) -> GraphInModel:
+        """Return the graphs of segments that all have one structure."""
+        shape = _shape(inputs, "in_channels", "height", "width")
+        model_input = (
+            _shape(inputs, "model_channels", "model_height", "model_width")
+            if "model_channels" in inputs
+            else None
+        )
+        jump = inputs.get("jump", 1)
+        graph = segment_graph(placed, shape, model_input)
+        return GraphInModel(graph, (jump, jump), input_is_saved)
 
     @abstractmethod
     def structure(self, inputs: Inputs) -> Amount:
@@ -99,39 +133,42 @@ class SpacePart(ABC):
 
     @abstractmethod
     def of_structure(
-        self, structure: int, inputs: Inputs, measures: Sequence[Measure]
+        self, structure: int, inputs: Inputs, figures: Sequence[Figure]
     ) -> list[Amount]:
-        """Return the amounts of parts that all have this structure."""
+        """Return the amounts of segments that all have this structure."""
 
 
-class StemPart(SpacePart):
+class StemSegment(SpaceSegment):
     """The first convolution. Structure: the activation."""
 
-    def __init__(self, columns: Columns, network: NetworkInputs) -> None:
+    is_first = True
+
+    def __init__(self, columns: Columns, counting: Counting, network: NetworkInputs) -> None:
         inputs = {
             "in_channels": own(columns, "in"),
             "out_channels": network.out_channels(-1),
             **_own_sides(columns),
         }
-        super().__init__(columns, inputs)
+        super().__init__(columns, counting, inputs)
 
     def structure(self, inputs: Inputs) -> Amount:
         return inputs["act"]
 
     def of_structure(
-        self, structure: int, inputs: Inputs, measures: Sequence[Measure]
+        self, structure: int, inputs: Inputs, figures: Sequence[Figure]
     ) -> list[Amount]:
         stem = Stem(inputs["out_channels"], self.acts[structure])
-        part = _planned(stem, _shape(inputs), "features.0", is_first=True)
-        return [measure.of(part) for measure in measures]
+        model = self._model(PlacedSegment("", "features.0", stem), inputs)
+        return [figure.of(model, self.counting) for figure in figures]
 
 
-class BlockPart(SpacePart):
+class BlockSegment(SpaceSegment):
     """A block alone. Structure: activation, expansion, shortcut."""
 
     richest = 3
+    is_first = True
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, counting: Counting) -> None:
         expand = (columns.of("in"), columns.of("expand"))
         inputs = {
             "in_channels": own(columns, "in"),
@@ -144,25 +181,27 @@ class BlockPart(SpacePart):
             **_own_sides(columns),
         }
         needs = [Lookup(lambda c, t: is_block(in_channels=c, expand=t), *expand)]
-        super().__init__(columns, inputs, needs)
+        super().__init__(columns, counting, inputs, needs)
 
     def structure(self, inputs: Inputs) -> Amount:
         return _block_structure(inputs)
 
     def of_structure(
-        self, structure: int, inputs: Inputs, measures: Sequence[Measure]
+        self, structure: int, inputs: Inputs, figures: Sequence[Figure]
     ) -> list[Amount]:
         block = _first_blocks(structure, inputs, self.acts)
-        part = _planned(block, _shape(inputs), "", is_first=True)
-        return [measure.of(part) for measure in measures]
+        model = self._model(PlacedSegment("", "", block), inputs)
+        return [figure.of(model, self.counting) for figure in figures]
 
 
-class StagePart(SpacePart):
+class StageSegment(SpaceSegment):
     """A stage: its first block, and the others, which are all alike. Structure: as a block's."""
 
     richest = 3
 
-    def __init__(self, columns: Columns, network: NetworkInputs, stage: int) -> None:
+    def __init__(
+        self, columns: Columns, counting: Counting, network: NetworkInputs, stage: int
+    ) -> None:
         self._follows_stem = stage == 0
         self._others_need = [
             network.is_block(stage, after=stage),
@@ -186,7 +225,7 @@ class StagePart(SpacePart):
             network.is_output(stage),
             network.is_dilation(stage, first=True),
         ]
-        super().__init__(columns, inputs, needs)
+        super().__init__(columns, counting, inputs, needs)
 
     def exists(self, digits: Digits) -> Amount:
         others = prod(lookup(digits) for lookup in self._others_need)
@@ -196,57 +235,66 @@ class StagePart(SpacePart):
         return _block_structure(inputs)
 
     def of_structure(
-        self, structure: int, inputs: Inputs, measures: Sequence[Measure]
+        self, structure: int, inputs: Inputs, figures: Sequence[Figure]
     ) -> list[Amount]:
         blocks = _first_blocks(structure, inputs, self.acts)
-        first = _planned(
-            blocks,
-            _shape(inputs),
-            "features.1",
-            jump=inputs["jump"],
-            input_is_saved=self._follows_stem and _stem_saves_its_output(blocks.act),
+        first = self._model(
+            PlacedSegment("", "features.1", blocks),
+            inputs,
+            input_is_saved=self._follows_stem and _saves_its_output(blocks.act),
         )
-        others = _planned(
-            _other_blocks(blocks, inputs),
-            first.memory.layers[-1].output_shape,
-            "features.1",
-            jump=inputs["jump"] * inputs["stride"],
+        _batch, channels, height, width = first.graph.output_shape
+        following = {
+            **inputs,
+            "in_channels": channels,
+            "height": height,
+            "width": width,
+            "jump": inputs["jump"] * inputs["stride"],
+        }
+        others = self._model(
+            PlacedSegment("", "features.1", _other_blocks(blocks, inputs)), following
         )
         repeats = inputs["repeats"]
         return [
-            measure.repeated(measure.of(first), measure.of(others), repeats) for measure in measures
+            _repeated(
+                figure.combine(self.counting),
+                figure.of(first, self.counting),
+                figure.of(others, self.counting),
+                repeats,
+            )
+            for figure in figures
         ]
 
 
-class HeadPart(SpacePart):
+class HeadSegment(SpaceSegment):
     """The last 1×1 convolution. Structure: the activation."""
 
-    def __init__(self, columns: Columns, network: NetworkInputs) -> None:
+    def __init__(self, columns: Columns, counting: Counting, network: NetworkInputs) -> None:
         stages = columns.space.stages
         inputs = {
             "in_channels": network.out_channels(stages - 1),
             "out_channels": network.head_channels(),
             **_sides(network, stages),
         }
-        super().__init__(columns, inputs, needs=[network.reaches_output_stride()])
+        super().__init__(columns, counting, inputs, needs=[network.reaches_output_stride()])
 
     def structure(self, inputs: Inputs) -> Amount:
         return inputs["act"]
 
     def of_structure(
-        self, structure: int, inputs: Inputs, measures: Sequence[Measure]
+        self, structure: int, inputs: Inputs, figures: Sequence[Figure]
     ) -> list[Amount]:
         head = Head(inputs["out_channels"], self.acts[structure])
-        part = _planned(head, _shape(inputs), "features.2", jump=inputs["jump"])
-        return [measure.of(part) for measure in measures]
+        model = self._model(PlacedSegment("", "features.2", head), inputs)
+        return [figure.of(model, self.counting) for figure in figures]
 
 
-class ClassifierPart(SpacePart):
+class ClassifierSegment(SpaceSegment):
     """Pooling, dropout and the linear layer. Structure: whether they are there and it drops."""
 
     richest = 3
 
-    def __init__(self, columns: Columns, network: NetworkInputs) -> None:
+    def __init__(self, columns: Columns, counting: Counting, network: NetworkInputs) -> None:
         inputs = {
             "in_channels": network.head_channels(),
             "classes": own(columns, "classes"),
@@ -254,33 +302,33 @@ class ClassifierPart(SpacePart):
             "drops": Lookup(lambda dropout: dropout > 0, columns.of("dropout")),
             **_sides(network, columns.space.stages),
         }
-        super().__init__(columns, inputs)
+        super().__init__(columns, counting, inputs)
 
     def structure(self, inputs: Inputs) -> Amount:
         return inputs["is_there"] * 2 + inputs["drops"]
 
     def of_structure(
-        self, structure: int, inputs: Inputs, measures: Sequence[Measure]
+        self, structure: int, inputs: Inputs, figures: Sequence[Figure]
     ) -> list[Amount]:
         is_there, drops = divmod(structure, 2)
         if not is_there:
-            return [0 for _ in measures]
-        part = _planned(
-            Classifier(inputs["classes"]), _shape(inputs), "classifier", drops=bool(drops)
-        )
-        return [measure.of(part) for measure in measures]
+            return [0 for _ in figures]
+        # above 0, the probability of dropout does not matter
+        classifier = Classifier(inputs["classes"], dropout=0.5 if drops else 0)
+        model = self._model(PlacedSegment("", "classifier", classifier), inputs)
+        return [figure.of(model, self.counting) for figure in figures]
 
 
-def parts_of(columns: Columns) -> list[SpacePart]:
-    """Return the parts of a space's members, in forward order."""
+def segments_of(columns: Columns, counting: Counting) -> list[SpaceSegment]:
+    """Return the segments of a space's members, in forward order."""
     if columns.space.kind == "block":
-        return [BlockPart(columns)]
+        return [BlockSegment(columns, counting)]
     network = NetworkInputs(columns)
     return [
-        StemPart(columns, network),
-        *(StagePart(columns, network, stage) for stage in range(columns.space.stages)),
-        HeadPart(columns, network),
-        ClassifierPart(columns, network),
+        StemSegment(columns, counting, network),
+        *(StageSegment(columns, counting, network, stage) for stage in range(columns.space.stages)),
+        HeadSegment(columns, counting, network),
+        ClassifierSegment(columns, counting, network),
     ]
 
 
@@ -299,8 +347,8 @@ def _sides(network: NetworkInputs, stage: int) -> dict[str, Lookup]:
     }
 
 
-def _shape(inputs: Inputs) -> Shape:
-    return (inputs["batch"], inputs["in_channels"], inputs["height"], inputs["width"])
+def _shape(inputs: Inputs, *names: str) -> Shape:
+    return (inputs["batch"], *(inputs[name] for name in names))
 
 
 def _at(places: Any, inputs: Inputs) -> Inputs:
@@ -344,21 +392,13 @@ def _other_blocks(first: ManyBlocks, inputs: Inputs) -> ManyBlocks:
     )
 
 
-def _stem_saves_its_output(act: str) -> bool:
-    *_, activation = placed_layers([PlacedPart("stem", "", Stem(1, act))], (1, 1, 1, 1))
-    return saves_its_output(activation)
+def _saves_its_output(act: str) -> bool:
+    return saves_its_output(ACTIVATIONS[act].function)
 
 
-def _planned(
-    part: Part,
-    input_shape: Shape,
-    path: str,
-    *,
-    jump: Amount = 1,
-    is_first: bool = False,
-    input_is_saved: bool = False,
-    drops: bool = False,
-) -> PlannedPart:
-    layers = placed_layers([PlacedPart("", path, part)], input_shape)
-    memory = PartInModel(layers, input_shape, is_first, input_is_saved, drops)
-    return PlannedPart(memory, jump)
+def _repeated(combine: Combine, first: Amount, others: Amount, repeats: Amount) -> Amount:
+    """Return the amount of ``repeats`` blocks, of which all after the first are alike."""
+    if combine is Combine.HIGHEST:
+        # no amount is below 0, so that 0 can stand for others that are not there
+        return larger(first, others * (repeats > 1))
+    return first + (repeats - 1) * others

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Plan, plan_of
-from mbv2cli.plan import Role, arithmetic
+from mbv2cli.graph import ops
+from mbv2cli.graph.rows import Role
 from tests.reference_tables import rows
 from tests.strategies import input_specs, network_specs
 
@@ -45,7 +47,8 @@ def test_the_reference_block() -> None:
     dilation=st.integers(1, 100),
 )
 def test_same_geometry(side: int, kernel: int, stride: int, dilation: int) -> None:
-    assert arithmetic.conv_side(side, kernel, stride, dilation) == math.ceil(side / stride)
+    padding = ops.same_padding(kernel, dilation)
+    assert ops.conv_side(side, kernel, stride, padding, dilation) == math.ceil(side / stride)
 
 
 @given(network_specs(), input_specs)
@@ -72,3 +75,15 @@ def test_macs_grow_with_the_batch_and_params_do_not(
 def test_functional_operations_are_rows_without_a_name() -> None:
     functional = [layer.type for layer in plan_of(NetworkSpec()).layers if layer.is_functional]
     assert functional == ["add"] * 10 + ["adaptive_avg_pool2d", "flatten"]
+
+
+@given(network_specs(), input_specs)
+def test_values_are_numbered_in_order(spec: NetworkSpec, input_: InputSpec) -> None:
+    graph = plan_of(spec, input_).graph
+    for index, op in enumerate(graph.ops):
+        assert all(0 <= value < graph.value_of(index) for value in op.inputs)
+        assert op.input_shapes == tuple(graph.shapes[value] for value in op.inputs)
+    assert [(one.start, one.stop) for one in graph.segments] == list(
+        itertools.pairwise([0, *(one.stop for one in graph.segments)])
+    )
+    assert graph.segments[-1].stop == len(graph.ops)

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from math import prod
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from mbv2cli.plan.conventions import CONV_LINEAR, Convention, count_layer
-from mbv2cli.plan.deployed_memory import FUSED
-from mbv2cli.plan.geometry import geometries
-from mbv2cli.plan.layers import Kind, Layer, Shape
-from mbv2cli.plan.memory import ELEMENT_BYTES, MEMORY_RULES
-from mbv2cli.plan.plan import Plan
+from mbv2cli.costs.conventions import CONV_LINEAR, Convention
+from mbv2cli.costs.memory import ELEMENT_BYTES, MEMORY_RULES, fused, memory_use
+from mbv2cli.costs.receptive_field import Pair, geometries
+from mbv2cli.graph.graph import Graph
+from mbv2cli.graph.ops import Op, Shape
+from mbv2cli.graph.rows import Kind, Layer
 
 
 class LayerFigures(NamedTuple):
-    """A layer and what it costs.
+    """A layer and its figures.
 
-    ``macs`` are those of a convention. ``moved_bytes`` are what an operation reads and writes,
-    input, output and weights once each (0 where it is part of the convolution before it), and
-    ``intensity`` its MACs (convolutions + linear) per such byte. The bytes named after a rule
-    are what is alive meanwhile (None where the rule has no such step). From global pooling on,
-    an element sees the whole input: receptive field, jump and output stride are None.
+    ``macs`` are those of a convention. ``moved_bytes`` are the bytes that an operation reads and
+    writes: inputs, output and weights once each (0 where it is fused into the operation before
+    it). ``intensity`` is MACs (convolutions + linear) per such byte. The bytes named after a
+    memory rule are alive while the layer runs (None where the rule has no such step). Once an
+    element sees the whole input, receptive field, jump and output stride are None.
     """
 
     layer: Layer
@@ -33,16 +33,16 @@ class LayerFigures(NamedTuple):
     inplace_depthwise_bytes: int | None
     eager_bytes: int | None
     training_bytes: int | None
-    receptive_field: int | None = None
-    jump: int | None = None
+    receptive_field: Pair | None = None
+    jump: Pair | None = None
     output_stride: float | None = None
 
 
 class GroupFigures(NamedTuple):
-    """Layers taken together, containers not counted: sums, shares of the whole, and peaks.
+    """Layers together, containers not counted: sums, shares of the whole, and peaks.
 
-    Output shape, receptive field, jump and output stride are those of the last layer; None
-    for layers of a kind, which do not follow each other.
+    Output shape, receptive field, jump and output stride are those of the last layer; None for
+    the layers of a kind, which do not follow each other.
     """
 
     name: str
@@ -58,13 +58,13 @@ class GroupFigures(NamedTuple):
     inplace_depthwise_bytes: int | None
     eager_bytes: int | None
     training_bytes: int | None
-    receptive_field: int | None = None
-    jump: int | None = None
+    receptive_field: Pair | None = None
+    jump: Pair | None = None
     output_stride: float | None = None
 
 
 class By(StrEnum):
-    """What layers are taken together by."""
+    """What layers are grouped by."""
 
     BLOCK = "block"
     STAGE = "stage"
@@ -74,28 +74,39 @@ class By(StrEnum):
 _GROUP_OF: Final[Mapping[By, Callable[[Layer], str]]] = {
     By.BLOCK: lambda layer: layer.block,
     By.STAGE: lambda layer: layer.stage,
-    By.KIND: lambda layer: str(layer.role.kind),
+    By.KIND: lambda layer: str(layer.kind),
 }
 
 
 def layer_figures(
-    plan: Plan, dtype: str, convention: Convention = CONV_LINEAR
+    graph: Graph, layers: Iterable[Layer], dtype: str, convention: Convention = CONV_LINEAR
 ) -> tuple[LayerFigures, ...]:
-    """Return the figures of each layer, containers among them."""
-    size = ELEMENT_BYTES[dtype]
-    timelines = zip(*(rule.timeline(plan) for rule in MEMORY_RULES), strict=True)
-    rows = zip(plan.layers, timelines, geometries(plan.layers), strict=True)
-    return tuple(
-        LayerFigures(
-            layer,
-            count_layer(convention, layer),
-            moved := _moved_elements(layer) * size,
-            _intensity(layer.macs, moved),
-            *(None if live is None else live * size for live in alive),
-            *((*seen, plan.input_shape[2] / layer.output_shape[2]) if seen else ()),
-        )
-        for layer, alive, seen in rows
-    )
+    """Return the figures of each of the ``layers`` of ``graph``, containers among them."""
+    of_ops = tuple(_op_figures(graph, ELEMENT_BYTES[dtype], convention))
+    found: list[LayerFigures] = []
+    for layer in layers:
+        if layer.op is not None:
+            found.append(LayerFigures(layer, *of_ops[layer.op]))
+        else:  # an element of its output sees what its last operation's does
+            seen = found[-1][-3:] if found else ()
+            found.append(LayerFigures(layer, 0, 0, None, None, None, None, None, *seen))
+    return tuple(found)
+
+
+def _op_figures(graph: Graph, size: int, convention: Convention) -> Iterable[tuple[Any, ...]]:
+    """Yield the fields of `LayerFigures` after the first, operation by operation."""
+    timelines = [dict(memory_use(rule, graph).steps) for rule in MEMORY_RULES]
+    height = graph.input_shapes[0][2] if len(graph.input_shapes[0]) > 2 else 1  # noqa: PLR2004
+    rows = zip(graph.ops, fused(graph), geometries(graph), strict=True)
+    for index, (op, is_fused, seen) in enumerate(rows):
+        moved = 0 if is_fused else _moved_elements(op) * size
+        alive = (one[index] * size if index in one else None for one in timelines)
+        where = (*seen, height / op.output_shape[2]) if seen else (None, None, None)
+        yield (convention.of(op), moved, _intensity(op.macs, moved), *alive, *where)
+
+
+def _moved_elements(op: Op) -> int:
+    return sum(map(prod, op.input_shapes)) + prod(op.output_shape) + op.params
 
 
 def grouped(figures: Iterable[LayerFigures], by: By) -> tuple[GroupFigures, ...]:
@@ -149,13 +160,6 @@ def _placed(group: GroupFigures, last: LayerFigures) -> GroupFigures:
         jump=last.jump,
         output_stride=last.output_stride,
     )
-
-
-def _moved_elements(layer: Layer) -> int:
-    if layer.role in FUSED:
-        return 0
-    second_input = prod(layer.input_shape) if layer.role.kind is Kind.SHORTCUT else 0
-    return prod(layer.input_shape) + second_input + prod(layer.output_shape) + layer.params
 
 
 def _intensity(macs: int, moved_bytes: int) -> float | None:

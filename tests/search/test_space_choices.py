@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, UserError
-from mbv2cli.search.choices import MAX_CHOICES, read_choices
+from mbv2cli.search.space import MAX_CHOICES, read_choices
 from mbv2cli.specs.base import Spec, keys
 from mbv2cli.specs.reader import Setting
 

@@ -1,6 +1,6 @@
-"""What the parts of a network follow from, looked up: channels, sides, strides, repeats.
+"""Lookups of what the segments of a network depend on: channels, sides, strides, repeats.
 
-Every rule in here is the spec's or the plan's own, applied once to each combination of values.
+Every rule is that of the spec or of the graph, applied once to each combination of values.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from mbv2cli.errors import UserError
-from mbv2cli.plan.arithmetic import conv_side
+from mbv2cli.graph.ops import conv_side, same_padding
 from mbv2cli.search.tables import Column, Columns, Lookup
 from mbv2cli.specs.block import BlockSpec, expands
 from mbv2cli.specs.network import (
@@ -146,10 +146,11 @@ class NetworkInputs:
         """Return the height (0) or width (1) of what goes into a stage."""
 
         def side(size: tuple[int, int], output_stride: int | None, *strides: int) -> int:
-            found = conv_side(size[which], STEM_KERNEL, STEM_STRIDE, dilation=1)
+            padding = same_padding(STEM_KERNEL, dilation=1)
+            found = conv_side(size[which], STEM_KERNEL, STEM_STRIDE, padding, dilation=1)
             for geometry in _held(output_stride, strides):
                 # with "same" padding neither kernel nor dilation changes the side
-                found = conv_side(found, 1, geometry.stride, dilation=1)
+                found = conv_side(found, 1, geometry.stride, padding=0, dilation=1)
             return found
 
         columns = (self._columns.of("size"), self._output_stride, *self._strides(stage))

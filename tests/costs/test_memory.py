@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, UserError, plan_of
-from mbv2cli.plan import Role
-from mbv2cli.plan.memory import (
+from mbv2cli.costs.figures import Counting, figure_named
+from mbv2cli.costs.memory import (
     EAGER,
     INPLACE_DEPTHWISE,
     LAYERWISE,
@@ -13,11 +13,10 @@ from mbv2cli.plan.memory import (
     TRAINING,
     MemoryRule,
     dtype_named,
-    memory_use,
     rule_named,
 )
-from mbv2cli.plan.torchsummary_sizes import pass_size
-from mbv2cli.plan.weights import weight_bytes
+from mbv2cli.costs.torchsummary_sizes import pass_size
+from mbv2cli.graph.rows import Role, roles_of
 from tests.reference_tables import rows
 from tests.strategies import input_specs, network_specs
 
@@ -34,14 +33,16 @@ from tests.strategies import input_specs, network_specs
 def test_peaks_of_the_reference_network(
     rule: MemoryRule, peak: int, culprit: str, role: Role
 ) -> None:
-    use = memory_use(rule, plan_of(NetworkSpec()))
+    plan = plan_of(NetworkSpec())
+    use = plan.memory(rule)
     assert use.peak_bytes("float32") == peak
-    assert (use.culprit.path, use.culprit.role) == (culprit, role)
+    layer = plan.layer_of(use.culprit)
+    assert (layer.path, layer.role) == (culprit, role)
 
 
 def test_training_saves_74_65_mib_a_sample() -> None:
     two, one = (
-        memory_use(TRAINING, plan_of(NetworkSpec(), InputSpec(batch=batch))).peak_bytes("float32")
+        plan_of(NetworkSpec(), InputSpec(batch=batch)).memory(TRAINING).peak_bytes("float32")
         for batch in (2, 1)
     )
     statistics = 2 * 17_056 * 4
@@ -53,7 +54,7 @@ def test_training_saves_74_65_mib_a_sample() -> None:
 def test_the_rules_are_ordered(spec: NetworkSpec, input_: InputSpec) -> None:
     plan = plan_of(spec, input_)
     inplace, layerwise, eager = (
-        memory_use(rule, plan).peak for rule in (INPLACE_DEPTHWISE, LAYERWISE, EAGER)
+        plan.memory(rule).peak for rule in (INPLACE_DEPTHWISE, LAYERWISE, EAGER)
     )
     assert inplace <= layerwise <= eager
 
@@ -62,10 +63,10 @@ def test_the_rules_are_ordered(spec: NetworkSpec, input_: InputSpec) -> None:
 def test_the_peak_is_a_step_of_the_timeline(spec: NetworkSpec, input_: InputSpec) -> None:
     plan = plan_of(spec, input_)
     for rule in MEMORY_RULES:
-        use = memory_use(rule, plan)
-        live = [elements for _layer, elements in use.steps]
+        use = plan.memory(rule)
+        live = [elements for _op, elements in use.steps]
         assert use.peak == max(live)
-        assert use.culprit in [layer for layer, _elements in use.steps]
+        assert use.culprit in [op for op, _elements in use.steps]
         if rule.grows:
             assert live == sorted(live)
         else:
@@ -74,24 +75,24 @@ def test_the_peak_is_a_step_of_the_timeline(spec: NetworkSpec, input_: InputSpec
 
 def test_a_shortcut_keeps_the_input_of_a_depthwise_convolution() -> None:
     spec = BlockSpec(in_channels=8, out_channels=8, expand=1, kernel=3)
-    uses = [memory_use(rule, plan_of(spec)) for rule in (LAYERWISE, INPLACE_DEPTHWISE)]
+    uses = [plan_of(spec).memory(rule) for rule in (LAYERWISE, INPLACE_DEPTHWISE)]
     assert uses[0].peak == uses[1].peak == 3 * 8 * 224 * 224
-    assert [elements for layer, elements in uses[1].steps if layer.role is Role.DEPTHWISE] == [
+    roles = roles_of(plan_of(spec).graph)
+    assert [elements for op, elements in uses[1].steps if roles[op] is Role.DEPTHWISE] == [
         2 * 8 * 224 * 224
     ]
 
 
 def test_weights_by_dtype() -> None:
     plan = plan_of(NetworkSpec())
-    assert [weight_bytes(plan, dtype) for dtype in ("float32", "bfloat16", "int8")] == [
-        14_019_488,
-        7_009_744,
-        3_504_872,
-    ]
+    weight = figure_named("weight")
+    assert [
+        plan.figure(weight, Counting(dtype=dtype)) for dtype in ("float32", "bfloat16", "int8")
+    ] == [14_019_488, 7_009_744, 3_504_872]
 
 
 def test_what_torchsummary_counts_for_nothing() -> None:
-    size = pass_size(plan_of(NetworkSpec()).layers)
+    size = pass_size(plan_of(NetworkSpec()).graph)
     row = next(row for row in rows("network_totals") if "pass size" in row["quantity"])
     assert f"{size.total_mb:.2f}" == row["value"]
     assert f"which {size.blocks_again_mb:.2f} is" in row["source"]

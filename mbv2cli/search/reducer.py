@@ -1,4 +1,4 @@
-"""Gathers what a task finds, chunk by chunk, holding no more than may still matter."""
+"""Reduces the chunks of a task to a partial result. Members that cannot be in it are dropped."""
 
 from __future__ import annotations
 
@@ -9,30 +9,28 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mbv2cli.search.found import Found, Kept, best_of, front_of, keys
 from mbv2cli.search.front import pivots, undominated_by
-from mbv2cli.search.members import Members
-from mbv2cli.search.question import Question
-from mbv2cli.search.sample import hashes, of_lowest_hashes
+from mbv2cli.search.members import Members, hashes, sample_of
+from mbv2cli.search.partial import Kept, PartialResult, best_of, front_of, keys
+from mbv2cli.search.query import Query
 
 _PENDING: Final = 2**13
-"""Candidates that come together before the best of them are picked out."""
+"""Candidates that are collected before a selection is made of them."""
 
 Places = NDArray[np.intp]
 
 
-class Gathering:
-    """What the chunks of a task that were looked at so far came to."""
+class Reducer:
+    """Takes chunk after chunk and holds the result of those so far."""
 
-    def __init__(self, question: Question) -> None:
-        axes = len(question.space.varied)
-        self._nothing = Members.none(axes, len(question.searched))
+    def __init__(self, query: Query) -> None:
+        nothing = Members.none(len(query.space.varied), len(query.searched))
         self._tried = self._buildable = self._feasible = 0
-        self._failed = [0] * len(question.conditions)
-        self._best = _Best(question, self._nothing)
-        self._front = _Front(question, self._nothing)
-        self._sampled = _Sampled(question.sampled, self._nothing)
-        self._others = _Sampled(question.others_sampled, self._nothing)
+        self._failed = [0] * len(query.conditions)
+        self._best = _Best(query, nothing)
+        self._front = _Front(query, nothing)
+        self._sampled = _Sample(query.sampled, nothing)
+        self._others = _Sample(query.others_sampled, nothing)
         self._kept: list[Kept] = []
 
     def count(
@@ -41,7 +39,10 @@ class Gathering:
         hold: Sequence[NDArray[np.bool_]],
         fits: NDArray[np.bool_],
     ) -> None:
-        """Count members that can be built, those that each condition rules out, those that fit."""
+        """Count the members that exist, that do not fulfil each condition, and that fit.
+
+        ``hold`` has a mask for each condition: members that exist and fulfil it.
+        """
         buildable = int(np.count_nonzero(exist))
         self._tried += len(exist)
         self._buildable += buildable
@@ -49,20 +50,20 @@ class Gathering:
         for number, held in enumerate(hold):
             self._failed[number] += buildable - int(np.count_nonzero(held))
 
-    def gather(self, members: Members, exist: NDArray[np.bool_], fits: NDArray[np.bool_]) -> None:
-        """Take what may be among the best, in the front or in a sample out of a chunk."""
+    def select(self, members: Members, exist: NDArray[np.bool_], fits: NDArray[np.bool_]) -> None:
+        """Select the members of a chunk that may be among the best, in the front or in a sample."""
         places = np.flatnonzero(fits)
-        for gatherer in (self._best, self._front, self._sampled):
-            gatherer.add(members, places)
+        for selection in (self._best, self._front, self._sampled):
+            selection.add(members, places)
         self._others.add(members, np.flatnonzero(exist & ~fits))
 
     def keep(self, members: Members, fits: NDArray[np.bool_]) -> None:
-        """Hand members on."""
+        """Add members to emit."""
         self._kept.append(Kept(members, fits))
 
-    def found(self) -> Found:
-        """Return what came together."""
-        return Found(
+    def result(self) -> PartialResult:
+        """Return the result of all chunks so far."""
+        return PartialResult(
             self._tried,
             self._buildable,
             self._feasible,
@@ -75,15 +76,15 @@ class Gathering:
         )
 
 
-class _Gatherer(ABC):
-    """Members that may be wanted in the end: those that later ones rule out are let go."""
+class _Selection(ABC):
+    """Members that may be in the result, until later ones rule them out."""
 
     def __init__(self, nothing: Members) -> None:
-        self._wanted = nothing
+        self._selected = nothing
         self._pending: list[Members] = []
 
     def add(self, members: Members, places: Places) -> None:
-        """Take those of a chunk's ``places`` that may be wanted."""
+        """Add the members at ``places`` of a chunk that may be selected."""
         places = self.candidates(members, places)
         if len(places):
             self._pending.append(members.at(places))
@@ -91,70 +92,70 @@ class _Gatherer(ABC):
             self.members()
 
     def members(self) -> Members:
-        """Return the wanted ones of all that were added."""
+        """Return the selected members of all that were added."""
         if self._pending:
-            self._wanted = self.wanted(Members.joined([self._wanted, *self._pending]))
+            self._selected = self.select(Members.joined([self._selected, *self._pending]))
             self._pending = []
-        return self._wanted
+        return self._selected
 
     @abstractmethod
     def candidates(self, members: Members, places: Places) -> Places:
-        """Return those of ``places`` that the wanted ones of before do not rule out."""
+        """Return those of ``places`` that no selected member rules out."""
 
     @abstractmethod
-    def wanted(self, members: Members) -> Members:
-        """Return the wanted ones of ``members``, and note what rules others out."""
+    def select(self, members: Members) -> Members:
+        """Return the selected ones of ``members``, and note what they rule out."""
 
 
-class _Best(_Gatherer):
-    """The first few by the order asked for."""
+class _Best(_Selection):
+    """The first members in the query's order."""
 
-    def __init__(self, question: Question, nothing: Members) -> None:
+    def __init__(self, query: Query, nothing: Members) -> None:
         super().__init__(nothing)
-        self._question = question
+        self._query = query
         self._bound: Any = None
 
     def candidates(self, members: Members, places: Places) -> Places:
-        if not self._question.top:
+        if not self._query.top:
             return places[:0]
         if self._bound is None:
             return places
         better: Places = places[self._key(members)[places] < self._bound]
-        return better  # without equal ones: they come too late
+        return better  # of members with equal keys, the earlier is selected
 
-    def wanted(self, members: Members) -> Members:
-        best = best_of(self._question, members)
-        if len(best) == self._question.top:
+    def select(self, members: Members) -> Members:
+        best = best_of(self._query, members)
+        if len(best) == self._query.top:
             self._bound = self._key(best)[-1]
         return best
 
     def _key(self, members: Members) -> NDArray[Any]:
-        (key,) = keys(self._question, members, [self._question.order])
+        (key,) = keys(self._query, members, [self._query.order])
         return key
 
 
-class _Front(_Gatherer):
-    """The Pareto front, if one is asked for."""
+class _Front(_Selection):
+    """The Pareto front, if the query has one."""
 
-    def __init__(self, question: Question, nothing: Members) -> None:
+    def __init__(self, query: Query, nothing: Members) -> None:
         super().__init__(nothing)
-        self._question = question
+        self._query = query
         self._pivots: list[tuple[Any, ...]] = []
 
     def candidates(self, members: Members, places: Places) -> Places:
-        if not self._question.front:
+        if not self._query.front:
             return places[:0]
-        points = keys(self._question, members, self._question.front)
+        points = keys(self._query, members, self._query.front)
         return undominated_by(self._pivots, points, places)
 
-    def wanted(self, members: Members) -> Members:
-        front = front_of(self._question, members)
-        self._pivots = pivots(keys(self._question, front, self._question.front))
+    def select(self, members: Members) -> Members:
+        front = front_of(self._query, members)
+        self._pivots = pivots(keys(self._query, front, self._query.front))
         return front
 
 
-class _Sampled(_Gatherer):
-    """A uniform sample of a certain size."""
+class _Sample(_Selection):
+    """A uniform sample of ``count`` members."""
 
     def __init__(self, count: int, nothing: Members) -> None:
         super().__init__(nothing)
@@ -168,8 +169,8 @@ class _Sampled(_Gatherer):
             return places
         return places[hashes(members.positions[places]) < self._bound]
 
-    def wanted(self, members: Members) -> Members:
-        sample = of_lowest_hashes(members, self._count)
+    def select(self, members: Members) -> Members:
+        sample = sample_of(members, self._count)
         if len(sample) == self._count:
             self._bound = hashes(sample.positions).max()
         return sample

@@ -1,0 +1,171 @@
+"""Runs a search task by task, until the last one or Ctrl-C.
+
+Tasks can run anywhere: the result of a task follows from its query and number. Whatever runs the
+tasks yields their results in order.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+from threading import Event
+from types import FrameType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbv2cli.search.engine import Engine
+from mbv2cli.search.members import CHUNK, Members, digits_of_chunk, empty_digits
+from mbv2cli.search.partial import Kept, PartialResult, merged
+from mbv2cli.search.query import REPORTED, Bound, Keep, Query
+from mbv2cli.search.reducer import Reducer
+from mbv2cli.search.tables import Digits
+from mbv2cli.search.where import Where
+
+CHUNKS: Final = 32
+"""Chunks of a task."""
+
+AHEAD: Final = 2
+"""Tasks for each worker that are given out before their results are needed."""
+
+POLL: Final = 0.1
+"""Seconds to wait for a result before the next look for Ctrl-C."""
+
+_pressed: Final = Event()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SearchResult:
+    """The result of all tasks or, if the search is not ``complete``, of the first few."""
+
+    result: PartialResult
+    complete: bool
+
+
+def search(
+    query: Query,
+    results: Generator[PartialResult],
+    emit: Callable[[Kept], None],
+    on_progress: Callable[[int], None],
+) -> SearchResult:
+    """Merge the results of all tasks. After Ctrl-C, return the result so far.
+
+    ``emit`` gets the members to keep, in order. ``on_progress`` gets the number of members of
+    each task that is done.
+    """
+    so_far = Reducer(query).result()
+    try:
+        with closing(results):
+            for result in results:
+                so_far = merged(query, so_far, result)
+                on_progress(result.tried)
+                if result.kept is not None:
+                    emit(result.kept)
+    except KeyboardInterrupt:
+        return SearchResult(so_far, complete=False)
+    return SearchResult(so_far, complete=True)
+
+
+def in_this_process(query: Query) -> Generator[PartialResult]:
+    """Yield the result of each task."""
+    with interrupts_held():
+        for number in range(count_tasks(query)):
+            yield search_task(query, number)
+
+
+def count_tasks(query: Query) -> int:
+    """Return the number of tasks of a search."""
+    return ceil(query.draw.count / (CHUNKS * CHUNK))
+
+
+def search_task(query: Query, number: int) -> PartialResult:
+    """Return the result of the task of this number. Raises `UserError`."""
+    return _searcher(query).result(number)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back until `raise_interrupt` is called or the block ends without an exception.
+
+    Without this, Python raises `KeyboardInterrupt` wherever it happens to be. In a destructor or
+    a callback, such as those of Dask, that exception is lost. A second Ctrl-C is not held back.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if not callable(usual):  # this process ignores Ctrl-C
+        yield
+        return
+
+    def hold(number: int, _frame: FrameType | None) -> None:
+        _pressed.set()
+        signal.signal(number, usual)
+
+    _pressed.clear()
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+        raise_interrupt()
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def raise_interrupt() -> None:
+    """Raise `KeyboardInterrupt` if Ctrl-C was pressed and held back."""
+    if _pressed.is_set():
+        _pressed.clear()
+        raise KeyboardInterrupt
+
+
+@lru_cache(maxsize=1)
+def _searcher(query: Query) -> _Searcher:
+    return _Searcher(query)
+
+
+class _Searcher:
+    """Works on the tasks of a query. Its tables are computed once per process."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._engine = self._engine_of(query.searched)
+        self._reporter = self._engine_of(REPORTED) if query.keep is not Keep.NONE else None
+
+    def result(self, task: int) -> PartialResult:
+        """Return the result of the task of this number."""
+        reducer = Reducer(self._query)
+        last = ceil(self._query.draw.count / CHUNK)
+        digits = empty_digits(self._query.space)
+        for chunk in range(task * CHUNKS, min((task + 1) * CHUNKS, last)):
+            raise_interrupt()
+            self._search_chunk(chunk, digits, reducer)
+        return reducer.result()
+
+    def _engine_of(self, figures: Sequence[str]) -> Engine:
+        query = self._query
+        return Engine(query.space, figures, query.counting, query.draw.count)
+
+    def _search_chunk(self, chunk: int, reused: Digits, reducer: Reducer) -> None:
+        query = self._query
+        digits = digits_of_chunk(query.space, query.draw, chunk, out=reused)
+        values = self._engine.values(digits)
+        exist = self._engine.exist(digits)
+        by_name = dict(zip(query.searched, values, strict=True))
+        hold = [exist & _holds(condition, by_name) for condition in query.conditions]
+        fits = np.logical_and.reduce([exist, *hold])
+        reducer.count(exist, hold, fits)
+        reducer.select(Members.of_chunk(chunk * CHUNK, digits, values), exist, fits)
+        if self._reporter is not None:
+            places = np.flatnonzero(fits if query.keep is Keep.FEASIBLE else exist)
+            figures = self._reporter.values(digits[:, places])
+            kept = Members.of_chunk(chunk * CHUNK, digits, ()).at(places)
+            reducer.keep(kept.with_values([one.copy() for one in figures]), fits[places])
+
+
+def _holds(condition: Bound | Where, values: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    if isinstance(condition, Where):
+        return condition.holds(values)
+    figure, limit, is_minimum = condition
+    return values[figure] >= limit if is_minimum else values[figure] <= limit

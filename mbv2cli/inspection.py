@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, TypeAlias
+from math import prod
+from typing import Final, NamedTuple, TypeAlias
 
-from mbv2cli.costs.figures import Counting, Figure, figure_named
+from mbv2cli.costs.figures import Counting, Figure
 from mbv2cli.costs.memory import MemoryRule, MemoryUse, memory_use
 from mbv2cli.costs.segments import PlacedCosts, segment_costs, together
 from mbv2cli.graph.build import planned_graph
@@ -24,8 +25,7 @@ DEFAULT_INPUT: Final = InputSpec()
 _DEFAULT: Final = Counting(dtype="float32")
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """Sums over the operations, for the whole batch.
 
     ``macs`` are those of convolutions and linear layers; ``activations`` are the elements that
@@ -80,8 +80,16 @@ class Plan:
     @cached_property
     def totals(self) -> Totals:
         """Sums over the operations."""
-        names = Totals.__dataclass_fields__
-        return Totals(**{name: self.figure(figure_named(name)) for name in names})
+        *_, params, trainable, buffers, macs = zip(*self.graph.ops, strict=True)
+        total, trained = sum(params), sum(trainable)
+        return Totals(
+            params=total,
+            trainable_params=trained,
+            non_trainable_params=total - trained,
+            buffers=sum(buffers),
+            macs=sum(macs),
+            activations=sum([prod(op.output_shape) for op in self.graph.ops if op.macs]),
+        )
 
     @property
     def feature_maps(self) -> Mapping[int, Shape]:

@@ -280,11 +280,11 @@ def rule_fault(name: str) -> Fault:
 
 
 def swapped_add(g: GraphBuilder, x: int, y: int) -> int:
-    return g.op(Kind.ADD, "add", ops.Arithmetic(), (y, x), g.shapes[x])
+    return g.op(Kind.ADD, "add", ops.Arithmetic(), (y, x), (g.shapes[x],) * 2, g.shapes[x])
 
 
 def doubled_add(g: GraphBuilder, x: int, y: int) -> int:
-    return g.op(Kind.ADD, "add", ops.Arithmetic(), (y, y), g.shapes[x])
+    return g.op(Kind.ADD, "add", ops.Arithmetic(), (y, y), (g.shapes[x],) * 2, g.shapes[x])
 
 
 BUILDER_FAULTS: Final[dict[str, Fault]] = {

@@ -6,10 +6,10 @@ This file calls no torch: it writes down which operations the modules run, and o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from itertools import repeat
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from mbv2cli.graph import ops
 from mbv2cli.graph.graph import Graph, GraphBuilder
@@ -46,11 +46,17 @@ ACTIVATIONS: Final[Mapping[str, Activation]] = {
     "leaky_relu": Activation("leaky_relu", "LeakyReLU", Act(inplace=True, parameter=0.01)),
     "identity": Activation("identity", "Identity", Act()),
 }
-_NORM: Final = Norm()
-_ADD: Final = Arithmetic()
+# Python 3.11 takes longer to look up a member of an enum than to make a tuple.
+_CONV, _NORM, _ACT, _ADD = Kind.CONV, Kind.NORM, Kind.ACT, Kind.ADD
+
+_POINTWISE: Final = Conv((1, 1))
+_BATCH_NORM: Final = Norm()
+_ADDITION: Final = Arithmetic()
 _GLOBAL: Final = Pool(output=(1, 1))
 _FLATTEN: Final = Rearrangement(arguments="1", view=True)
 _LINEAR: Final = Linear()
+_NAMES: Final = ("0", "1", "2")
+_NAMES_AFTER_EXPANSION: Final = ("1", "2", "3")
 
 
 class Block(Protocol):
@@ -110,34 +116,35 @@ class PlacedSegment(NamedTuple):
     spec: SegmentSpec
 
 
-def conv(
-    g: GraphBuilder,
-    name: str,
-    x: int,
-    out_channels: int,
-    *,
-    kernel: int = 1,
-    stride: int = 1,
-    dilation: int = 1,
-    groups: int = 1,
-) -> int:
-    """Add a convolution without bias: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
-    batch, in_channels, height, width = g.shapes[x]
+def same(kernel: int, stride: int, dilation: int = 1, groups: int = 1) -> Conv:
+    """Return the attributes of a convolution with a square kernel and "same" padding."""
     padding = ops.same_padding(kernel, dilation)
-    out_height = ops.conv_side(height, kernel, stride, padding, dilation)
-    out_width = ops.conv_side(width, kernel, stride, padding, dilation)
-    sides = (kernel, kernel)
-    weights = ops.conv_weights(in_channels, out_channels, sides, groups)
+    return Conv(
+        (kernel, kernel), (stride, stride), (padding, padding), (dilation, dilation), groups
+    )
+
+
+def conv(g: GraphBuilder, name: str, x: int, out_channels: int, how: Conv = _POINTWISE) -> int:
+    """Add a convolution without bias: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
+    shape = g.shapes[x]
+    batch, in_channels, height, width = shape
+    padding: Any  # no word: only an observed convolution may have one
+    kernel, stride, padding, dilation, groups, _ = how
+    height = ops.conv_side(height, kernel[0], stride[0], padding[0], dilation[0])
+    width = ops.conv_side(width, kernel[1], stride[1], padding[1], dilation[1])
+    weights = ops.conv_weights(in_channels, out_channels, kernel, groups)
     return g.op(
-        Kind.CONV,
+        _CONV,
         "conv2d",
-        Conv(sides, (stride, stride), (padding, padding), (dilation, dilation), groups),
+        how,
         (x,),
-        (batch, out_channels, out_height, out_width),
+        (shape,),
+        (batch, out_channels, height, width),
         name,
         "Conv2d",
-        params=weights,
-        macs=ops.conv_macs(batch * out_height * out_width, weights),
+        weights,
+        0,
+        ops.conv_macs(batch * height * width, weights),
     )
 
 
@@ -145,110 +152,79 @@ def norm(g: GraphBuilder, name: str, x: int) -> int:
     """Add a BatchNorm."""
     shape = g.shapes[x]
     return g.op(
-        Kind.NORM,
-        "batch_norm",
         _NORM,
+        "batch_norm",
+        _BATCH_NORM,
         (x,),
+        (shape,),
         shape,
         name,
         "BatchNorm2d",
-        params=ops.norm_params(shape[1]),
-        buffers=ops.norm_buffers(shape[1]),
+        ops.norm_params(shape[1]),
+        ops.norm_buffers(shape[1]),
     )
 
 
 def activation(g: GraphBuilder, name: str, x: int, act: str) -> int:
     """Add an activation."""
     function, module, attributes = ACTIVATIONS[act]
-    return g.op(Kind.ACT, function, attributes, (x,), g.shapes[x], name, module)
+    shape = g.shapes[x]
+    return g.op(_ACT, function, attributes, (x,), (shape,), shape, name, module)
 
 
 def conv_bn_act(
-    g: GraphBuilder,
-    name: str,
-    x: int,
-    out_channels: int,
-    *,
-    kernel: int = 1,
-    stride: int = 1,
-    dilation: int = 1,
-    groups: int = 1,
-    act: str,
+    g: GraphBuilder, name: str, x: int, out_channels: int, act: str, *, how: Conv = _POINTWISE
 ) -> int:
     """Add what ConvBNAct runs: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
-    with g.sequential(name, "ConvBNAct", x):
-        x = conv(
-            g,
-            "0",
-            x,
-            out_channels,
-            kernel=kernel,
-            stride=stride,
-            dilation=dilation,
-            groups=groups,
-        )
+    with g.module(name, "ConvBNAct", x, is_sequential=True):
+        x = conv(g, "0", x, out_channels, how)
         x = norm(g, "1", x)
         return activation(g, "2", x, act)
 
 
 def inverted_residual(g: GraphBuilder, name: str, x: int, block: Block) -> int:
     """Add what InvertedResidual runs: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
+    hidden, act = block.hidden_channels, block.act
+    depthwise = same(block.kernel, block.stride, block.dilation, groups=hidden)
     with g.module(name, "InvertedResidual", x):
-        with g.sequential("conv", "Sequential", x):
-            y, step = x, 0
+        with g.module("conv", "Sequential", x, is_sequential=True):
+            y, names = x, _NAMES
             if block.has_expansion:
-                y = conv_bn_act(g, "0", y, block.hidden_channels, act=block.act)
-                step = 1
-            y = conv_bn_act(
-                g,
-                f"{step}",
-                y,
-                block.hidden_channels,
-                kernel=block.kernel,
-                stride=block.stride,
-                dilation=block.dilation,
-                groups=block.hidden_channels,
-                act=block.act,
-            )
-            y = conv(g, f"{step + 1}", y, block.out_channels)
-            y = norm(g, f"{step + 2}", y)
+                y, names = conv_bn_act(g, "0", y, hidden, act), _NAMES_AFTER_EXPANSION
+            y = conv_bn_act(g, names[0], y, hidden, act, how=depthwise)
+            y = conv(g, names[1], y, block.out_channels)
+            y = norm(g, names[2], y)
         return add(g, x, y) if block.has_shortcut else y
 
 
-def mobilenet_v2(g: GraphBuilder, x: int, placed: Iterator[PlacedSegment]) -> int:
+def mobilenet_v2(g: GraphBuilder, x: int, segments: Sequence[PlacedSegment]) -> int:
     """Add what MobileNetV2 runs: (B, in, H, W) → (B, classes), or the last feature map."""
-    last = None
+    *features, last = segments
+    has_classifier = isinstance(last.spec, Classifier)
     with g.module("", "MobileNetV2", x):
-        with g.sequential("features", "Sequential", x):
-            for one in placed:
-                if isinstance(one.spec, Classifier):
-                    last = one
-                    break
-                start = len(g.ops)
-                x = add_segment(g, x, one)
-                g.segment(one.stage, one.path, start)
-        if last is not None:
-            start = len(g.ops)
-            x = add_segment(g, x, last)
-            g.segment(last.stage, last.path, start)
-    return x
+        with g.module("features", "Sequential", x, is_sequential=True):
+            for placed in features if has_classifier else segments:
+                x = add_segment(g, x, placed)
+        return add_segment(g, x, last) if has_classifier else x
 
 
 def classifier(g: GraphBuilder, x: int, spec: Classifier) -> int:
     """Add pooling, dropout and the linear layer: (B, head, H, W) → (B, classes)."""
-    batch, channels, _, _ = g.shapes[x]
-    x = g.op(Kind.POOL, "adaptive_avg_pool2d", _GLOBAL, (x,), (batch, channels, 1, 1))
-    x = flat = g.op(Kind.RESHAPE, "flatten", _FLATTEN, (x,), (batch, channels))
-    with g.sequential("classifier", "Sequential", flat):
+    shape = g.shapes[x]
+    batch, channels, _, _ = shape
+    pooled, flat, logits = (batch, channels, 1, 1), (batch, channels), (batch, spec.classes)
+    x = g.op(Kind.POOL, "adaptive_avg_pool2d", _GLOBAL, (x,), (shape,), pooled)
+    x = g.op(Kind.RESHAPE, "flatten", _FLATTEN, (x,), (pooled,), flat)
+    with g.module("classifier", "Sequential", x, is_sequential=True):
         dropout = Dropout(spec.dropout)
-        x = g.op(Kind.DROPOUT, "dropout", dropout, (x,), g.shapes[x], "0", "Dropout")
-        shape = (batch, spec.classes)
+        x = g.op(Kind.DROPOUT, "dropout", dropout, (x,), (flat,), flat, "0", "Dropout")
         return g.op(
             Kind.LINEAR,
             "linear",
             _LINEAR,
             (x,),
-            shape,
+            (flat,),
+            logits,
             "1",
             "Linear",
             params=ops.linear_params(channels, spec.classes),
@@ -258,53 +234,51 @@ def classifier(g: GraphBuilder, x: int, spec: Classifier) -> int:
 
 def add(g: GraphBuilder, x: int, y: int) -> int:
     """Add the addition of two values of the same shape."""
-    return g.op(Kind.ADD, "add", _ADD, (x, y), g.shapes[x])
+    shape = g.shapes[x]
+    return g.op(_ADD, "add", _ADDITION, (x, y), (shape, shape), shape)
 
 
 def add_segment(g: GraphBuilder, x: int, placed: PlacedSegment) -> int:
     """Add the operations of a segment, under the last name of its path."""
-    name, spec = placed.path.rpartition(".")[2], placed.spec
+    stage, path, spec = placed
+    name, start = path.rpartition(".")[2], len(g.ops)
     match spec:
         case Stem():
-            return conv_bn_act(
-                g, name, x, spec.out_channels, kernel=STEM_KERNEL, stride=STEM_STRIDE, act=spec.act
+            x = conv_bn_act(
+                g, name, x, spec.out_channels, spec.act, how=same(STEM_KERNEL, STEM_STRIDE)
             )
         case Head():
-            return conv_bn_act(g, name, x, spec.out_channels, act=spec.act)
+            x = conv_bn_act(g, name, x, spec.out_channels, spec.act)
         case Classifier():
-            return classifier(g, x, spec)
+            x = classifier(g, x, spec)
         case _:
-            return inverted_residual(g, name, x, spec)
+            x = inverted_residual(g, name, x, spec)
+    g.segment(stage, path or stage, start)
+    return x
 
 
-def segments_of(spec: BlockSpec | NetworkSpec) -> tuple[PlacedSegment, ...]:
+def segments_of(spec: BlockSpec | NetworkSpec) -> Sequence[PlacedSegment]:
     """Return what a model is made of, in forward order."""
     if isinstance(spec, BlockSpec):
-        return (PlacedSegment("block", "", spec),)
-    return tuple(_network_segments(spec))
-
-
-def _network_segments(spec: NetworkSpec) -> Iterator[PlacedSegment]:
-    repeats = enumerate(spec.repeats, start=1)
-    stages = chain.from_iterable([f"s{number}"] * count for number, count in repeats)
-    yield PlacedSegment("stem", "features.0", Stem(spec.stem_channels, spec.act))
-    for index, (stage, block) in enumerate(zip(stages, spec.blocks, strict=True), start=1):
-        yield PlacedSegment(stage, f"features.{index}", block)
-    path = f"features.{len(spec.blocks) + 1}"
-    yield PlacedSegment("head", path, Head(spec.head_channels, spec.act))
+        return [PlacedSegment("block", "", spec)]
+    stem, head = Stem(spec.stem_channels, spec.act), Head(spec.head_channels, spec.act)
+    counts = enumerate(spec.repeats, start=1)
+    stages = [stage for number, count in counts for stage in repeat(f"s{number}", count)]
+    parts: list[SegmentSpec] = [stem, *spec.blocks, head]
+    named = zip(["stem", *stages, "head"], parts, strict=True)
+    segments = [PlacedSegment(s, f"features.{n}", one) for n, (s, one) in enumerate(named)]
     if spec.classes:
-        yield PlacedSegment("classifier", "classifier", Classifier(spec.classes, spec.dropout))
+        classifier = Classifier(spec.classes, spec.dropout)
+        segments.append(PlacedSegment("classifier", "classifier", classifier))
+    return segments
 
 
 def planned_graph(spec: BlockSpec | NetworkSpec, input_shape: Shape) -> Graph:
     """Return the graph of ``spec`` on an input of ``input_shape`` (B, in, H, W)."""
-    g = GraphBuilder(input_shape)
+    g, segments = GraphBuilder(input_shape), segments_of(spec)
     if isinstance(spec, BlockSpec):
-        output = inverted_residual(g, "", 0, spec)
-        g.segment("block", "block", 0)
-    else:
-        output = mobilenet_v2(g, 0, _network_segments(spec))
-    return g.graph(output)
+        return g.graph(add_segment(g, 0, segments[0]))
+    return g.graph(mobilenet_v2(g, 0, segments))
 
 
 def segment_graph(placed: PlacedSegment, input_shape: Shape, model_input: Shape | None) -> Graph:
@@ -320,6 +294,6 @@ def segment_graph(placed: PlacedSegment, input_shape: Shape, model_input: Shape 
     with g.module("", "MobileNetV2", 0):
         if isinstance(placed.spec, Classifier):
             return g.graph(add_segment(g, x, placed))
-        with g.sequential("features", "Sequential", 0):
+        with g.module("features", "Sequential", 0, is_sequential=True):
             output = add_segment(g, x, placed)
     return g.graph(output)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from mbv2cli.graph.ops import Attributes, Kind, Op, Shape
+
+_new = tuple.__new__
 
 
 class Scope(NamedTuple):
@@ -96,17 +98,22 @@ class GraphInModel:
 
 
 class GraphBuilder:
-    """Collects the operations and scopes of a planned graph, in execution order."""
+    """Collects the operations and scopes of a planned graph, in execution order.
 
-    __slots__ = ("_inputs", "_segments", "ops", "path", "scopes", "shapes")
+    ``with builder.module(...)`` adds operations inside the scope of a module. The builder makes
+    named tuples by ``tuple.__new__``, in half the time of their constructors.
+    """
+
+    __slots__ = ("_inputs", "_open", "_prefix", "ops", "scopes", "segments", "shapes")
 
     def __init__(self, *input_shapes: Shape) -> None:
         self.shapes = list(input_shapes)
-        self.path = ""
         self.ops: list[Op] = []
-        self._inputs = len(input_shapes)
         self.scopes: list[Scope] = []
-        self._segments: list[Segment] = []
+        self.segments: list[Segment] = []
+        self._inputs = len(input_shapes)
+        self._open: list[tuple[str, str, int, bool, int, str]] = []
+        self._prefix = ""  # the path of the module that runs, with a dot behind it
 
     def op(  # noqa: PLR0917  (an operation has as many fields as it has)
         self,
@@ -114,6 +121,7 @@ class GraphBuilder:
         function: str,
         attributes: Attributes,
         inputs: tuple[int, ...],
+        input_shapes: tuple[Shape, ...],
         output_shape: Shape,
         name: str = "",
         type_: str = "",
@@ -125,12 +133,7 @@ class GraphBuilder:
 
         ``name`` and ``type_`` are those of the module whose only operation it is.
         """
-        shapes = self.shapes
-        path = self.path
-        if name:
-            path = f"{path}.{name}" if path else name
-        first, *others = inputs
-        input_shapes = (shapes[first], *[shapes[value] for value in others])
+        path = self._prefix + name if name else self._prefix[:-1]
         fields = (
             kind,
             function,
@@ -145,21 +148,32 @@ class GraphBuilder:
             buffers,
             macs,
         )
-        self.ops.append(tuple.__new__(Op, fields))  # half the time of Op(...)
+        self.ops.append(_new(Op, fields))
+        shapes = self.shapes
         shapes.append(output_shape)
         return len(shapes) - 1
 
-    def module(self, name: str, type_: str, value: int) -> _OpenScope:
+    def module(self, name: str, type_: str, value: int, *, is_sequential: bool = False) -> Self:
         """Open the scope of a module that is given ``value``; the end of the block ends it."""
-        return _OpenScope(self, name, type_, value)
+        outer = self._prefix
+        path = outer + name
+        self._open.append((path, type_, value, is_sequential, len(self.ops), outer))
+        self._prefix = path + "." if path else ""
+        return self
 
-    def sequential(self, name: str, type_: str, value: int) -> _OpenScope:
-        """Open the scope of a Sequential in the same way."""
-        return _OpenScope(self, name, type_, value, is_sequential=True)
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, _error: object, _traceback: object) -> None:
+        path, type_, value, is_sequential, start, self._prefix = self._open.pop()
+        outputs, stop = (len(self.shapes) - 1,), len(self.ops)
+        fields = (path, type_, (value,), outputs, start, stop, is_sequential)
+        self.scopes.append(_new(Scope, fields))
 
     def segment(self, stage: str, path: str, start: int) -> None:
         """Note that the operations since ``start`` are a segment."""
-        self._segments.append(Segment(stage, path, start, len(self.ops)))
+        fields = (stage, path, start, len(self.ops))
+        self.segments.append(_new(Segment, fields))
 
     def graph(self, output: int) -> Graph:
         """Return the graph that yields the value ``output``."""
@@ -168,36 +182,5 @@ class GraphBuilder:
             tuple(self.ops),
             tuple(self.scopes),
             (output,),
-            tuple(self._segments),
+            tuple(self.segments),
         )
-
-
-class _OpenScope:
-    """A module call that has begun."""
-
-    __slots__ = ("_builder", "_call", "_outer", "_start")
-
-    def __init__(
-        self,
-        builder: GraphBuilder,
-        name: str,
-        type_: str,
-        value: int,
-        *,
-        is_sequential: bool = False,
-    ) -> None:
-        self._builder = builder
-        self._outer = outer = builder.path
-        self._start = len(builder.ops)
-        self._call = (type_, value, is_sequential)
-        builder.path = f"{outer}.{name}" if outer else name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_error: object) -> None:
-        builder, (type_, value, is_sequential) = self._builder, self._call
-        outputs, stop = (len(builder.shapes) - 1,), len(builder.ops)
-        fields = (builder.path, type_, (value,), outputs, self._start, stop, is_sequential)
-        builder.scopes.append(tuple.__new__(Scope, fields))
-        builder.path = self._outer

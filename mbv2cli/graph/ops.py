@@ -7,6 +7,7 @@ one model, or the candidates of a search.
 from __future__ import annotations
 
 from enum import StrEnum
+from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
@@ -161,10 +162,7 @@ def conv_side(side: int, kernel: int, stride: int, padding: int, dilation: int) 
 
 def conv_weights(in_channels: int, out_channels: int, kernel: Sides, groups: int) -> int:
     """Return the weights of a convolution."""
-    weights: int = out_channels * (in_channels // groups)
-    for side in kernel:
-        weights *= side
-    return weights
+    return out_channels * (in_channels // groups) * prod(kernel)
 
 
 def conv_macs(positions: int, weights: int) -> int:

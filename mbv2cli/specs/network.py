@@ -253,7 +253,7 @@ class NetworkSpec(Spec):
         """Output channels of the last 1×1 convolution."""
         return scaled_head(self.head, self.head_scaling, self.width_mult, self.round_nearest)
 
-    @property
+    @cached_property
     def repeats(self) -> tuple[int, ...]:
         """Number of blocks of each stage."""
         last = len(self.stages) - 1

@@ -80,7 +80,7 @@ class Plan:
     @cached_property
     def totals(self) -> Totals:
         """Sums over the operations."""
-        *_, params, trainable, buffers, macs = zip(*self.graph.ops, strict=True)
+        *_, shapes, _, _, params, trainable, buffers, macs = zip(*self.graph.ops, strict=True)
         total, trained = sum(params), sum(trainable)
         return Totals(
             params=total,
@@ -88,7 +88,9 @@ class Plan:
             non_trainable_params=total - trained,
             buffers=sum(buffers),
             macs=sum(macs),
-            activations=sum([prod(op.output_shape) for op in self.graph.ops if op.macs]),
+            activations=sum(
+                [prod(shape) for shape, some in zip(shapes, macs, strict=True) if some]
+            ),
         )
 
     @property

@@ -279,12 +279,29 @@ def rule_fault(name: str) -> Fault:
     return lambda patch: patch.setattr(ops, name, lambda *given: right(*given) + 1)
 
 
-def swapped_add(g: GraphBuilder, x: int, y: int) -> int:
-    return g.op(Kind.ADD, "add", ops.Arithmetic(), (y, x), (g.shapes[x],) * 2, g.shapes[x])
+def swapped_add(g: GraphBuilder, path: str, x: int, y: int) -> int:
+    shape = g.shapes[x]
+    return g.op(Kind.ADD, "add", ops.Arithmetic(), (y, x), (shape, shape), shape, path)
 
 
-def doubled_add(g: GraphBuilder, x: int, y: int) -> int:
-    return g.op(Kind.ADD, "add", ops.Arithmetic(), (y, y), (g.shapes[x],) * 2, g.shapes[x])
+def doubled_add(g: GraphBuilder, path: str, x: int, y: int) -> int:
+    shape = g.shapes[x]
+    return g.op(Kind.ADD, "add", ops.Arithmetic(), (y, y), (shape, shape), shape, path)
+
+
+def one_group() -> Fault:
+    right = build.same
+    return builder_fault("same", lambda *given, **more: right(*given, **more)._replace(groups=1))
+
+
+def scope_left_out(lost: str) -> Fault:
+    right = GraphBuilder.module
+
+    def module(g: GraphBuilder, path: str, type_: str, *given: Any, **more: Any) -> None:
+        if type_ != lost:
+            right(g, path, type_, *given, **more)
+
+    return lambda patch: patch.setattr(GraphBuilder, "module", module)
 
 
 BUILDER_FAULTS: Final[dict[str, Fault]] = {
@@ -295,12 +312,17 @@ BUILDER_FAULTS: Final[dict[str, Fault]] = {
             *("linear_macs", "norm_params", "norm_buffers"),
         )
     },
-    "the shortcut is left out": builder_fault("add", lambda _g, _x, y: y),
+    "the shortcut is left out": builder_fault("add", lambda _g, _path, _x, y: y),
     "the operands are swapped": builder_fault("add", swapped_add),
+    "the depthwise convolution has one group": one_group(),
+    **{
+        f"the scope of {module} is left out": scope_left_out(module)
+        for module in ("ConvBNAct", "InvertedResidual", "MobileNetV2")
+    },
     "the shortcut adds the result to itself": builder_fault("add", doubled_add),
-    "no activation": builder_fault("activation", lambda _g, _name, x, _act: x),
-    "no BatchNorm": builder_fault("norm", lambda _g, _name, x: x),
-    "another epsilon": builder_fault("_NORM", Norm(eps=1e-3)),
+    "no activation": builder_fault("activation", lambda _g, _path, x, _act: x),
+    "no BatchNorm": builder_fault("norm", lambda _g, _path, x: x),
+    "another epsilon": builder_fault("_BATCH_NORM", Norm(eps=1e-3)),
     "pooling to another size": builder_fault("_GLOBAL", Pool(output=(1, 2))),
     "a linear layer without bias": builder_fault("_LINEAR", ops.Linear(bias=False)),
     "dropout drops": builder_fault("Dropout", lambda p: Dropout(p, training=True)),

@@ -55,8 +55,8 @@ _ADDITION: Final = Arithmetic()
 _GLOBAL: Final = Pool(output=(1, 1))
 _FLATTEN: Final = Rearrangement(arguments="1", view=True)
 _LINEAR: Final = Linear()
-_NAMES: Final = ("0", "1", "2")
-_NAMES_AFTER_EXPANSION: Final = ("1", "2", "3")
+_NAMES: Final = (".0", ".1", ".2")
+_NAMES_AFTER_EXPANSION: Final = (".1", ".2", ".3")
 
 
 class Block(Protocol):
@@ -124,15 +124,15 @@ def same(kernel: int, stride: int, dilation: int = 1, groups: int = 1) -> Conv:
     )
 
 
-def conv(g: GraphBuilder, name: str, x: int, out_channels: int, how: Conv = _POINTWISE) -> int:
-    """Add a convolution without bias: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
+def conv(g: GraphBuilder, path: str, x: int, out_channels: int, how: Conv = _POINTWISE) -> int:
+    """Add a square convolution without bias: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
     shape = g.shapes[x]
     batch, in_channels, height, width = shape
-    padding: Any  # no word: only an observed convolution may have one
-    kernel, stride, padding, dilation, groups, _ = how
-    height = ops.conv_side(height, kernel[0], stride[0], padding[0], dilation[0])
-    width = ops.conv_side(width, kernel[1], stride[1], padding[1], dilation[1])
-    weights = ops.conv_weights(in_channels, out_channels, kernel, groups)
+    padding: Any  # numbers: only an observed convolution may have a word
+    (side, _), (stride, _), padding, (dilation, _), groups, _ = how
+    height = ops.conv_side(height, side, stride, padding[0], dilation)
+    width = ops.conv_side(width, side, stride, padding[0], dilation)
+    weights = ops.conv_weights(in_channels, out_channels, how.kernel, groups)
     return g.op(
         _CONV,
         "conv2d",
@@ -140,7 +140,7 @@ def conv(g: GraphBuilder, name: str, x: int, out_channels: int, how: Conv = _POI
         (x,),
         (shape,),
         (batch, out_channels, height, width),
-        name,
+        path,
         "Conv2d",
         weights,
         0,
@@ -148,7 +148,7 @@ def conv(g: GraphBuilder, name: str, x: int, out_channels: int, how: Conv = _POI
     )
 
 
-def norm(g: GraphBuilder, name: str, x: int) -> int:
+def norm(g: GraphBuilder, path: str, x: int) -> int:
     """Add a BatchNorm."""
     shape = g.shapes[x]
     return g.op(
@@ -158,54 +158,63 @@ def norm(g: GraphBuilder, name: str, x: int) -> int:
         (x,),
         (shape,),
         shape,
-        name,
+        path,
         "BatchNorm2d",
         ops.norm_params(shape[1]),
         ops.norm_buffers(shape[1]),
     )
 
 
-def activation(g: GraphBuilder, name: str, x: int, act: str) -> int:
+def activation(g: GraphBuilder, path: str, x: int, act: str) -> int:
     """Add an activation."""
     function, module, attributes = ACTIVATIONS[act]
     shape = g.shapes[x]
-    return g.op(_ACT, function, attributes, (x,), (shape,), shape, name, module)
+    return g.op(_ACT, function, attributes, (x,), (shape,), shape, path, module)
 
 
 def conv_bn_act(
-    g: GraphBuilder, name: str, x: int, out_channels: int, act: str, *, how: Conv = _POINTWISE
+    g: GraphBuilder, path: str, x: int, out_channels: int, act: str, *, how: Conv = _POINTWISE
 ) -> int:
     """Add what ConvBNAct runs: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
-    with g.module(name, "ConvBNAct", x, is_sequential=True):
-        x = conv(g, "0", x, out_channels, how)
-        x = norm(g, "1", x)
-        return activation(g, "2", x, act)
+    start = len(g.ops)
+    y = conv(g, path + ".0", x, out_channels, how)
+    y = norm(g, path + ".1", y)
+    y = activation(g, path + ".2", y, act)
+    g.module(path, "ConvBNAct", x, start, is_sequential=True)
+    return y
 
 
-def inverted_residual(g: GraphBuilder, name: str, x: int, block: Block) -> int:
+def inverted_residual(g: GraphBuilder, path: str, x: int, block: Block) -> int:
     """Add what InvertedResidual runs: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
-    hidden, act = block.hidden_channels, block.act
+    hidden, act, start = block.hidden_channels, block.act, len(g.ops)
     depthwise = same(block.kernel, block.stride, block.dilation, groups=hidden)
-    with g.module(name, "InvertedResidual", x):
-        with g.module("conv", "Sequential", x, is_sequential=True):
-            y, names = x, _NAMES
-            if block.has_expansion:
-                y, names = conv_bn_act(g, "0", y, hidden, act), _NAMES_AFTER_EXPANSION
-            y = conv_bn_act(g, names[0], y, hidden, act, how=depthwise)
-            y = conv(g, names[1], y, block.out_channels)
-            y = norm(g, names[2], y)
-        return add(g, x, y) if block.has_shortcut else y
+    inner = path + ".conv" if path else "conv"
+    y, names = x, _NAMES
+    if block.has_expansion:
+        y, names = conv_bn_act(g, inner + ".0", y, hidden, act), _NAMES_AFTER_EXPANSION
+    y = conv_bn_act(g, inner + names[0], y, hidden, act, how=depthwise)
+    y = conv(g, inner + names[1], y, block.out_channels)
+    y = norm(g, inner + names[2], y)
+    g.module(inner, "Sequential", x, start, is_sequential=True)
+    if block.has_shortcut:
+        y = add(g, path, x, y)
+    g.module(path, "InvertedResidual", x, start)
+    return y
 
 
 def mobilenet_v2(g: GraphBuilder, x: int, segments: Sequence[PlacedSegment]) -> int:
-    """Add what MobileNetV2 runs: (B, in, H, W) → (B, classes), or the last feature map."""
-    *features, last = segments
-    has_classifier = isinstance(last.spec, Classifier)
-    with g.module("", "MobileNetV2", x):
-        with g.module("features", "Sequential", x, is_sequential=True):
-            for placed in features if has_classifier else segments:
-                x = add_segment(g, x, placed)
-        return add_segment(g, x, last) if has_classifier else x
+    """Add what MobileNetV2 runs: (B, in, H, W) → (B, classes), or the last feature map.
+
+    ``segments`` may be some of them only. The network's own input is value 0 in any case.
+    """
+    start, features = len(g.ops), [s for s in segments if not isinstance(s.spec, Classifier)]
+    for placed in features:
+        x = add_segment(g, x, placed)
+    g.module("features", "Sequential", 0, start, is_sequential=True)
+    for placed in segments[len(features) :]:
+        x = add_segment(g, x, placed)
+    g.module("", "MobileNetV2", 0, start)
+    return x
 
 
 def classifier(g: GraphBuilder, x: int, spec: Classifier) -> int:
@@ -213,48 +222,48 @@ def classifier(g: GraphBuilder, x: int, spec: Classifier) -> int:
     shape = g.shapes[x]
     batch, channels, _, _ = shape
     pooled, flat, logits = (batch, channels, 1, 1), (batch, channels), (batch, spec.classes)
-    x = g.op(Kind.POOL, "adaptive_avg_pool2d", _GLOBAL, (x,), (shape,), pooled)
-    x = g.op(Kind.RESHAPE, "flatten", _FLATTEN, (x,), (pooled,), flat)
-    with g.module("classifier", "Sequential", x, is_sequential=True):
-        dropout = Dropout(spec.dropout)
-        x = g.op(Kind.DROPOUT, "dropout", dropout, (x,), (flat,), flat, "0", "Dropout")
-        return g.op(
-            Kind.LINEAR,
-            "linear",
-            _LINEAR,
-            (x,),
-            (flat,),
-            logits,
-            "1",
-            "Linear",
-            params=ops.linear_params(channels, spec.classes),
-            macs=ops.linear_macs(batch, channels, spec.classes),
-        )
+    x = g.op(Kind.POOL, "adaptive_avg_pool2d", _GLOBAL, (x,), (shape,), pooled, "")
+    x = g.op(Kind.RESHAPE, "flatten", _FLATTEN, (x,), (pooled,), flat, "")
+    y, start, dropout = x, len(g.ops), Dropout(spec.dropout)
+    y = g.op(Kind.DROPOUT, "dropout", dropout, (y,), (flat,), flat, "classifier.0", "Dropout")
+    y = g.op(
+        Kind.LINEAR,
+        "linear",
+        _LINEAR,
+        (y,),
+        (flat,),
+        logits,
+        "classifier.1",
+        "Linear",
+        params=ops.linear_params(channels, spec.classes),
+        macs=ops.linear_macs(batch, channels, spec.classes),
+    )
+    g.module("classifier", "Sequential", x, start, is_sequential=True)
+    return y
 
 
-def add(g: GraphBuilder, x: int, y: int) -> int:
+def add(g: GraphBuilder, path: str, x: int, y: int) -> int:
     """Add the addition of two values of the same shape."""
     shape = g.shapes[x]
-    return g.op(_ADD, "add", _ADDITION, (x, y), (shape, shape), shape)
+    return g.op(_ADD, "add", _ADDITION, (x, y), (shape, shape), shape, path)
 
 
 def add_segment(g: GraphBuilder, x: int, placed: PlacedSegment) -> int:
-    """Add the operations of a segment, under the last name of its path."""
+    """Add the operations of a segment."""
     stage, path, spec = placed
-    name, start = path.rpartition(".")[2], len(g.ops)
+    start = len(g.ops)
     match spec:
         case Stem():
-            x = conv_bn_act(
-                g, name, x, spec.out_channels, spec.act, how=same(STEM_KERNEL, STEM_STRIDE)
-            )
+            how = same(STEM_KERNEL, STEM_STRIDE)
+            y = conv_bn_act(g, path, x, spec.out_channels, spec.act, how=how)
         case Head():
-            x = conv_bn_act(g, name, x, spec.out_channels, spec.act)
+            y = conv_bn_act(g, path, x, spec.out_channels, spec.act)
         case Classifier():
-            x = classifier(g, x, spec)
+            y = classifier(g, x, spec)
         case _:
-            x = inverted_residual(g, name, x, spec)
+            y = inverted_residual(g, path, x, spec)
     g.segment(stage, path or stage, start)
-    return x
+    return y
 
 
 def segments_of(spec: BlockSpec | NetworkSpec) -> Sequence[PlacedSegment]:
@@ -282,18 +291,13 @@ def planned_graph(spec: BlockSpec | NetworkSpec, input_shape: Shape) -> Graph:
 
 
 def segment_graph(placed: PlacedSegment, input_shape: Shape, model_input: Shape | None) -> Graph:
-    """Return the graph of a segment by itself, inside the scopes that it runs in.
+    """Return the graph of a segment by itself; stem, blocks and head in their outer scopes.
 
     ``model_input`` is the shape of the model's own input, which its caller keeps; None where the
     segment is the first and takes it.
     """
     g = GraphBuilder(input_shape) if model_input is None else GraphBuilder(model_input, input_shape)
     x = 0 if model_input is None else 1
-    if not placed.path:
+    if not placed.path or isinstance(placed.spec, Classifier):  # as the digests of locks have it
         return g.graph(add_segment(g, x, placed))
-    with g.module("", "MobileNetV2", 0):
-        if isinstance(placed.spec, Classifier):
-            return g.graph(add_segment(g, x, placed))
-        with g.module("features", "Sequential", 0, is_sequential=True):
-            output = add_segment(g, x, placed)
-    return g.graph(output)
+    return g.graph(mobilenet_v2(g, x, [placed]))

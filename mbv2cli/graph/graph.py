@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from mbv2cli.graph.ops import Attributes, Kind, Op, Shape
 
@@ -100,11 +100,10 @@ class GraphInModel:
 class GraphBuilder:
     """Collects the operations and scopes of a planned graph, in execution order.
 
-    ``with builder.module(...)`` adds operations inside the scope of a module. The builder makes
-    named tuples by ``tuple.__new__``, in half the time of their constructors.
+    The builder makes named tuples by ``tuple.__new__``, in half the time of their constructors.
     """
 
-    __slots__ = ("_inputs", "_open", "_prefix", "ops", "scopes", "segments", "shapes")
+    __slots__ = ("_inputs", "ops", "scopes", "segments", "shapes")
 
     def __init__(self, *input_shapes: Shape) -> None:
         self.shapes = list(input_shapes)
@@ -112,8 +111,6 @@ class GraphBuilder:
         self.scopes: list[Scope] = []
         self.segments: list[Segment] = []
         self._inputs = len(input_shapes)
-        self._open: list[tuple[str, str, int, bool, int, str]] = []
-        self._prefix = ""  # the path of the module that runs, with a dot behind it
 
     def op(  # noqa: PLR0917  (an operation has as many fields as it has)
         self,
@@ -123,7 +120,7 @@ class GraphBuilder:
         inputs: tuple[int, ...],
         input_shapes: tuple[Shape, ...],
         output_shape: Shape,
-        name: str = "",
+        path: str,
         type_: str = "",
         params: int = 0,
         buffers: int = 0,
@@ -131,9 +128,8 @@ class GraphBuilder:
     ) -> int:
         """Add an operation; return the number of the value that it yields.
 
-        ``name`` and ``type_`` are those of the module whose only operation it is.
+        ``path`` and ``type_`` are those of `Op`.
         """
-        path = self._prefix + name if name else self._prefix[:-1]
         fields = (
             kind,
             function,
@@ -153,27 +149,17 @@ class GraphBuilder:
         shapes.append(output_shape)
         return len(shapes) - 1
 
-    def module(self, name: str, type_: str, value: int, *, is_sequential: bool = False) -> Self:
-        """Open the scope of a module that is given ``value``; the end of the block ends it."""
-        outer = self._prefix
-        path = outer + name
-        self._open.append((path, type_, value, is_sequential, len(self.ops), outer))
-        self._prefix = path + "." if path else ""
-        return self
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _type: object, _error: object, _traceback: object) -> None:
-        path, type_, value, is_sequential, start, self._prefix = self._open.pop()
+    def module(
+        self, path: str, type_: str, value: int, start: int, *, is_sequential: bool = False
+    ) -> None:
+        """Note that a module was given ``value`` and ran the operations since ``start``."""
         outputs, stop = (len(self.shapes) - 1,), len(self.ops)
         fields = (path, type_, (value,), outputs, start, stop, is_sequential)
         self.scopes.append(_new(Scope, fields))
 
     def segment(self, stage: str, path: str, start: int) -> None:
         """Note that the operations since ``start`` are a segment."""
-        fields = (stage, path, start, len(self.ops))
-        self.segments.append(_new(Segment, fields))
+        self.segments.append(_new(Segment, (stage, path, start, len(self.ops))))
 
     def graph(self, output: int) -> Graph:
         """Return the graph that yields the value ``output``."""

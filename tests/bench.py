@@ -253,7 +253,6 @@ def in_process() -> dict[str, Callable[[], object]]:
     dummy = torch.rand(shape)
     return {
         "mbv2: plan of the network": lambda: plan_of(spec).totals,
-        "mbv2: the same as a graph of operations, nothing kept": lambda: plan_of(spec).graph,
         "torchinfo": lambda: torchinfo.summary(model, shape, device="cpu", verbose=0),
         "ptflops": lambda: ptflops.get_model_complexity_info(
             model, shape[1:], print_per_layer_stat=False

@@ -23,6 +23,33 @@ from mbv2cli.__main__ import main
 """
 
 
+GRADED_EAGER = """
+from dataclasses import replace
+from mbv2cli.costs import figures
+figures.FIGURES = tuple(
+    replace(one, better=figures.Better.SMALLER) if one.name == "eager" else one
+    for one in figures.FIGURES
+)
+from mbv2cli.__main__ import main
+"""
+
+
+def test_a_search_by_eager_memory_needs_no_eager_rule(tmp_path: Path) -> None:
+    def printed(*words: str) -> str:
+        code = f"import sys\nsys.argv = {['mbv2', *words]!r}\n{GRADED_EAGER}main()"
+        result = python("-c", code, cwd=tmp_path)
+        assert result.code == 0, result.stderr
+        return result.stdout
+
+    sweep = ("sweep", "network", "--width-mult", "0.5,1", "--size", "32", "--sort", "eager")
+    found = [member["eager"] for member in json.loads(printed(*sweep, "--format", "json"))["top"]]
+    summary = ("summary", "network", "--no-forward", "--dtype", "int8", "--size", "32")
+    assert found == [
+        int(printed(*summary, "--width-mult", width, "--print", "eager_bytes"))
+        for width in ("0.5", "1")
+    ]
+
+
 def test_a_new_figure_is_everywhere_without_another_change(tmp_path: Path) -> None:
     def run(*words: str) -> tuple[int, str]:
         code = f"import sys\nsys.argv = {['mbv2', *words]!r}\n{MADE_UP}main()"

@@ -210,6 +210,14 @@ FIGURES: Sequence[Figure] = (
 """Every figure. Figures with a ``better`` side come first, in the order in which they are shown."""
 
 
+def needs_model_input(figure: Figure, counting: Counting) -> bool:
+    """Return whether a figure of a later segment depends on the model's own input.
+
+    In eager memory the caller keeps that input while every segment runs.
+    """
+    return figure.rule is EAGER or counting.rule == EAGER.name
+
+
 def graded_figures() -> tuple[Figure, ...]:
     """Return the figures with a better side: limited, locked, compared, searched by."""
     return tuple(figure for figure in FIGURES if figure.better)

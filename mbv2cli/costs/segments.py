@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from mbv2cli.costs.figures import Amount, Counting, Figure
-from mbv2cli.costs.memory import EAGER, saves_its_output
+from mbv2cli.costs.figures import Amount, Counting, Figure, needs_model_input
+from mbv2cli.costs.memory import saves_its_output
 from mbv2cli.costs.receptive_field import Geometry, geometries
 from mbv2cli.graph.build import (
     ACTIVATIONS,
@@ -31,7 +31,7 @@ class _Place(NamedTuple):
     """All of the model before a segment that its costs depend on.
 
     ``model_input`` is None for the first segment, which takes the model's own input, and empty
-    where it does not matter: only eager memory keeps the model's input during a later segment.
+    where it does not matter (`needs_model_input`).
     """
 
     is_model: bool
@@ -65,7 +65,8 @@ class SegmentCosts:
 class PlacedCosts:
     """A segment's costs with its stage; ``is_block`` where the segment is a block.
 
-    ``spec``, ``place`` and ``model_input`` say how to work out eager memory.
+    ``spec``, ``place`` and ``model_input`` say how to work out a figure that needs the model's own
+    input.
     """
 
     stage: str
@@ -77,7 +78,7 @@ class PlacedCosts:
 
     def amount(self, figure: Figure, counting: Counting) -> int:
         """Return what the segment adds to a figure."""
-        if (figure.rule is EAGER or counting.rule == EAGER.name) and self.place.model_input == ():
+        if self.place.model_input == () and needs_model_input(figure, counting):
             place = self.place._replace(model_input=self.model_input)
             return _costs_of(self.spec, place).amount(figure, counting)
         return self.costs.amount(figure, counting)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Ty
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, create_model
 
 from mbv2cli.costs.figures import PEAK, Better, Counting, Figure, graded_figures
+from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan
 from mbv2cli.specs.base import Spec
@@ -68,8 +69,6 @@ _Bytes = Annotated[
     AfterValidator(_not_negative),
     Allowed("bytes such as 512KiB, 25MiB, 1.5MB or 320000"),
 ]
-PeakRule = Literal["layerwise", "inplace-depthwise", "eager", "training"]
-
 _TYPES: Final[Mapping[Unit, object]] = {Unit.COUNT: _Count, Unit.BYTES: _Bytes}
 _EXAMPLES: Final = {Unit.COUNT: "", Unit.BYTES: ", such as 512KiB"}
 _BOUNDS: Final = {Better.SMALLER: "Maximum", Better.LARGER: "Minimum"}
@@ -92,7 +91,7 @@ class _FigureLimits(Spec):
     noun = "limits"
 
     if TYPE_CHECKING:
-        peak_rule: PeakRule = "layerwise"
+        peak_rule: str = LAYERWISE.name
 
     def limit_of(self, figure: Figure) -> int | None:
         """Return the limit of a graded figure; None if it has no limit."""
@@ -108,8 +107,9 @@ def _limit_fields() -> dict[str, Any]:
         description = f"{bound} {figure.description}{example}."
         fields[limit_key(figure)] = (_TYPES[figure.unit], Field(None, description=description))
         if figure is PEAK:
-            rule = Field("layerwise", description="Memory rule of the peak.")
-            fields["peak_rule"] = (PeakRule, rule)
+            rules: Any = Literal[tuple(rule.name for rule in MEMORY_RULES)]
+            description = "Memory rule of the peak."
+            fields["peak_rule"] = (rules, Field(LAYERWISE.name, description=description))
     return fields
 
 

@@ -46,13 +46,13 @@ def is_block(**fields: Any) -> bool:
 
 
 def hidden_channels(in_channels: int, expand: float) -> int:
-    """Return the hidden channels of a block; where there is no such block, 1 in their place."""
+    """Return the hidden channels of a block, or 1 if there is no such block."""
     return _hidden_channels(in_channels=in_channels, expand=expand) or 1
 
 
 @cache
 def _hidden_channels(**fields: Any) -> int:
-    """Return the hidden channels of a block, 0 where there is no such block."""
+    """Return the hidden channels of a block, or 0 if there is no such block."""
     try:
         return BlockSpec(**fields).hidden_channels
     except UserError:

@@ -16,8 +16,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mbv2cli.costs.figures import Amount, Combine, Counting, Figure
-from mbv2cli.costs.memory import EAGER, saves_its_output
+from mbv2cli.costs.figures import (
+    Amount,
+    Combine,
+    Counting,
+    Figure,
+    graded_figures,
+    needs_model_input,
+)
+from mbv2cli.costs.memory import saves_its_output
 from mbv2cli.graph.build import (
     ACTIVATIONS,
     Classifier,
@@ -44,7 +51,7 @@ Inputs: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class ManyBlocks:
-    """Blocks of the same structure: what `BlockSpec` tells of one, with arrays for numbers."""
+    """Blocks of the same structure, with the fields of `BlockSpec`: an array for each number."""
 
     out_channels: Amount
     hidden_channels: Amount
@@ -76,8 +83,8 @@ class SpaceSegment(ABC):
         self.counting = counting
         self.needs = needs
         self.inputs = {"act": numbered(columns, "act"), "batch": own(columns, "batch"), **inputs}
-        if counting.rule == EAGER.name and not self.is_first:
-            # the caller keeps the model's own input while every segment runs
+        keeps_input = any(needs_model_input(figure, counting) for figure in graded_figures())
+        if keeps_input and not self.is_first:
             own_sides = {f"model_{name}": one for name, one in _own_sides(columns).items()}
             self.inputs |= {"model_channels": own(columns, "in"), **own_sides}
 

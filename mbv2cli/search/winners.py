@@ -1,4 +1,4 @@
-"""Members by name: built as any target is, and held against what the search said of them."""
+"""The members that a search reports: each planned alone, its figures compared with the search's."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Winner:
 
     @property
     def target(self) -> str:
-        """What any command calls it."""
+        """The member as a TARGET of every command."""
         return self.request.target
 
 
 def winners(query: Query, members: Members) -> list[Winner]:
-    """Return members by name, planned one by one.
+    """Return members, planned one by one.
 
-    Raises `DisagreementError` where the plan of one is not what the search said.
+    Raises `DisagreementError` where the plan of a member has other figures than the search.
     """
     engine = Engine(query.space, REPORTED, query.counting, members=0)
-    said = zip(*(value.tolist() for value in engine.values(members.digits)), strict=True)
-    return [_winner(query, member, figures) for member, figures in zip(members, said, strict=True)]
+    found = zip(*(value.tolist() for value in engine.values(members.digits)), strict=True)
+    return [_winner(query, member, figures) for member, figures in zip(members, found, strict=True)]
 
 
 def verify(some: Iterable[Winner]) -> None:
@@ -57,11 +57,11 @@ def verify(some: Iterable[Winner]) -> None:
             raise DisagreementError(f"{one.target}: {error}") from None
 
 
-def _winner(query: Query, member: Sequence[int], said: Sequence[Any]) -> Winner:
+def _winner(query: Query, member: Sequence[int], found: Sequence[Any]) -> Winner:
     request = read_request(query.space.target(member))
     plan = plan_of(request.spec, request.input)
     figures = {name: plan.figure(COSTS[name], query.counting) for name in REPORTED}
-    for name, amount in zip(REPORTED, said, strict=True):
+    for name, amount in zip(REPORTED, found, strict=True):
         if figures[name] != amount:
             raise DisagreementError(
                 f"sweep and plan disagree on {name} of {request.target}: the sweep has {amount}, "

@@ -55,6 +55,7 @@ _ADDITION: Final = Arithmetic()
 _GLOBAL: Final = Pool(output=(1, 1))
 _FLATTEN: Final = Rearrangement(arguments="1", view=True)
 _LINEAR: Final = Linear()
+# depthwise ConvBNAct, projection and its BatchNorm, by their places in the Sequential
 _NAMES: Final = (".0", ".1", ".2")
 _NAMES_AFTER_EXPANSION: Final = (".1", ".2", ".3")
 

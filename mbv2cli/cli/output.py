@@ -8,17 +8,50 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from mbv2cli.errors import UserError
+from mbv2cli.report.page import Page, fitted
+
+_PLAIN_SIGNS: Final = str.maketrans({"┌": "/", "│": "|", "└": "\\", "×": "x", "…": "...", "–": "-"})
 
 
-def write(text: str, file: Path | None) -> None:
-    """Write ``text`` to ``file`` or, without one, to standard output. Raises `UserError`."""
-    if file is None:
-        write_stdout(text)
+def write(result: str | Page, file: Path | None) -> None:
+    """Write a result to ``file`` or, without one, to standard output. Raises `UserError`."""
+    if file is not None:
+        write_file(_plain(result), file)
+    elif isinstance(result, str):
+        write_stdout(result)
     else:
-        write_file(text, file)
+        write_stdout(_encodable(_shown(result)))
+
+
+def _plain(result: str | Page) -> str:
+    return result if isinstance(result, str) else result.text
+
+
+def _shown(page: Page) -> str:
+    """Return a page as standard output shows it: fitted to a terminal, with its styles."""
+    at_terminal = sys.stdout.isatty()
+    if not (at_terminal or os.environ.get("FORCE_COLOR")):
+        return page.text
+    from rich.console import Console
+    from rich.segment import Segment, Segments
+
+    console = Console(highlight=False)
+    segments: list[Segment] = []
+    for pieces in fitted(page, console.width if at_terminal else None):
+        styled = ((text, console.get_style(style) if style else None) for text, style, _ in pieces)
+        segments += [*(Segment(text, style) for text, style in styled), Segment.line()]
+    with console.capture() as captured:
+        console.print(Segments(segments), crop=False, soft_wrap=True, end="")
+    return captured.get()
+
+
+def _encodable(text: str) -> str:
+    """Return ``text`` with other signs where the encoding of standard output lacks ours."""
+    is_utf = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    return text if is_utf else text.translate(_PLAIN_SIGNS)
 
 
 def write_stdout(text: str) -> None:
@@ -61,11 +94,11 @@ def replaced(file: Path) -> Iterator[BinaryIO]:
         raise UserError(f"cannot write {file}: {error.strerror}") from None
 
 
-def append_file(text: str, file: Path) -> None:
-    """Add ``text`` to the end of ``file``. Raises `UserError`."""
+def append_file(result: str | Page, file: Path) -> None:
+    """Add a result to the end of ``file``. Raises `UserError`."""
     try:
         with file.open("a", encoding="utf-8") as stream:
-            stream.write(text)
+            stream.write(_plain(result))
     except OSError as error:
         raise UserError(f"cannot write {file}: {error.strerror}") from None
 

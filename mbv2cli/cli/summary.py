@@ -18,7 +18,7 @@ from mbv2cli.cli.progress import progress
 from mbv2cli.confirm import refuse_beyond_memory
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.errors import UserError
-from mbv2cli.report.formats import renderer
+from mbv2cli.report.formats import Renderer, renderer
 from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
 from mbv2cli.report.summary.values import VALUES, value_names, values_text
 from mbv2cli.report.summary.view import DEFAULT_VIEW, LAYER, WAYS, View, view_of
@@ -122,7 +122,7 @@ def summary(
         write(render(run(report)), output)
 
 
-def _renderer(format_name: str, view: View, values: str | None) -> Callable[[SummaryReport], str]:
+def _renderer(format_name: str, view: View, values: str | None) -> Renderer:
     render = renderer("summary", format_name)
     if values is None:
         _refuse_unused(format_name, view)
@@ -160,10 +160,7 @@ def _planned(report: SummaryReport) -> SummaryReport:
 
 def _show_as_it_comes(report: SummaryReport, run: Run) -> None:
     """Show what the plan knows at once, and the rest after the forward pass."""
-    from rich.console import Console
+    from mbv2cli.report.summary.table import body, header
 
-    from mbv2cli.report.summary import terminal
-
-    console = Console(highlight=False)
-    console.print(terminal.header(report))
-    console.print(terminal.body(run(report)))
+    write(header(report), None)
+    write(body(run(report)), None)

@@ -10,7 +10,7 @@ import typer
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Convention, DType, Quiet, format_option
-from mbv2cli.cli.output import write_stdout
+from mbv2cli.cli.output import write
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.costs.figures import graded_figures
 from mbv2cli.costs.memory import dtype_named
@@ -171,7 +171,7 @@ def sweep(
     )
     report = run(query, runner(options.jobs, scheduler), files)
     if not quiet:
-        write_stdout(renderer("sweep", format_name)(report))
+        write(renderer("sweep", format_name)(report), None)
     return ExitCode.DONE if report.complete else ExitCode.INTERRUPTED
 
 

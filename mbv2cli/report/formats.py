@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from mbv2cli.errors import UserError, nearest
+from mbv2cli.report.page import Page
+
+Renderer: TypeAlias = Callable[[Any], str | Page]
+"""Makes text, or a page for people, of a report."""
 
 FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
     "summary": {
@@ -33,14 +37,14 @@ FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
 """By command and format, the module in this room that has the function ``as_FORMAT``."""
 
 
-def renderer(command: str, name: str) -> Callable[[Any], str]:
-    """Return the function that writes a command's report in the format ``name``.
+def renderer(command: str, name: str) -> Renderer:
+    """Return the function that makes text or a page of a command's report: the format ``name``.
 
     Only the module of that format is imported. Raises `UserError` if there is no such format.
     """
     refuse_other_formats(command, name)
     module = import_module(f"mbv2cli.report.{FORMATS[command][name]}")
-    function: Callable[[Any], str] = getattr(module, f"as_{name}")
+    function: Renderer = getattr(module, f"as_{name}")
     return function
 
 

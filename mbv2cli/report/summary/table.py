@@ -1,126 +1,134 @@
-"""The summary for people: torchsummary's table, with paths and MACs, and the closing figures.
-
-`as_table` is the plain text of pipes and files. On a terminal, `terminal` shows the same lines.
-"""
+"""The summary for people: torchsummary's table with roles, MACs and paths; the closing figures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
-from unicodedata import east_asian_width
+from typing import Final
 
 from mbv2cli.costs.conventions import CONV_LINEAR
 from mbv2cli.costs.layers import whole
 from mbv2cli.costs.memory import EAGER, LAYERWISE
 from mbv2cli.graph.rows import Layer
+from mbv2cli.report.page import BOLD, DIM, GOOD, WARNING, Column, Line, Page, Table, page
 from mbv2cli.report.summary.document import GroupRow, rows_of
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.summary.view import cell, is_number
-from mbv2cli.report.text import bracketed, heading
+from mbv2cli.report.text import bracketed, described
+from mbv2cli.specs import BlockSpec
 from mbv2cli.specs.units import bytes_text
 
-BOLD: Final = "bold"
-DIM: Final = "dim"
+_INDENT: Final = "    "
+_RANKS: Final = {"name": 0, "params": 1, "macs": 2, "output_shape": 3, "role": 4, "path": 5}
+"""Which of the default columns a narrow terminal shows first."""
+
+_FIRST, _INNER, _CONTAINER = "┌ ", "│ ", "└ "
+"""The signs in the margin that hold a container and its layers together."""
 
 
-class Line(NamedTuple):
-    """A line and its style, in the words of rich."""
-
-    text: str
-    style: str = ""
+def as_table(report: SummaryReport) -> Page:
+    """Return the whole summary."""
+    return page((*header(report).blocks, *body(report).blocks))
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Cells below titles, and a style for each row. Columns of numbers are aligned on the right."""
-
-    titles: tuple[str, ...]
-    is_number: tuple[bool, ...]
-    rows: Sequence[Sequence[str]]
-    styles: Sequence[str]
-
-    @property
-    def lines(self) -> list[Line]:
-        """The lines, all of the same width."""
-        columns = zip(self.titles, *self.rows, strict=True)
-        aligned = [
-            _aligned(cells, on_the_right=number)
-            for cells, number in zip(columns, self.is_number, strict=True)
-        ]
-        texts = map(" ".join, zip(*aligned, strict=True))
-        return [*map(Line, texts, (BOLD, *self.styles))]
+def header(report: SummaryReport) -> Page:
+    """Return what is known before the forward pass has run."""
+    return page(_header(report))
 
 
-class _Brackets(NamedTuple):
-    """The signs in the margin that hold a container and its layers together."""
-
-    first: str
-    inner: str
-    container: str
+def body(report: SummaryReport) -> Page:
+    """Return the device, the table and the closing figures."""
+    return page((_device(report), Line(), _table(report), *_footer(report)))
 
 
-_BRACKETS: Final = _Brackets("┌ ", "│ ", "└ ")
-_ASCII_BRACKETS: Final = _Brackets("/ ", "| ", "\\ ")
-
-
-def as_table(report: SummaryReport) -> str:
-    """Return the whole as plain text; a line is as long as it needs to be."""
-    lines = (*header(report), *table(report).lines, *footer(report))
-    return "".join(f"{line.text.rstrip()}\n" for line in lines)
-
-
-def header(report: SummaryReport) -> Iterator[Line]:
-    """Yield what is known before the forward pass has run."""
-    yield from (Line(text, BOLD) for text in heading(report.request).splitlines())
+def _header(report: SummaryReport) -> Iterator[Line]:
+    spec = report.plan.spec
+    yield Line(described(report.request), BOLD, _INDENT)
     yield Line(f"Input shape: {bracketed(report.plan.input_shape)}")
     yield Line(f"Output shape: {bracketed(report.plan.output_shape)} (planned)")
-    yield Line(f"Device: {report.run.device}, {report.run.dtype}")
-    yield Line("")
+    if isinstance(spec, BlockSpec):
+        convolutions = ", ".join(_convolutions(spec)).capitalize()
+        yield Line(f"{convolutions}; {_shortcut(spec)}", "", _INDENT)
 
 
-def table(report: SummaryReport, *, short_paths: bool = False, ascii_only: bool = False) -> Table:
-    """Return the table of layers, or of groups with a last row for the whole.
+def _convolutions(block: BlockSpec) -> Iterator[str]:
+    """Yield what each convolution of a block does."""
+    if block.has_expansion:
+        yield f"expand {block.in_channels} -> {block.hidden_channels}"
+    else:
+        yield "no expansion (expand 1)"
+    stride = f" stride {block.stride}" if block.stride != 1 else ""
+    yield f"depthwise {block.kernel}x{block.kernel}{stride}"
+    yield f"project {block.hidden_channels} -> {block.out_channels}"
 
-    Short paths leave out the path of the block that a layer is in. Groups have no paths.
-    """
+
+def _shortcut(block: BlockSpec) -> str:
+    """Return whether a block has a shortcut and why."""
+    if block.has_shortcut:
+        return f"shortcut: stride 1, {block.in_channels} in, {block.out_channels} out"
+    reasons = [f"stride {block.stride}"] if block.stride != 1 else []
+    if block.in_channels != block.out_channels:
+        reasons.append(f"{block.in_channels} in, {block.out_channels} out")
+    return f"no shortcut: {', '.join(reasons)}"
+
+
+def _device(report: SummaryReport) -> Line:
+    given, dtype = report.run.device, report.run.dtype
+    if report.forward is None:
+        return Line(f"Device: none (--no-forward), {dtype}")
+    device = report.forward.device
+    return Line(f"Device: {device}{' (auto)' if given != device else ''}, {dtype}")
+
+
+def _table(report: SummaryReport) -> Table:
+    """Return the table of layers, or of groups with a last row for the whole."""
     view = report.view
     rows = list(rows_of(report))
     if view.by is not None:
         rows.append(GroupRow.model_validate(whole(report.layers)))
     cells = {column: [cell(row, column) for row in rows] for column in view.shown_columns}
+    narrow: dict[str, list[str]] = {}
     styles = [""] * (len(rows) - 1) + [BOLD]
     if view.by is None:
         layers = report.plan.layers
         styles = list(map(_style, layers))
         if "name" in cells:
-            margins = _margins(layers, _ASCII_BRACKETS if ascii_only else _BRACKETS)
-            cells["name"] = list(map("".join, zip(margins, cells["name"], strict=True)))
-        if "path" in cells and short_paths:
-            cells["path"] = _short_paths(layers)
+            cells["name"] = list(map("".join, zip(_margins(layers), cells["name"], strict=True)))
+        narrow["path"] = _short_paths(layers)
+    ranks = {name: rank for rank, name in enumerate(view.columns)} or _RANKS
     return Table(
-        tuple(view.title(column, report.convention) for column in cells),
-        tuple(map(is_number, cells)),
-        list(zip(*cells.values(), strict=True)),
+        [
+            Column(
+                view.title(name, report.convention),
+                cells[name],
+                is_number(name),
+                ranks.get(name, len(ranks)),
+                narrow.get(name),
+            )
+            for name in cells
+        ],
         styles,
     )
 
 
-def footer(report: SummaryReport) -> Iterator[Line]:
+def _footer(report: SummaryReport) -> Iterator[Line]:
     """Yield torchsummary's closing figures, those of mbv2, and whether the forward pass agrees."""
     totals, sizes = report.plan.totals, report.sizes
-    yield Line("")
+    yield Line()
     yield Line(f"Total params: {totals.params:,}")
     yield Line(f"Trainable params: {totals.trainable_params:,}")
     yield Line(f"Non-trainable params: {totals.non_trainable_params:,}")
-    yield Line("")
+    yield Line()
     yield Line(f"Input size (MB): {sizes.input_mb:,.2f}")
     yield Line(f"Forward/backward pass size (MB): {sizes.forward_backward_mb:,.2f}")
     yield Line(f"Params size (MB): {sizes.params_mb:,.2f}")
     yield Line(f"Estimated Total Size (MB): {sizes.total_mb:,.2f}")
-    yield Line("")
-    yield Line(f"{report.convention.unit}: {report.macs.total:,} ({_counted(report)})")
-    yield Line(f"Peak memory: {', '.join(_peaks(report))} (mbv2 memory tells more)")
+    yield Line()
+    yield Line(f"{report.convention.unit}: {report.macs.total:,} ({_counted(report)})", "", _INDENT)
+    yield Line(
+        f"Peak memory ({report.run.dtype}): {', '.join(_peaks(report))} (see mbv2 memory)",
+        "",
+        _INDENT,
+    )
     yield _verdict(report)
 
 
@@ -142,28 +150,14 @@ def _peaks(report: SummaryReport) -> Iterator[str]:
 def _verdict(report: SummaryReport) -> Line:
     forward = report.forward
     if forward is None:
-        return Line("Nothing was run (--no-forward): these are the plan's numbers.", "yellow")
+        text = "Nothing was run (--no-forward): these are the plan's numbers."
+        return Line(text, WARNING, _INDENT)
     return Line(
         f"Plan and forward pass agree on every layer: {bracketed(forward.output_shape)}, "
         f"{forward.device}, {forward.dtype}.",
-        "green",
+        GOOD,
+        _INDENT,
     )
-
-
-def _aligned(cells: Sequence[str], *, on_the_right: bool) -> list[str]:
-    """Return cells filled with spaces to the width of the widest."""
-    widths = list(map(_width, cells))
-    widest = max(widths)
-    gaps = [" " * (widest - width) for width in widths]
-    pairs = zip(gaps, cells, strict=True) if on_the_right else zip(cells, gaps, strict=True)
-    return list(map("".join, pairs))
-
-
-def _width(text: str) -> int:
-    """Return the columns that a text takes on a terminal: two for each wide sign."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
 def _style(layer: Layer) -> str:
@@ -172,7 +166,7 @@ def _style(layer: Layer) -> str:
     return BOLD if layer.is_container else ""
 
 
-def _margins(layers: Sequence[Layer], brackets: _Brackets) -> Iterator[str]:
+def _margins(layers: Sequence[Layer]) -> Iterator[str]:
     """Yield the margin of each layer; a network without containers has none."""
     if not any(layer.is_container for layer in layers):
         yield from [""] * len(layers)
@@ -182,9 +176,9 @@ def _margins(layers: Sequence[Layer], brackets: _Brackets) -> Iterator[str]:
         if container is None:
             yield "  "
         elif layer is container:
-            yield brackets.container
+            yield _CONTAINER
         else:
-            yield brackets.inner if container is last else brackets.first
+            yield _INNER if container is last else _FIRST
         last = container
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mbv2cli.costs.conventions import Convention
 from mbv2cli.costs.layers import By
 from mbv2cli.errors import UserError, nearest
+from mbv2cli.graph.rows import Role
 from mbv2cli.report.text import bracketed
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _GROUP_COLUMNS: Final = (
     *("layerwise_bytes", "receptive_field"),
 )
 _DEFAULT_COLUMNS: Final[Mapping[By | None, tuple[str, ...]]] = {
-    None: ("name", "output_shape", "params", "path", "macs"),
+    None: ("name", "role", "output_shape", "params", "macs", "path"),
     By.BLOCK: _GROUP_COLUMNS,
     By.STAGE: _GROUP_COLUMNS,
     By.KIND: ("name", "layers", "params", "params_share", "macs", "macs_share", "intensity"),
@@ -36,6 +37,7 @@ _TITLES: Final[Mapping[str, str]] = {
     "params": "Param #",
     "params_share": "Share",
     "path": "Path",
+    "role": "Role",
     "macs_share": "Share",
     "layerwise_bytes": "Layerwise KiB",
     "inplace_depthwise_bytes": "In-place KiB",
@@ -45,6 +47,8 @@ _TITLES: Final[Mapping[str, str]] = {
     "receptive_field": "Field",
 }
 """The titles that are not the name of the JSON field."""
+
+_SAID_BY_THE_NAME: Final = frozenset({Role.NORM, Role.ACTIVATION, Role.DROPOUT, Role.BLOCK})
 
 _TEXT_COLUMNS: Final = frozenset(
     {"name", "path", "type", "role", "kind", "stage", "block", "functional"}
@@ -111,6 +115,8 @@ def cell(row: LayerRow | GroupRow, column: str) -> str:
     value = getattr(row, column)
     if column == "name":
         return str(value or getattr(row, "type", ""))
+    if column == "role":
+        return _role_text(row)
     if value is None or _says_nothing(row, column):
         return ""
     if column.endswith("_share"):
@@ -118,6 +124,23 @@ def cell(row: LayerRow | GroupRow, column: str) -> str:
     if column.endswith("_bytes"):
         return f"{value / 2**10:,.1f}"
     return _AS_TEXT.get(type(value), str)(value)
+
+
+def _role_text(row: Any) -> str:
+    """Return the role of a layer, its kernel if it is not 1×1, and its stride if it is not 1.
+
+    ``depthwise 3x3 s2`` has stride 2. The role of a norm, an activation, a dropout or a block is
+    empty: the name of the layer says the same.
+    """
+    if row.role in _SAID_BY_THE_NAME:
+        return ""
+    kernel = f" {_sides_text(row.kernel)}" if row.kernel not in (None, 1) else ""
+    stride = f" s{row.stride}" if row.stride not in (None, 1) else ""
+    return f"{row.role}{kernel}{stride}"
+
+
+def _sides_text(sides: int | tuple[int, ...]) -> str:
+    return f"{sides}x{sides}" if isinstance(sides, int) else "x".join(map(str, sides))
 
 
 def _says_nothing(row: LayerRow | GroupRow, column: str) -> bool:

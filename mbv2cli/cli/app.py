@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "check": "Check limits. Exit code 0 if all hold, 1 if one is broken.",
     "lock": "Record the current figures of every case in mbv2.lock, beside the configuration.",
     "compare": "Compare two models: totals, then the layers that differ.",
+    "help": "Show a guide: what the numbers mean, memory, search, CI, Python, JSON and more.",
 }
 """What each command does, in the order of the help.
 

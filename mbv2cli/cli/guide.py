@@ -1,0 +1,41 @@
+"""Shows the guides, for `mbv2 help`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+from mbv2cli.cli.output import write_stdout
+from mbv2cli.guides import topic_page, topics
+
+_WIDEST: Final = 100
+"""Columns of a guide at a wide terminal: longer lines are hard to read."""
+
+
+def list_topics() -> None:
+    """List the topics, each with the first sentence of its guide."""
+    sentences = topics()
+    width = max(map(len, sentences))
+    lines = [f"  {topic:{width}}  {text.replace('`', '')}" for topic, text in sentences.items()]
+    write_stdout("\n".join(["Guides: mbv2 help TOPIC", *lines]) + "\n")
+
+
+def show_guide(topic: str) -> None:
+    """Show a guide: laid out at a terminal, as Markdown in a pipe or a file."""
+    write_stdout(_shown(topic_page(topic)))
+
+
+def _shown(markdown: str) -> str:
+    if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
+        return markdown
+    from rich.console import Console
+    from rich.markdown import Markdown
+    from rich.theme import Theme
+
+    # the colours of the terminal, whose background may be light or dark
+    console = Console(theme=Theme({"markdown.code": "bold cyan"}))
+    with console.capture() as captured:
+        width = min(console.width, _WIDEST)
+        console.print(Markdown(markdown, code_theme="ansi_dark"), width=width)
+    return captured.get()

@@ -55,6 +55,7 @@ def test_the_package_alone_is_light() -> None:
         ("summary", "--no-forward"),
         ("summary", "network", "--no-forward", "--format", "json"),
         ("summary", "network", "--no-forward", "--format", "torchsummary"),
+        ("help", "memory"),
         ("summary", "network", "--no-forward", "--print", "macs"),
         ("summary", "network", "--no-forward", "--by", "stage"),
         ("summary", "network", "--no-forward", "--convention", "fvcore", "--format", "csv"),

@@ -1,6 +1,6 @@
 """What PyTorch really keeps in memory, measured storage by storage.
 
-``python -m tests.nn.live_memory`` prints the README's table: predicted against measured, and
+``python -m tests.nn.live_memory`` prints the table of the guide `memory`: predicted against measured, and
 what the allocator has on top.
 """
 

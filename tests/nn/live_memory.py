@@ -1,7 +1,7 @@
 """What PyTorch really keeps in memory, measured storage by storage.
 
-``python -m tests.nn.live_memory`` prints the table of the guide `memory`: predicted against measured, and
-what the allocator has on top.
+``python -m tests.nn.live_memory`` prints the table of the guide `memory`: predicted against
+measured, and what the allocator has on top.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     "check": CheckDocument,
     "compare": CompareDocument,
 }
-WITHOUT_JSON: Final = {"lock"}
+WITHOUT_JSON: Final = {"lock", "help"}
 SCHEMA: Final = Path(str(files("mbv2cli"))) / "schema.json"
 
 

@@ -23,7 +23,6 @@ import typer
 import yaml
 from markdown_it import MarkdownIt
 from pydantic import BaseModel
-from rich.text import Text
 
 import mbv2cli
 from mbv2cli.cli import ExitCode
@@ -328,8 +327,7 @@ def flags_of(command: str) -> tuple[Flag, ...]:
 
 
 def _flag(option: Any) -> Flag:
-    help_text = " ".join(Text.from_markup(option.help or "").plain.split())
-    meaning, _, default = help_text.partition(" [default: ")
+    meaning, _, default = " ".join((option.help or "").split()).partition(" [default: ")
     default = default.removesuffix("]")
     if not default and option.show_default and option.default not in (None, False, True):
         default = str(option.default)
@@ -469,10 +467,22 @@ def test_help_shows_each_guide(topic: str) -> None:
 
 
 def test_help_lists_each_guide_with_its_first_sentence() -> None:
-    shown = mbv2_here("help").stdout
+    shown = " ".join(mbv2_here("help").stdout.split())
+    assert "Guides (mbv2 help TOPIC):" in shown
     for topic, sentence in topics().items():
-        assert sentence.endswith("."), topic
-        assert topic in shown
+        assert f"{topic} {sentence}" in shown
+        assert re.fullmatch(r"[^`]+\.", sentence)
+
+
+def test_help_about_another_word_names_the_nearest_guide() -> None:
+    code_, shown, errors = mbv2_here("help", "memori")
+    assert (code_, shown) == (ExitCode.WRONG_USAGE, "")
+    assert errors.startswith("mbv2: there is no help about 'memori'; did you mean 'memory'? (the ")
+
+
+def test_help_shows_a_command_and_the_guide_of_the_same_name() -> None:
+    shown = mbv2_here("help", "memory").stdout
+    assert shown == f"{mbv2_here('memory', '--help').stdout}\n{topic_page('memory')}"
 
 
 def test_help_lays_out_a_guide_at_a_terminal() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any, Final
 
@@ -14,45 +15,123 @@ if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
+from mbv2cli.cli.help_page import ROOT_HELP, CommandList, Help, help_page
 from mbv2cli.cli.imports import fast_imports
-from mbv2cli.cli.output import write_stdout
+from mbv2cli.cli.output import write, write_stdout
+from mbv2cli.errors import UserError
 from mbv2cli.version import __version__
 
-COMMANDS: Final = {
-    "summary": "Show shapes, parameters, MACs and the torchsummary table of a block or a network.",
-    "counts": "Explain why counters differ: MACs and parameters under every tool's convention.",
-    "memory": "Show the memory of a model: activations under every rule, weights, flash.",
-    "cliffs": "Find width multipliers where rounding keeps a narrower network from saving memory.",
-    "presets": "List the named networks. Each name is a TARGET.",
-    "sweep": "Search a space of models for those that fit, are best, or are on the Pareto front.",
-    "check": "Check limits. Exit code 0 if all hold, 1 if one is broken.",
-    "lock": "Record the current figures of every case in mbv2.lock, beside the configuration.",
-    "compare": "Compare two models: totals, then the layers that differ.",
-    "help": "Show a guide: what the numbers mean, memory, search, CI, Python, JSON and more.",
+GROUPS: Final[Mapping[str, CommandList]] = {
+    "Inspect": {
+        "summary": "Show shapes, parameters, MACs and the torchsummary table of a block or a "
+        "network.",
+        "counts": "Explain why counters differ: MACs and parameters under every tool's convention.",
+        "memory": "Show the memory of a model: activations under every rule, weights, flash.",
+    },
+    "Choose": {
+        "presets": "List the named networks. Each name is a TARGET.",
+        "cliffs": "Find width multipliers where rounding keeps a narrower network from saving "
+        "memory.",
+        "sweep": "Search a space of models for those that fit, are best, or are on the Pareto "
+        "front.",
+    },
+    "Gate": {
+        "check": "Check limits. Exit code 0 if all hold, 1 if one is broken.",
+        "lock": "Record the current figures of every case in mbv2.lock, beside the configuration.",
+        "compare": "Compare two models: totals, then the layers that differ.",
+    },
+    "Help": {"help": "Show this help, the help of a command, or a guide."},
 }
-"""What each command does, in the order of the help.
+"""What each command does, by what people do with it, in the order of the help.
 
-Each is a module here, with a function of the same name. Its ``HELP`` is the rest of the help.
+Each is a module here, with a function of the same name. Its ``HELP`` is the rest of the help:
+examples, which are the lines that start with two spaces, and paragraphs. Its ``FIRST``, if it has
+one, names the flags that the help shows first.
 """
+
+COMMANDS: Final[CommandList] = {
+    name: does for commands in GROUPS.values() for name, does in commands.items()
+}
+
+
+class _Command(TyperCommand):
+    """A command that says in one sentence what is mistyped, and shows its help as a page."""
+
+    about: Help
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:  # the shell completes a line that is not whole yet
+            return super().parse_args(ctx, args)
+        from mbv2cli.cli.mistakes import flags_of, refuse_mistyped
+
+        refuse_mistyped(flags_of(self, ctx), ctx.command_path, args)
+        ctx.allow_extra_args = True
+        extra = super().parse_args(ctx, args)
+        if extra:
+            raise UserError(f"'{extra[0]}' is one word too many; try {ctx.command_path} -h")
+        return extra
+
+    def get_help_option(self, ctx: Any) -> TyperOption | None:
+        return _showing_page(super().get_help_option(ctx))
+
+    def format_help(self, ctx: Any, _formatter: Any) -> None:
+        write(help_page(self, ctx, self.about, {}), None)
+
+
+def _showing_page(option: TyperOption | None) -> TyperOption | None:
+    """Return the option ``--help``, which shows the page and nothing else."""
+    if option:
+        option.help = "Show this help."
+        option.callback = _show_page
+    return option
+
+
+def _show_page(ctx: Any, _option: Any, is_given: bool) -> None:  # noqa: FBT001  (Typer calls it)
+    if is_given and not ctx.resilient_parsing:
+        ctx.get_help()
+        ctx.exit()
 
 
 class _Commands(TyperGroup):
     """Imports a command only when it is run. The list of commands needs no import."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args == ["version"]:
+            args = ["--version"]
+        return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        name, command, rest = super().resolve_command(ctx, args)
-        return name, _imported(name) if name else command, rest
+        name, *rest = args
+        if name not in COMMANDS:
+            if ctx.resilient_parsing:
+                return None, None, rest
+            from mbv2cli.cli.mistakes import unknown_command
+
+            raise UserError(unknown_command(name, rest, COMMANDS))
+        return name, imported(name), rest
+
+    def get_help_option(self, ctx: Any) -> TyperOption | None:
+        return _showing_page(super().get_help_option(ctx))
+
+    def format_help(self, ctx: Any, _formatter: Any) -> None:
+        from mbv2cli.guides import topics
+
+        guides = {"Guides (mbv2 help TOPIC)": topics()}
+        write(help_page(self, ctx, Help(ROOT_HELP), {**GROUPS, **guides}), None)
 
 
-def _imported(name: str) -> Any:
+def imported(name: str) -> TyperCommand:
+    """Import a command and return it."""
     with fast_imports():
         module = import_module(f"mbv2cli.cli.{name}")
-    alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    alone.command(name, help=f"{COMMANDS[name]}\n\n{module.HELP}")(getattr(module, name))
-    return get_command(alone)
+    alone = typer.Typer(add_completion=False)
+    alone.command(name, cls=_Command, help=COMMANDS[name])(getattr(module, name))
+    command: Any = get_command(alone)
+    command.about = Help(f"{COMMANDS[name]}\n\n{module.HELP}", getattr(module, "FIRST", ()))
+    return command  # type: ignore[no-any-return]  # Typer says less than it returns
 
 
 def _listed() -> None:
@@ -62,9 +141,7 @@ def _listed() -> None:
 app = typer.Typer(
     name="mbv2",
     cls=_Commands,
-    help="Inspect MobileNetV2 and its inverted residual blocks before training.",
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 for _name, _does in COMMANDS.items():
@@ -75,11 +152,11 @@ for _name, _does in COMMANDS.items():
 def _mbv2(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)
+        bool, typer.Option("-V", "--version", help="Show the version and exit.", is_eager=True)
     ] = False,
 ) -> None:
     if version:
         write_stdout(f"mbv2 {__version__}\n")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        write_stdout(f"{context.get_help()}\n")
+        context.get_help()

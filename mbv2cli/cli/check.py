@@ -32,11 +32,9 @@ GITHUB: Final = "github"
 NO_LOCK: Final[Mapping[str, LockedCase]] = {}
 
 HELP = """\
-With limits as flags: check one target. Without: check the cases of mbv2.toml, or of \\[tool.mbv2] \
+With limits as flags: check one target. Without: check the cases of mbv2.toml, or of [tool.mbv2] \
 in pyproject.toml, in this folder or above it. A forward pass confirms every number. \
 --no-forward checks the plan alone: exact, without torch.
-
-[bold]Examples[/bold]
 
   mbv2 check --in 3 --out 64 --expand 6 --expect 1x64x224x224 --max-params 2k
 
@@ -46,6 +44,11 @@ in pyproject.toml, in this folder or above it. A forward pass confirms every num
 
   mbv2 check 'edge*' --format junit --output report.xml
 """
+
+FIRST: Final = (
+    *("--max-params", "--max-macs", "--max-peak", "--max-flash", "--expect"),
+    *("--width-mult", "--size", "--dtype", "--no-forward", "--format"),
+)
 
 
 @with_flags(

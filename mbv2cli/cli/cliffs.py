@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import DType, Output, Target, format_option
+from mbv2cli.cli.options import DType, Output, Target, completion, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
 from mbv2cli.report.cliffs import cliffs_of
@@ -20,14 +20,19 @@ Channels are rounded to a multiple of --round-nearest, so the activation peak fa
 Tries every width from 1.50 down to 0.10 in steps of 0.01, and names the widest below each drop. \
 Without torch.
 
-[bold]Examples[/bold]
-
   mbv2 cliffs network
 
-  mbv2 cliffs network --size 96 --rule inplace-depthwise
+  mbv2 cliffs network --size 96 --peak-rule inplace-depthwise
 
   mbv2 cliffs mcunet_035_144 --round-nearest 4 --format json
 """
+
+_RULES: Final = tuple(rule.name for rule in MEMORY_RULES)
+
+FIRST: Final = (
+    *("--round-nearest", "--size", "--peak-rule", "--dtype", "--format"),
+    *("--output",),
+)
 
 
 @with_flags(target_settings=(BlockSpec, NetworkSpec, InputSpec))
@@ -38,13 +43,14 @@ def cliffs(
     rule: Annotated[
         str,
         typer.Option(
-            "--rule",
+            "--peak-rule",
             metavar="NAME",
-            help=f"Memory rule. One of {', '.join(rule.name for rule in MEMORY_RULES)}.",
+            help=f"Memory rule of the peak. One of {', '.join(_RULES)}.",
             rich_help_panel="Output",
+            autocompletion=completion(lambda: _RULES),
         ),
     ] = LAYERWISE.name,
-    dtype: DType = "int8",
+    dtype: DType = "float32",
     format_name: Annotated[str, format_option("cliffs")] = "table",
     output: Output = None,
 ) -> None:

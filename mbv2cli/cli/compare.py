@@ -22,8 +22,6 @@ HELP = """\
 A and B are targets, TOML files or JSON reports of mbv2 summary. With --lock REVISION: \
 compare a case of mbv2.lock at that git revision with the same case now. Without torch.
 
-[bold]Examples[/bold]
-
   mbv2 compare network network:width_mult=0.75
 
   mbv2 compare mobilenetv2_100 mobilenetv2_110d --format markdown

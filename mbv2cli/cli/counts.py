@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Output, Target, format_option
@@ -16,12 +16,15 @@ HELP = """\
 Each line is the number that the tools beside it report. The indented lines below it are what \
 they count on top of convolutions and linear layers. Exact, without torch.
 
-[bold]Examples[/bold]
-
   mbv2 counts network
 
   mbv2 counts network:width_mult=0.5 --size 160 --format json
 """
+
+FIRST: Final = (
+    *("--in", "--out", "--stride", "--expand", "--width-mult"),
+    *("--classes", "--size", "--batch", "--format", "--output"),
+)
 
 
 @with_flags(target_settings=(BlockSpec, NetworkSpec, InputSpec))

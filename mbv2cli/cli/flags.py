@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from mbv2cli.cli.options import completion
 from mbv2cli.specs import NetworkSpec
-from mbv2cli.specs.base import Spec, choices, keys
+from mbv2cli.specs.base import Spec, allowed_values, choices, keys
 from mbv2cli.specs.reader import Setting
 
 FILE_ONLY: Final = frozenset({"features"})
@@ -26,7 +26,17 @@ _DEFAULT_IN_WORDS: Final[Mapping[tuple[type[Spec], str], str]] = {
     (NetworkSpec, "output_stride"): "the stages' own: 32",
 }
 
-_STAGES_METAVAR: Final = "tNcN/…"
+_METAVARS: Final[Mapping[str, str]] = {
+    "a list of 1 to": "tNcN/…",
+    "a side": "HxW",
+    "a shape": "SHAPE",
+    "bytes": "BYTES",
+    "a number": "X",
+    "a whole number": "N",
+    "an odd whole number": "N",
+    "a count": "N",
+}
+"""What the help shows for a value, by the start of the sentence that says what is allowed."""
 
 RENAMED: Final = {"output": "--expect"}
 """Flags that are not named as their key: `--output` is where a report goes."""
@@ -70,7 +80,7 @@ class _Flag:
     def help(self) -> str:
         words = choices(self.field)
         allowed = f" One of {', '.join(words)}." if words else ""
-        default = f" [dim]\\[default: {self.default}][/dim]" if self.default != "None" else ""
+        default = f" [default: {self.default}]" if self.default != "None" else ""
         return f"{self.field.description}{allowed}{default}"
 
 
@@ -123,7 +133,7 @@ def _parameter(flag: _Flag) -> inspect.Parameter:
     words = choices(flag.field)
     option = typer.Option(
         flag.name,
-        metavar=_STAGES_METAVAR if flag.key == "stages" else _metavar(flag.field),
+        metavar=_metavar(flag.field),
         help=flag.help,
         show_default=False,  # the default here is None; the help has that of the field
         rich_help_panel=flag.panel,
@@ -144,8 +154,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _metavar(field: FieldInfo) -> str:
-    if field.annotation in (int, int | None):
-        return "N"
-    if field.annotation is float:
-        return "X"
-    return "HxW" if isinstance(field.default, tuple) else "NAME"
+    for start, metavar in _METAVARS.items():
+        if allowed_values(field).startswith(start):
+            return metavar
+    return "NAME"

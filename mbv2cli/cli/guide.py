@@ -7,18 +7,10 @@ import sys
 from typing import Final
 
 from mbv2cli.cli.output import write_stdout
-from mbv2cli.guides import topic_page, topics
+from mbv2cli.guides import topic_page
 
 _WIDEST: Final = 100
 """Columns of a guide at a wide terminal: longer lines are hard to read."""
-
-
-def list_topics() -> None:
-    """List the topics, each with the first sentence of its guide."""
-    sentences = topics()
-    width = max(map(len, sentences))
-    lines = [f"  {topic:{width}}  {text.replace('`', '')}" for topic, text in sentences.items()]
-    write_stdout("\n".join(["Guides: mbv2 help TOPIC", *lines]) + "\n")
 
 
 def show_guide(topic: str) -> None:

@@ -6,40 +6,49 @@ from typing import Annotated
 
 import typer
 
-from mbv2cli.cli.guide import list_topics, show_guide
+from mbv2cli.cli.app import COMMANDS, imported
+from mbv2cli.cli.guide import show_guide
 from mbv2cli.cli.options import completion
+from mbv2cli.cli.output import write_stdout
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.guides import topic_names
 
 HELP = """\
-Without a topic: list the topics.
-
-[bold]Examples[/bold]
-
   mbv2 help
 
-  mbv2 help memory
+  mbv2 help sweep
+
+  mbv2 help exit-codes
+
+If a command and a guide have the same name, the help shows both.
 """
 
 
 def help(  # noqa: A001  (a command's function has the name of the command)
-    topic: Annotated[
+    context: typer.Context,
+    name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TOPIC]",
-            help="The name of a guide.",
+            metavar="[COMMAND|TOPIC]",
+            help="The name of a command or of a guide.",
             show_default=False,
-            autocompletion=completion(topic_names),
+            autocompletion=completion(lambda: (*COMMANDS, *topic_names())),
         ),
     ] = None,
 ) -> None:
-    names = topic_names()
-    if topic is None:
-        list_topics()
-    elif topic in names:
-        show_guide(topic)
-    else:
+    root = context.find_root()
+    if name is None:
+        root.get_help()
+        return
+    topics = topic_names()
+    if name not in COMMANDS and name not in topics:
         raise UserError(
-            f"there is no help about '{topic}'{nearest(topic, names)} "
-            f"(the topics are {', '.join(names)})"
+            f"there is no help about '{name}'{nearest(name, (*COMMANDS, *topics))} "
+            f"(the commands are {', '.join(COMMANDS)}; the guides are {', '.join(topics)})"
         )
+    if name in COMMANDS:
+        imported(name).make_context(name, [], parent=root, resilient_parsing=True).get_help()
+    if name in COMMANDS and name in topics:
+        write_stdout("\n")
+    if name in topics:
+        show_guide(name)

@@ -15,8 +15,6 @@ HELP = """\
 From then on, mbv2 check fails if a figure differs from the lock by more than the tolerance in \
 the configuration. Read the diff of the lock before you commit it. Without torch.
 
-[bold]Example[/bold]
-
   mbv2 lock && git diff mbv2.lock
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Output, Target, format_option
@@ -15,14 +15,17 @@ from mbv2cli.specs.reader import Setting, read_request
 HELP = """\
 Each peak is that of the whole batch, with the layer that causes it. Exact, without torch.
 
-[bold]Examples[/bold]
-
   mbv2 memory network
 
   mbv2 memory network:width_mult=0.35 --size 96
 
   mbv2 memory --in 16 --out 24 --stride 2 --format json
 """
+
+FIRST: Final = (
+    *("--in", "--out", "--stride", "--expand", "--width-mult"),
+    *("--classes", "--size", "--batch", "--format", "--output"),
+)
 
 
 @with_flags(target_settings=(BlockSpec, NetworkSpec, InputSpec))

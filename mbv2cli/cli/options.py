@@ -22,6 +22,7 @@ def completion(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]
 Target: TypeAlias = Annotated[
     str,
     typer.Argument(
+        metavar="[TARGET]",
         help="block, network, a preset or a TOML file; TARGET:key=value,… overrides fields.",
         autocompletion=completion(target_names),
     ),
@@ -59,6 +60,7 @@ DType: TypeAlias = Annotated[
         metavar="NAME",
         help=f"Element type of the peak. One of {', '.join(ELEMENT_BYTES)}.",
         rich_help_panel="Output",
+        autocompletion=completion(lambda: ELEMENT_BYTES),
     ),
 ]
 

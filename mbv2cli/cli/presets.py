@@ -13,8 +13,6 @@ HELP = """\
 Parameters, MACs (convolutions + linear) and activation peak (rule layerwise, int8) are for one \
 input of the preset's own size.
 
-[bold]Examples[/bold]
-
   mbv2 presets
 
   mbv2 summary mobilenetv2_120d --by stage

@@ -41,7 +41,9 @@ def _explained(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
         case UserError():
             return ExitCode.WRONG_USAGE, str(error)
         case typer.TyperException():
-            return ExitCode.WRONG_USAGE, f"{error.format_message().rstrip('.')}; try mbv2 -h"
+            from mbv2cli.cli.mistakes import explained
+
+            return ExitCode.WRONG_USAGE, explained(error, sys.argv[1:])
         case DisagreementError():
             return ExitCode.BUG, f"a bug in mbv2, please report it: {error}"
         case _:

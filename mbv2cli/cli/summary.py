@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
@@ -20,7 +20,7 @@ from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.errors import UserError
 from mbv2cli.report.formats import Renderer, renderer
 from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
-from mbv2cli.report.summary.values import VALUES, value_names, values_text
+from mbv2cli.report.summary.values import value_names, values_text
 from mbv2cli.report.summary.view import DEFAULT_VIEW, LAYER, WAYS, View, view_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.reader import Setting, read_request, read_spec
@@ -33,8 +33,6 @@ through torchsummary. mbv2 compares the two operation by operation. --no-forward
 shows the plan alone: \
 exact, at once, without torch.
 
-[bold]Examples[/bold]
-
   mbv2 summary --in 3 --out 64 --expand 6
 
   mbv2 summary network --width-mult 0.5 --size 160
@@ -43,6 +41,11 @@ exact, at once, without torch.
 
   mbv2 summary network:width_mult=0.35,size=96 --format json
 """
+
+FIRST: Final = (
+    *("--in", "--out", "--stride", "--expand", "--width-mult"),
+    *("--size", "--no-forward", "--by", "--format", "--print"),
+)
 
 
 @with_flags(
@@ -58,7 +61,7 @@ def summary(
         bool,
         typer.Option(
             "--forward/--no-forward",
-            help="Run a dummy forward pass and compare, or show the plan alone (without torch).",
+            help="Run a forward pass and compare it with the plan, or show the plan alone.",
             rich_help_panel="Run",
         ),
     ] = True,
@@ -86,7 +89,8 @@ def summary(
         typer.Option(
             "--columns",
             metavar="NAME[,NAME]",
-            help="Columns of table, csv or markdown, under the names of the JSON fields.",
+            help="Show these columns of table, csv or markdown, such as name,params. A wrong "
+            "name lists every name.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -97,7 +101,8 @@ def summary(
         typer.Option(
             "--print",
             metavar="FIELD[,FIELD]",
-            help=f"Print bare values, one a line. Fields: {', '.join(VALUES)}.",
+            help="Print only these values, one a line, such as params,macs. A wrong name "
+            "lists every name.",
             rich_help_panel="Output",
         ),
     ] = None,

@@ -30,8 +30,6 @@ stage too. Figures are exact, millions of models a second, without torch. Figure
 --pareto and --where: {_FIGURES}, \
 height, width, size, and the fields that are numbers.
 
-[bold]Examples[/bold]
-
   mbv2 sweep network --width-mult 0.35:1:0.05 --size 96:256:16 --max-macs 50M
 
   mbv2 sweep network --width-mult 0.1:1:0.05 --pareto peak,-macs --plot p.svg
@@ -40,6 +38,11 @@ height, width, size, and the fields that are numbers.
 
   mbv2 sweep --space space.toml --sample 10M --max-flash 1MiB --cdf
 """
+
+FIRST: Final = (
+    *("--width-mult", "--size", "--expand", "--max-params", "--max-macs"),
+    *("--max-peak", "--sort", "--pareto", "--sample", "--output"),
+)
 
 
 @with_flags(
@@ -51,6 +54,7 @@ def sweep(
     target: Annotated[
         str | None,
         typer.Argument(
+            metavar="[TARGET]",
             help="block, network, a preset or a TOML file. The flags vary its fields.",
             show_default="block",
         ),

@@ -107,7 +107,7 @@ def rule_named(name: str) -> MemoryRule:
     names = {rule.name: rule for rule in MEMORY_RULES}
     if name not in names:
         raise UserError(
-            f"--rule must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
+            f"--peak-rule must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
         )
     return names[name]
 

@@ -27,6 +27,7 @@ from mbv2cli.specs.reader import (
     read_toml,
     target_names,
 )
+from mbv2cli.specs.synonyms import nearest_key
 
 FILE: Final = "mbv2.toml"
 SHARED_FILE: Final = "pyproject.toml"
@@ -174,7 +175,7 @@ def _refuse_unusable(path: Path, name: str, choices: Mapping[str, list[Any]]) ->
     for key, values in choices.items():
         place = f"{path}: case.{name}.{key}"
         if key not in _CASE_KEYS:
-            mistakes.append(f"{place} is not a key of a case{nearest(key, _CASE_KEYS)}")
+            mistakes.append(f"{place} is not a key of a case{nearest_key(key, _CASE_KEYS)}")
         elif not values:
             mistakes.append(f"{place} is an empty list; give a value")
     if mistakes:

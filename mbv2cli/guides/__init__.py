@@ -36,7 +36,7 @@ def _text(topic: str) -> str:
 
 
 def _first_sentence(text: str) -> str:
-    """Return the sentence below the title, on one line."""
+    """Return the sentence below the title, on one line and without Markdown."""
     _title, _, body = text.partition("\n\n")
-    paragraph = " ".join(body.partition("\n\n")[0].split())
+    paragraph = " ".join(body.partition("\n\n")[0].replace("`", "").split())
     return re.split(r"(?<=\.) ", paragraph, maxsplit=1)[0]

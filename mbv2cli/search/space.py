@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
-from mbv2cli.errors import UserError, nearest
+from mbv2cli.errors import UserError
 from mbv2cli.specs.base import Spec, allowed_values, keys
 from mbv2cli.specs.network import MAX_STAGES, PAPER_STAGES, NetworkSpec, Stage
 from mbv2cli.specs.reader import (
@@ -28,6 +28,7 @@ from mbv2cli.specs.reader import (
 )
 from mbv2cli.specs.run import InputSpec
 from mbv2cli.specs.stage_text import BETWEEN, LETTERS, read_stages
+from mbv2cli.specs.synonyms import nearest_key
 
 MAX_CHOICES: Final = 4_096
 """Largest number of values for one field."""
@@ -196,7 +197,7 @@ def _refuse_other_keys(table: object, place: str) -> None:
         raise UserError(f"{place} must be a table with the keys {known}, not {table!r}")
     for key in table:
         if key not in keys(Stage):
-            hint = nearest(key, keys(Stage))
+            hint = nearest_key(key, keys(Stage))
             raise UserError(f"{place}.{key} is not a key of a stage (the keys are {known}){hint}")
 
 

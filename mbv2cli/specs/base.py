@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.specs.fields import Allowed
+from mbv2cli.specs.synonyms import nearest_key
 
 _COMBINATION: Final = "combination"
 
@@ -128,7 +129,9 @@ def _sentence(
 ) -> str:
     if problem == "extra_forbidden":
         name = place.rpartition(".")[2]
-        return f"{place} is not a key (the keys are {_listed(model)}){nearest(name, keys(model))}"
+        return (
+            f"{place} is not a key (the keys are {_listed(model)}){nearest_key(name, keys(model))}"
+        )
     if field is None:
         return f"{place} must be a table with the keys {_listed(model)}, not {value!r}"
     if problem == "missing" and field.is_required():

@@ -14,6 +14,7 @@ from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.run import InputSpec
+from mbv2cli.specs.synonyms import nearest_key
 
 ModelSpec: TypeAlias = BlockSpec | NetworkSpec
 AnySpec = TypeVar("AnySpec", bound=Spec)
@@ -133,12 +134,15 @@ def refuse_foreign_keys(kind: str, settings: Iterable[Setting]) -> None:
         for other, model in KINDS.items():
             if setting.key in keys(model):
                 raise UserError(f"{setting.place} belongs to a {other}, not to a {kind} {takes}")
-        hint = nearest(setting.key, own)
+        hint = nearest_key(setting.key, own)
         raise UserError(f"{setting.place} is not a key of a {kind} {takes}{hint}")
 
 
 def inline_settings(target: str, text: str) -> list[Setting]:
-    """Read the ``key=value,key=value`` of ``target:key=value,key=value``."""
+    """Read the ``key=value,key=value`` of ``target:key=value,key=value``.
+
+    A key may be written as its flag is: ``width-mult`` is ``width_mult``.
+    """
     settings: dict[str, Setting] = {}
     for pair in text.split(","):
         key, equals, value = (part.strip() for part in pair.partition("="))
@@ -147,6 +151,7 @@ def inline_settings(target: str, text: str) -> list[Setting]:
                 f"'{target}:{text}' is not TARGET:key=value,key=value: cannot read '{pair}'; "
                 f"try {target}:size=160"
             )
+        key = key.replace("-", "_")
         if key in settings:
             raise UserError(f"'{target}:{text}' gives {key} twice; give it once")
         settings[key] = Setting(key, value, f"{target}:{key}")

@@ -56,7 +56,7 @@ MISTAKES = [
     ("--width-mult 0.5", "--width-mult belongs to a network, not to a block"),
     ("--format jsn", "did you mean 'json'?"),
     ("--print prams", "did you mean 'params'?"),
-    ("--print", "requires an argument"),
+    ("--print", "--print needs a value; try mbv2 summary -h"),
     ("--print macs --format json", "exclude each other"),
     ("--dtype float23", "did you mean 'float32'?"),
     ("--dtype int8", "no forward pass runs in int8"),

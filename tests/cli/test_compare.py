@@ -70,7 +70,7 @@ def test_a_case_at_two_revisions_of_the_lock(tmp_path: Path) -> None:
         (("--lock", "HEAD", "stem"), "the lock is corrupt: mbv2.lock at HEAD must have the keys"),
         (("--lock", "main", "a", "b"), "one case, not 2 (the cases are stem)"),
         (("--lock", "nowhere", "stem"), "git has no mbv2.lock at 'nowhere'"),
-        (("--lock", "--output=x", "stem"), "git has no mbv2.lock at '--output=x'"),
+        (("--lock=--output=x", "stem"), "git has no mbv2.lock at '--output=x'"),
         (("--lock", "HEAD~1", "stm"), "has no case 'stm'; did you mean 'stem'?"),
     ):
         refused = mbv2_here("compare", *line, cwd=tmp_path)

@@ -15,7 +15,7 @@ from tests.process import mbv2_here
         ("memory", "--act", "gelu", "--batch", "2"),
         ("memory", "--size", "4", "--format", "json"),
         ("cliffs", "network"),
-        ("cliffs", "tfslim_100", "--size", "96", "--rule", "eager", "--dtype", "float32"),
+        ("cliffs", "tfslim_100", "--size", "96", "--peak-rule", "eager", "--dtype", "float32"),
         ("presets",),
     ],
     ids=" ".join,
@@ -56,7 +56,7 @@ def test_json_has_the_timeline_of_every_rule() -> None:
     ("line", "words"),
     [
         ("cliffs block", "a block has no width multiplier"),
-        ("cliffs network --rule layrwise", "did you mean 'layerwise'?"),
+        ("cliffs network --peak-rule layrwise", "did you mean 'layerwise'?"),
         ("cliffs network --dtype int9", "did you mean 'int8'?"),
         ("memory nework", "did you mean 'network'?"),
         ("memory --format csv", "--format must be one of table, json"),

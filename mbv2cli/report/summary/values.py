@@ -32,6 +32,8 @@ def value_names(text: str) -> tuple[str, ...]:
     """Read ``output_shape,params``. Raises `UserError` for a name that is not there."""
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
+        if name.lower().endswith(("flops", "flop")):
+            raise UserError(f"--print has no field '{name}'; print macs; FLOPs are 2 × MACs")
         if name not in VALUES:
             raise UserError(
                 f"--print has no field '{name}' (the fields are {', '.join(VALUES)})"

@@ -33,6 +33,7 @@ from mbv2cli.costs.memory import ELEMENT_BYTES, MEMORY_RULES
 from mbv2cli.gate.limits import Expectations, Limits, limit_key
 from mbv2cli.guides import topic_names, topic_page, topics
 from mbv2cli.report.formats import FORMATS
+from mbv2cli.report.summary.values import VALUES
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.base import Spec, allowed_values, keys
 from tests.picture import picture
@@ -218,6 +219,11 @@ def figure_table() -> str:
     )
 
 
+def value_list() -> str:
+    """Return the fields of ``--print``."""
+    return f"{code(*VALUES)}\n"
+
+
 def rule_table() -> str:
     """Return the memory rules."""
     return table(
@@ -398,6 +404,7 @@ def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "guides": guide_table,
     "figures": figure_table,
+    "fields of --print": value_list,
     "memory rules": rule_table,
     "element types": element_table,
     "conventions": convention_table,

@@ -78,6 +78,15 @@ def test_the_hook_is_torch_free() -> None:
     assert hook["entry"] == "mbv2 check --no-forward"
 
 
+def test_the_action_installs_the_cpu_build_of_torch_before_mbv2() -> None:
+    action = yaml.safe_load((ACTION / "action.yml").read_text("utf-8"))
+    (install,) = (step for step in action["runs"]["steps"] if step.get("name") == "Install")
+    torch, own = install["run"].splitlines()
+    assert torch.endswith(" torch --index-url https://download.pytorch.org/whl/cpu")
+    folder = own.split()[-1].strip('"').replace("$GITHUB_ACTION_PATH", str(ACTION))
+    assert Path(folder).resolve() == ROOT
+
+
 @pytest.mark.parametrize(("config", "code"), [(GOOD, 0), (BAD, 1)])
 @pytest.mark.parametrize("forward", ["false", "true"])
 def test_the_action_annotates_and_summarises(

@@ -23,7 +23,7 @@ from mbv2cli.gate.drift import outcomes
 from mbv2cli.gate.limits import Expectations
 from mbv2cli.gate.lock import LockedCase, read_lock, refuse_other_cases
 from mbv2cli.report.check.sentences import CheckReport
-from mbv2cli.report.formats import renderer
+from mbv2cli.report.formats import TABLE, format_of, renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.reader import Setting, read_request, read_spec
 
@@ -89,7 +89,7 @@ def check(
     output: Output = None,
     quiet: Quiet = False,
 ) -> ExitCode:
-    format_name = _format_here(format_name)
+    format_name = _format_here(format_name, output)
     render = renderer("check", format_name)
     if any(setting.key != "peak_rule" for setting in limit_settings):
         case = _case_of_flags(names or [], target_settings, run_settings, limit_settings)
@@ -115,11 +115,11 @@ def check(
     return ExitCode.DONE if holds or exit_zero else ExitCode.CHECK_FAILED
 
 
-def _format_here(name: str) -> str:
-    """Return the format that ``auto`` stands for in this environment, or the one given."""
-    if name != AUTO:
-        return name
-    return GITHUB if os.environ.get("GITHUB_ACTIONS") == "true" else "table"
+def _format_here(name: str, output: Path | None) -> str:
+    """Return the format given, or the one that ``auto`` stands for here and for this file."""
+    chosen = format_of("check", None if name == AUTO else name, output)
+    is_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    return GITHUB if name == AUTO and chosen == TABLE and is_github else chosen
 
 
 def _case_of_flags(

@@ -11,7 +11,7 @@ from mbv2cli.cli.options import DType, Output, Target, completion, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
 from mbv2cli.report.cliffs import cliffs_of
-from mbv2cli.report.formats import renderer
+from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
 
@@ -51,9 +51,9 @@ def cliffs(
         ),
     ] = LAYERWISE.name,
     dtype: DType = "float32",
-    format_name: Annotated[str, format_option("cliffs")] = "table",
+    format_name: Annotated[str | None, format_option("cliffs")] = None,
     output: Output = None,
 ) -> None:
-    render = renderer("cliffs", format_name)
+    render = renderer("cliffs", format_of("cliffs", format_name, output))
     request = read_request(target, target_settings)
     write(render(cliffs_of(request, rule_named(rule), dtype_named(dtype))), output)

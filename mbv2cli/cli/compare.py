@@ -16,7 +16,7 @@ from mbv2cli.gate.comparison import Comparison, lock_at, locked_plan, plan_of_te
 from mbv2cli.gate.comparison import compare as compared
 from mbv2cli.gate.config import find_config, lock_beside
 from mbv2cli.gate.lock import read_lock
-from mbv2cli.report.formats import renderer
+from mbv2cli.report.formats import format_of, renderer
 
 HELP = """\
 A and B are targets, TOML files or JSON reports of mbv2 summary. With --lock REVISION: \
@@ -53,10 +53,10 @@ def compare(
         bool,
         typer.Option("--exit-code", help="Exit 1 if they differ.", rich_help_panel="Output"),
     ] = False,
-    format_name: Annotated[str, format_option("compare")] = "table",
+    format_name: Annotated[str | None, format_option("compare")] = None,
     output: Output = None,
 ) -> ExitCode:
-    render = renderer("compare", format_name)
+    render = renderer("compare", format_of("compare", format_name, output))
     names = names or []
     comparison = _of_sides(names) if revision is None else _of_lock(names, revision)
     write(render(comparison), output)

@@ -79,7 +79,8 @@ class _Flag:
     @property
     def help(self) -> str:
         words = choices(self.field)
-        allowed = f" One of {', '.join(words)}." if words else ""
+        is_said = all(f"{word}:" in str(self.field.description) for word in words)
+        allowed = "" if is_said else f" One of {', '.join(words)}."
         default = f" [default: {self.default}]" if self.default != "None" else ""
         return f"{self.field.description}{allowed}{default}"
 

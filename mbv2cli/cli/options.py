@@ -32,7 +32,8 @@ Output: TypeAlias = Annotated[
     typer.Option(
         "--output",
         metavar="FILE",
-        help="Write to FILE, whole or not at all, instead of standard output.",
+        help="Write to FILE, not to standard output. Its suffix chooses the format if there is no "
+        "--format.",
         rich_help_panel="Output",
     ),
 ]
@@ -42,7 +43,7 @@ Quiet: TypeAlias = Annotated[
     typer.Option(
         "-q",
         "--quiet",
-        help="Print nothing but errors; --output is still written.",
+        help="Print only errors. --output is still written.",
         rich_help_panel="Output",
     ),
 ]
@@ -77,12 +78,16 @@ Convention: TypeAlias = Annotated[
 
 
 def format_option(command: str, *more: str) -> Any:
-    """Return ``--format`` with the formats of a command, and ``more``, to choose from."""
+    """Return ``--format`` with the formats of a command, and ``more``, to choose from.
+
+    The first is the default, unless the name of the file of ``--output`` asks for another.
+    """
     names = (*more, *FORMATS[command])
     return typer.Option(
         "--format",
         metavar="NAME",
         help=f"One of {', '.join(names)}.",
+        show_default=names[0],
         rich_help_panel="Output",
         autocompletion=completion(lambda: names),
     )

@@ -18,7 +18,7 @@ from mbv2cli.cli.progress import progress
 from mbv2cli.confirm import refuse_beyond_memory
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.errors import UserError
-from mbv2cli.report.formats import Renderer, renderer
+from mbv2cli.report.formats import TABLE, Renderer, format_of, renderer
 from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
 from mbv2cli.report.summary.values import value_names, values_text
 from mbv2cli.report.summary.view import DEFAULT_VIEW, LAYER, WAYS, View, view_of
@@ -73,13 +73,13 @@ def summary(
             rich_help_panel="Run",
         ),
     ] = False,
-    format_name: Annotated[str, format_option("summary")] = "table",
+    format_name: Annotated[str | None, format_option("summary")] = None,
     by: Annotated[
         str,
         typer.Option(
             "--by",
             metavar="NAME",
-            help=f"A row for each {', '.join(WAYS[:-1])} or {WAYS[-1]}.",
+            help=f"Show a row for each {', '.join(WAYS[:-1])} or {WAYS[-1]}.",
             rich_help_panel="Output",
             autocompletion=completion(lambda: WAYS),
         ),
@@ -109,6 +109,7 @@ def summary(
     quiet: Quiet = False,
 ) -> None:
     view = view_of(by, columns)
+    format_name = format_of("summary", format_name, None if values else output)
     render = _renderer(format_name, view, values)
     report = planned(
         read_request(target, target_settings),
@@ -121,7 +122,7 @@ def summary(
         report = run(report)
         if output:
             write(render(report), output)
-    elif format_name == "table" and not (values or output) and sys.stdout.isatty():
+    elif format_name == TABLE and not (values or output) and sys.stdout.isatty():
         _show_as_it_comes(report, run)
     else:
         write(render(run(report)), output)
@@ -132,7 +133,7 @@ def _renderer(format_name: str, view: View, values: str | None) -> Renderer:
     if values is None:
         _refuse_unused(format_name, view)
         return render
-    if format_name != "table":
+    if format_name != TABLE:
         raise UserError(f"--print and --format {format_name} exclude each other; give one of them")
     if view != DEFAULT_VIEW:
         raise UserError("--print has no rows for --by and --columns; give one or the other")

@@ -88,5 +88,5 @@ def test_nothing_is_said_to_run_when_nothing_runs() -> None:
 
 def test_a_mistake_in_the_forward_pass_is_told_after_the_plan() -> None:
     shown = on_terminal("summary", "--device", "cuda:9", columns=100)
-    assert shown.index("(planned)") < shown.index("mbv2: device cuda:9 is not there")
+    assert shown.index("(planned)") < shown.index("mbv2: --device cuda:9 cannot be used")
     assert "Traceback" not in shown

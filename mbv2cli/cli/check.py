@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from mbv2cli.cli import ExitCode
+from mbv2cli.cli.completion import configured_cases, context_completion, offer_targets
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.options import ConfigFile, Output, Quiet, format_option
@@ -36,9 +37,9 @@ With limits as flags: check one target. Without: check the cases of mbv2.toml, o
 in pyproject.toml, in this folder or above it. A forward pass confirms every number. \
 --no-forward checks the plan alone: exact, without torch.
 
-  mbv2 check --in 3 --out 64 --expand 6 --expect 1x64x224x224 --max-params 2k
+  mbv2 check --expect 1x64x224x224 --max-params 2k
 
-  mbv2 check network:width_mult=0.35 --dtype int8 --max-peak 735KiB --no-forward
+  mbv2 check network --size 96 --max-peak 3MiB --no-forward
 
   mbv2 check
 
@@ -51,6 +52,12 @@ FIRST: Final = (
 )
 
 
+def _offer(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the cases and the targets that start with what is typed, for the shell."""
+    cases = context_completion(lambda context: configured_cases(context.params["config_file"]))
+    return [*cases(ctx, incomplete), *offer_targets(ctx, incomplete)]
+
+
 @with_flags(
     target_settings=(BlockSpec, NetworkSpec, InputSpec),
     run_settings=(RunSpec,),
@@ -61,6 +68,7 @@ def check(
         list[str] | None,
         typer.Argument(
             metavar="[TARGET | CASE-GLOB…]",
+            autocompletion=_offer,
             help="With limits as flags: the target. Without: the cases to check (default: all).",
             show_default=False,
         ),

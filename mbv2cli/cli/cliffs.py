@@ -6,8 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
+from mbv2cli.cli.completion import completion
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import DType, Output, Target, completion, format_option
+from mbv2cli.cli.options import DType, Output, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
 from mbv2cli.report.cliffs import cliffs_of
@@ -22,7 +23,7 @@ Without torch.
 
   mbv2 cliffs network
 
-  mbv2 cliffs network --size 96 --peak-rule inplace-depthwise
+  mbv2 cliffs network --size 96 --peak-rule training
 
   mbv2 cliffs mcunet_035_144 --round-nearest 4 --format json
 """

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mbv2cli.cli import ExitCode
+from mbv2cli.cli.completion import completion, locked_cases, offer_targets
 from mbv2cli.cli.options import Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.errors import UserError
@@ -24,10 +25,17 @@ compare a case of mbv2.lock at that git revision with the same case now. Without
 
   mbv2 compare network network:width_mult=0.75
 
-  mbv2 compare mobilenetv2_100 mobilenetv2_110d --format markdown
+  mbv2 compare mobilenetv2_100 keras_100 --format markdown
 
   mbv2 compare --lock main edge
 """
+
+
+def _offer(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the targets or, with ``--lock``, the cases that start with what is typed."""
+    if ctx.params["revision"] is None:
+        return offer_targets(ctx, incomplete)
+    return completion(locked_cases)(ctx, incomplete)
 
 
 def compare(
@@ -35,6 +43,7 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="A B",
+            autocompletion=_offer,
             help="Two models. With --lock: the name of one case (default: the only one).",
             show_default=False,
         ),

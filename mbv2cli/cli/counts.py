@@ -18,7 +18,7 @@ they count on top of convolutions and linear layers. Exact, without torch.
 
   mbv2 counts network
 
-  mbv2 counts network:width_mult=0.5 --size 160 --format json
+  mbv2 counts network:width_mult=0.5,size=160 --format json
 """
 
 FIRST: Final = (

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mbv2cli.cli.app import COMMANDS, imported
-from mbv2cli.cli.options import completion
+from mbv2cli.cli.completion import completion
 from mbv2cli.errors import UserError, nearest
 
 HELP = """\

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from mbv2cli.cli.completion import completion, offer_targets
 from mbv2cli.costs.conventions import MAC_CONVENTIONS
 from mbv2cli.costs.memory import ELEMENT_BYTES
 from mbv2cli.report.formats import FORMATS
-from mbv2cli.specs.reader import target_names
-
-
-def completion(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Return what a shell offers while one of these names is typed. Asks for them only then."""
-    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
-
 
 Target: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="[TARGET]",
         help="block, network, a preset or a TOML file; TARGET:key=value,… overrides fields.",
-        autocompletion=completion(target_names),
+        autocompletion=offer_targets,
     ),
 ]
 Output: TypeAlias = Annotated[

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from mbv2cli.cli.completion import completion
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import DType, Output, completion, format_option
+from mbv2cli.cli.options import DType, Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.costs.memory import dtype_named
 from mbv2cli.gate.limits import Expectations, Limits
@@ -24,7 +25,7 @@ input of the preset's own size. --max-peak compares the peak by --peak-rule and 
 
   mbv2 presets keras
 
-  mbv2 presets --max-peak 320KiB --dtype int8 --max-flash 1MiB
+  mbv2 presets --max-peak 320KiB --dtype int8
 
   mbv2 summary mobilenetv2_120d --by stage
 """

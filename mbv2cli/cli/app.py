@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
+from mbv2cli.cli.completion import remember_words, use_own_bash, words_before
 from mbv2cli.cli.help_page import ROOT_HELP, CommandList, Help, help_page
 from mbv2cli.cli.imports import fast_imports
 from mbv2cli.cli.output import write, write_stdout
@@ -57,22 +58,32 @@ COMMANDS: Final[CommandList] = {
 }
 
 
-class _Command(TyperCommand):
+class Command(TyperCommand):
     """A command that says in one sentence what is mistyped, and shows its help as a page."""
 
     about: Help
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if ctx.resilient_parsing:  # the shell completes a line that is not whole yet
-            return super().parse_args(ctx, args)
-        from mbv2cli.cli.mistakes import flags_of, refuse_mistyped
+        from mbv2cli.cli.mistakes import flags_of, refuse_mistyped, takes_value
 
-        refuse_mistyped(flags_of(self, ctx), ctx.command_path, args)
+        flags = flags_of(self, ctx)
+        if ctx.resilient_parsing:
+            remember_words(ctx, args)
+            lacks_value = takes_value(flags, args[-1] if args else "")
+            return super().parse_args(ctx, args[:-1] if lacks_value else args)
+        refuse_mistyped(flags, ctx.command_path, args)
         ctx.allow_extra_args = True
         extra = super().parse_args(ctx, args)
         if extra:
             raise UserError(f"'{extra[0]}' is one word too many; try {ctx.command_path} -h")
         return extra
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Return what the shell offers for a word that starts with a hyphen."""
+        for option in self.params:
+            if isinstance(option, TyperOption) and words_before(ctx)[-1:] == option.opts[-1:]:
+                return option.shell_complete(ctx, incomplete)  # --sort -macs
+        return super().shell_complete(ctx, incomplete)
 
     def get_help_option(self, ctx: Any) -> TyperOption | None:
         return _showing_page(super().get_help_option(ctx))
@@ -116,6 +127,10 @@ class _Commands(TyperGroup):
     def get_help_option(self, ctx: Any) -> TyperOption | None:
         return _showing_page(super().get_help_option(ctx))
 
+    def _main_shell_completion(self, *arguments: Any, **named: Any) -> None:
+        use_own_bash()
+        super()._main_shell_completion(*arguments, **named)
+
     def format_help(self, ctx: Any, _formatter: Any) -> None:
         from mbv2cli.guides import topics
 
@@ -123,12 +138,12 @@ class _Commands(TyperGroup):
         write(help_page(self, ctx, Help(ROOT_HELP), {**GROUPS, **guides}), None)
 
 
-def imported(name: str) -> TyperCommand:
+def imported(name: str) -> Command:
     """Import a command and return it."""
     with fast_imports():
         module = import_module(f"mbv2cli.cli.{name}")
     alone = typer.Typer(add_completion=False)
-    alone.command(name, cls=_Command, help=COMMANDS[name])(getattr(module, name))
+    alone.command(name, cls=Command, help=COMMANDS[name])(getattr(module, name))
     command: Any = get_command(alone)
     command.about = Help(f"{COMMANDS[name]}\n\n{module.HELP}", getattr(module, "FIRST", ()))
     return command  # type: ignore[no-any-return]  # Typer says less than it returns

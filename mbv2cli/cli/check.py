@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from mbv2cli.cli import ExitCode
+from mbv2cli.cli.completion import configured_cases, context_completion, offer_targets
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.options import ConfigFile, Output, Quiet, format_option
@@ -23,7 +24,7 @@ from mbv2cli.gate.drift import outcomes
 from mbv2cli.gate.limits import Expectations
 from mbv2cli.gate.lock import LockedCase, read_lock, refuse_other_cases
 from mbv2cli.report.check.sentences import CheckReport
-from mbv2cli.report.formats import renderer
+from mbv2cli.report.formats import TABLE, format_of, renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.reader import Setting, read_request, read_spec
 
@@ -36,9 +37,9 @@ With limits as flags: check one target. Without: check the cases of mbv2.toml, o
 in pyproject.toml, in this folder or above it. A forward pass confirms every number. \
 --no-forward checks the plan alone: exact, without torch.
 
-  mbv2 check --in 3 --out 64 --expand 6 --expect 1x64x224x224 --max-params 2k
+  mbv2 check --expect 1x64x224x224 --max-params 2k
 
-  mbv2 check network:width_mult=0.35 --dtype int8 --max-peak 735KiB --no-forward
+  mbv2 check network --size 96 --max-peak 3MiB --no-forward
 
   mbv2 check
 
@@ -51,6 +52,12 @@ FIRST: Final = (
 )
 
 
+def _offer(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the cases and the targets that start with what is typed, for the shell."""
+    cases = context_completion(lambda context: configured_cases(context.params["config_file"]))
+    return [*cases(ctx, incomplete), *offer_targets(ctx, incomplete)]
+
+
 @with_flags(
     target_settings=(BlockSpec, NetworkSpec, InputSpec),
     run_settings=(RunSpec,),
@@ -61,6 +68,7 @@ def check(
         list[str] | None,
         typer.Argument(
             metavar="[TARGET | CASE-GLOB…]",
+            autocompletion=_offer,
             help="With limits as flags: the target. Without: the cases to check (default: all).",
             show_default=False,
         ),
@@ -89,7 +97,7 @@ def check(
     output: Output = None,
     quiet: Quiet = False,
 ) -> ExitCode:
-    format_name = _format_here(format_name)
+    format_name = _format_here(format_name, output)
     render = renderer("check", format_name)
     if any(setting.key != "peak_rule" for setting in limit_settings):
         case = _case_of_flags(names or [], target_settings, run_settings, limit_settings)
@@ -115,11 +123,11 @@ def check(
     return ExitCode.DONE if holds or exit_zero else ExitCode.CHECK_FAILED
 
 
-def _format_here(name: str) -> str:
-    """Return the format that ``auto`` stands for in this environment, or the one given."""
-    if name != AUTO:
-        return name
-    return GITHUB if os.environ.get("GITHUB_ACTIONS") == "true" else "table"
+def _format_here(name: str, output: Path | None) -> str:
+    """Return the format given, or the one that ``auto`` stands for here and for this file."""
+    chosen = format_of("check", None if name == AUTO else name, output)
+    is_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    return GITHUB if name == AUTO and chosen == TABLE and is_github else chosen
 
 
 def _case_of_flags(

@@ -6,12 +6,13 @@ from typing import Annotated, Final
 
 import typer
 
+from mbv2cli.cli.completion import completion
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import DType, Output, Target, completion, format_option
+from mbv2cli.cli.options import DType, Output, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
 from mbv2cli.report.cliffs import cliffs_of
-from mbv2cli.report.formats import renderer
+from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
 
@@ -22,7 +23,7 @@ Without torch.
 
   mbv2 cliffs network
 
-  mbv2 cliffs network --size 96 --peak-rule inplace-depthwise
+  mbv2 cliffs network --size 96 --peak-rule training
 
   mbv2 cliffs mcunet_035_144 --round-nearest 4 --format json
 """
@@ -51,9 +52,9 @@ def cliffs(
         ),
     ] = LAYERWISE.name,
     dtype: DType = "float32",
-    format_name: Annotated[str, format_option("cliffs")] = "table",
+    format_name: Annotated[str | None, format_option("cliffs")] = None,
     output: Output = None,
 ) -> None:
-    render = renderer("cliffs", format_name)
+    render = renderer("cliffs", format_of("cliffs", format_name, output))
     request = read_request(target, target_settings)
     write(render(cliffs_of(request, rule_named(rule), dtype_named(dtype))), output)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mbv2cli.cli import ExitCode
+from mbv2cli.cli.completion import completion, locked_cases, offer_targets
 from mbv2cli.cli.options import Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.errors import UserError
@@ -16,7 +17,7 @@ from mbv2cli.gate.comparison import Comparison, lock_at, locked_plan, plan_of_te
 from mbv2cli.gate.comparison import compare as compared
 from mbv2cli.gate.config import find_config, lock_beside
 from mbv2cli.gate.lock import read_lock
-from mbv2cli.report.formats import renderer
+from mbv2cli.report.formats import format_of, renderer
 
 HELP = """\
 A and B are targets, TOML files or JSON reports of mbv2 summary. With --lock REVISION: \
@@ -24,10 +25,17 @@ compare a case of mbv2.lock at that git revision with the same case now. Without
 
   mbv2 compare network network:width_mult=0.75
 
-  mbv2 compare mobilenetv2_100 mobilenetv2_110d --format markdown
+  mbv2 compare mobilenetv2_100 keras_100 --format markdown
 
   mbv2 compare --lock main edge
 """
+
+
+def _offer(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the targets or, with ``--lock``, the cases that start with what is typed."""
+    if ctx.params["revision"] is None:
+        return offer_targets(ctx, incomplete)
+    return completion(locked_cases)(ctx, incomplete)
 
 
 def compare(
@@ -35,6 +43,7 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="A B",
+            autocompletion=_offer,
             help="Two models. With --lock: the name of one case (default: the only one).",
             show_default=False,
         ),
@@ -53,10 +62,10 @@ def compare(
         bool,
         typer.Option("--exit-code", help="Exit 1 if they differ.", rich_help_panel="Output"),
     ] = False,
-    format_name: Annotated[str, format_option("compare")] = "table",
+    format_name: Annotated[str | None, format_option("compare")] = None,
     output: Output = None,
 ) -> ExitCode:
-    render = renderer("compare", format_name)
+    render = renderer("compare", format_of("compare", format_name, output))
     names = names or []
     comparison = _of_sides(names) if revision is None else _of_lock(names, revision)
     write(render(comparison), output)

@@ -8,7 +8,7 @@ from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Output, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.report.counts import counted
-from mbv2cli.report.formats import renderer
+from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
 
@@ -18,7 +18,7 @@ they count on top of convolutions and linear layers. Exact, without torch.
 
   mbv2 counts network
 
-  mbv2 counts network:width_mult=0.5 --size 160 --format json
+  mbv2 counts network:width_mult=0.5,size=160 --format json
 """
 
 FIRST: Final = (
@@ -32,8 +32,8 @@ def counts(
     target: Target = "block",
     *,
     target_settings: list[Setting],
-    format_name: Annotated[str, format_option("counts")] = "table",
+    format_name: Annotated[str | None, format_option("counts")] = None,
     output: Output = None,
 ) -> None:
-    render = renderer("counts", format_name)
+    render = renderer("counts", format_of("counts", format_name, output))
     write(render(counted(read_request(target, target_settings))), output)

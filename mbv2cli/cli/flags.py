@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic.fields import FieldInfo
 
-from mbv2cli.cli.options import completion
-from mbv2cli.specs import NetworkSpec
+from mbv2cli.cli.completion import completion
+from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.base import Spec, allowed_values, choices, keys
 from mbv2cli.specs.reader import Setting
 
@@ -37,6 +37,9 @@ _METAVARS: Final[Mapping[str, str]] = {
     "a count": "N",
 }
 """What the help shows for a value, by the start of the sentence that says what is allowed."""
+
+_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"device": ("auto", "cpu", "cuda", "mps", "meta")}
+"""Words that the shell offers for a field that accepts other values too."""
 
 RENAMED: Final = {"output": "--expect"}
 """Flags that are not named as their key: `--output` is where a report goes."""
@@ -64,7 +67,8 @@ class _Flag:
 
     @property
     def panel(self) -> str:
-        return " and ".join(owner.noun for owner in self.owners).capitalize()
+        owners = (BlockSpec, NetworkSpec) if self.owners == (InputSpec,) else self.owners
+        return " and ".join(owner.noun for owner in owners).capitalize()
 
     @property
     def default(self) -> str:
@@ -79,7 +83,8 @@ class _Flag:
     @property
     def help(self) -> str:
         words = choices(self.field)
-        allowed = f" One of {', '.join(words)}." if words else ""
+        is_said = all(f"{word}:" in str(self.field.description) for word in words)
+        allowed = "" if is_said else f" One of {', '.join(words)}."
         default = f" [default: {self.default}]" if self.default != "None" else ""
         return f"{self.field.description}{allowed}{default}"
 
@@ -130,7 +135,7 @@ def _signature(command: Callable[..., Any], flags: dict[str, list[_Flag]]) -> in
 
 
 def _parameter(flag: _Flag) -> inspect.Parameter:
-    words = choices(flag.field)
+    words = choices(flag.field) or _WORDS.get(flag.key, ())
     option = typer.Option(
         flag.name,
         metavar=_metavar(flag.field),

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from mbv2cli.cli.app import COMMANDS, imported
+from mbv2cli.cli.completion import completion
 from mbv2cli.cli.guide import show_guide
-from mbv2cli.cli.options import completion
 from mbv2cli.cli.output import write_stdout
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.guides import topic_names

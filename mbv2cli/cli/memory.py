@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Output, Target, format_option
 from mbv2cli.cli.output import write
-from mbv2cli.report.formats import renderer
+from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.report.memory import memory_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
@@ -33,8 +33,8 @@ def memory(
     target: Target = "block",
     *,
     target_settings: list[Setting],
-    format_name: Annotated[str, format_option("memory")] = "table",
+    format_name: Annotated[str | None, format_option("memory")] = None,
     output: Output = None,
 ) -> None:
-    render = renderer("memory", format_name)
+    render = renderer("memory", format_of("memory", format_name, output))
     write(render(memory_of(read_request(target, target_settings))), output)

@@ -42,7 +42,7 @@ def refuse_mistyped(flags: Mapping[str, TyperOption], command: str, words: Seque
     """
     target = ""
     for flag, before, word in zip(("", "", *words), ("", *words), words, strict=False):
-        is_value = _takes_value(flags, before)
+        is_value = takes_value(flags, before)
         if word[:1] in _DASHES:
             raise UserError(dash_sentence(word, "-" if is_value else "--"))
         if is_value and word.startswith("--"):
@@ -54,7 +54,7 @@ def refuse_mistyped(flags: Mapping[str, TyperOption], command: str, words: Seque
         if found := _KEY_VALUE.fullmatch(word):
             _refuse_setting(flags, target, found)
         target = word
-    if words and _takes_value(flags, words[-1]):
+    if words and takes_value(flags, words[-1]):
         raise UserError(f"{words[-1]} needs a value; try {command} -h")
 
 
@@ -69,7 +69,8 @@ def is_target(word: str) -> bool:
     return name in target_names() or name.endswith(".toml")
 
 
-def _takes_value(flags: Mapping[str, TyperOption], word: str) -> bool:
+def takes_value(flags: Mapping[str, TyperOption], word: str) -> bool:
+    """Return whether ``word`` is a flag that a value must follow."""
     return word in flags and not flags[word].is_flag
 
 

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from mbv2cli.cli.completion import completion, offer_targets
 from mbv2cli.costs.conventions import MAC_CONVENTIONS
 from mbv2cli.costs.memory import ELEMENT_BYTES
 from mbv2cli.report.formats import FORMATS
-from mbv2cli.specs.reader import target_names
-
-
-def completion(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Return what a shell offers while one of these names is typed. Asks for them only then."""
-    return lambda incomplete: [name for name in names() if name.startswith(incomplete)]
-
 
 Target: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="[TARGET]",
         help="block, network, a preset or a TOML file; TARGET:key=value,… overrides fields.",
-        autocompletion=completion(target_names),
+        autocompletion=offer_targets,
     ),
 ]
 Output: TypeAlias = Annotated[
@@ -32,7 +25,8 @@ Output: TypeAlias = Annotated[
     typer.Option(
         "--output",
         metavar="FILE",
-        help="Write to FILE, whole or not at all, instead of standard output.",
+        help="Write to FILE, not to standard output. Its suffix chooses the format if there is no "
+        "--format.",
         rich_help_panel="Output",
     ),
 ]
@@ -42,7 +36,7 @@ Quiet: TypeAlias = Annotated[
     typer.Option(
         "-q",
         "--quiet",
-        help="Print nothing but errors; --output is still written.",
+        help="Print only errors. --output is still written.",
         rich_help_panel="Output",
     ),
 ]
@@ -77,12 +71,16 @@ Convention: TypeAlias = Annotated[
 
 
 def format_option(command: str, *more: str) -> Any:
-    """Return ``--format`` with the formats of a command, and ``more``, to choose from."""
+    """Return ``--format`` with the formats of a command, and ``more``, to choose from.
+
+    The first is the default, unless the name of the file of ``--output`` asks for another.
+    """
     names = (*more, *FORMATS[command])
     return typer.Option(
         "--format",
         metavar="NAME",
         help=f"One of {', '.join(names)}.",
+        show_default=names[0],
         rich_help_panel="Output",
         autocompletion=completion(lambda: names),
     )

@@ -6,9 +6,10 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from mbv2cli.errors import UserError
 from mbv2cli.report.page import Page, fitted
@@ -80,37 +81,71 @@ def write_file(text: str, file: Path) -> None:
 def replaced(file: Path) -> Iterator[BinaryIO]:
     """Open a file that replaces ``file`` at the end, unless an exception is raised before.
 
-    A device or a pipe is written directly. Raises `UserError`.
+    A device or a pipe is written directly. Raises `UserError` if ``file`` cannot be opened,
+    written or replaced.
     """
-    try:
+    with _ErrorsOf(file):
         target = file.resolve()
-        if target.exists() and not target.is_file():
-            with target.open("wb") as stream:
-                yield stream
-        else:
-            with _unfinished(target) as stream:
-                yield stream
-    except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror}") from None
+        is_special = target.exists() and not target.is_file()
+    if is_special:
+        with _opened(target, file) as stream:
+            yield stream
+    else:
+        with _unfinished(target, file) as stream:
+            yield stream
 
 
 def append_file(result: str | Page, file: Path) -> None:
     """Add a result to the end of ``file``. Raises `UserError`."""
-    try:
-        with file.open("a", encoding="utf-8") as stream:
-            stream.write(_plain(result))
-    except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror}") from None
+    with _ErrorsOf(file), file.open("a", encoding="utf-8") as stream:
+        stream.write(_plain(result))
 
 
 @contextmanager
-def _unfinished(target: Path) -> Iterator[BinaryIO]:
+def _unfinished(target: Path, file: Path) -> Iterator[BinaryIO]:
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
     try:
-        with unfinished.open("wb") as stream:
+        with _opened(unfinished, file) as stream:
             yield stream
-        if target.exists():
-            shutil.copymode(target, unfinished)
-        unfinished.replace(target)
+        with _ErrorsOf(file):
+            if target.exists():
+                shutil.copymode(target, unfinished)
+            unfinished.replace(target)
     finally:
-        unfinished.unlink(missing_ok=True)
+        with _ErrorsOf(file):
+            unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _opened(path: Path, file: Path) -> Iterator[BinaryIO]:
+    """Open ``path``, whose errors are those of ``file``."""
+    with BufferedWriter(_NamedFile(path, file)) as stream:
+        yield stream
+
+
+class _NamedFile(FileIO):
+    """An open file whose errors name the file of the user."""
+
+    def __init__(self, path: Path, file: Path) -> None:
+        self._file = file
+        with _ErrorsOf(file):
+            super().__init__(path, "wb")
+
+    def write(self, content: Any) -> int:
+        with _ErrorsOf(self._file):
+            return super().write(content)
+
+    def close(self) -> None:
+        with _ErrorsOf(self._file):
+            super().close()
+
+
+class _ErrorsOf(AbstractContextManager[None, None]):
+    """Raises an `OSError` of the block as a `UserError` that names ``file``."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError):
+            raise UserError(f"cannot write {self._file}: {error.strerror}") from None

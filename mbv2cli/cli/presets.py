@@ -4,25 +4,51 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from mbv2cli.cli.options import Output, format_option
+import typer
+
+from mbv2cli.cli.completion import completion
+from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.options import DType, Output, format_option
 from mbv2cli.cli.output import write
-from mbv2cli.report.formats import renderer
-from mbv2cli.report.presets import preset_figures
+from mbv2cli.costs.memory import dtype_named
+from mbv2cli.gate.limits import Expectations, Limits
+from mbv2cli.report.formats import format_of, renderer
+from mbv2cli.report.presets import matching, preset_figures, within
+from mbv2cli.specs.presets import presets as named_networks
+from mbv2cli.specs.reader import Setting, read_spec
 
 HELP = """\
 Parameters, MACs (convolutions + linear) and activation peak (rule layerwise, int8) are for one \
-input of the preset's own size.
+input of the preset's own size. --max-peak compares the peak by --peak-rule and --dtype.
 
   mbv2 presets
 
-  mbv2 summary mobilenetv2_120d --by stage
+  mbv2 presets keras
 
-  mbv2 memory mcunet_035_144:classes=10
+  mbv2 presets --max-peak 320KiB --dtype int8
+
+  mbv2 summary mobilenetv2_120d --by stage
 """
 
 
+@with_flags(limit_settings=(Limits,))
 def presets(
-    *, format_name: Annotated[str, format_option("presets")] = "table", output: Output = None
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Show the presets whose name has this text, or fits this glob, such as '*_100'.",
+            show_default=False,
+            autocompletion=completion(named_networks),
+        ),
+    ] = "",
+    *,
+    limit_settings: list[Setting],
+    dtype: DType = "float32",
+    format_name: Annotated[str | None, format_option("presets")] = None,
+    output: Output = None,
 ) -> None:
-    render = renderer("presets", format_name)
-    write(render(preset_figures()), output)
+    render = renderer("presets", format_of("presets", format_name, output))
+    limits = read_spec(Expectations, limit_settings)
+    dtype_named(dtype)
+    write(render(within(preset_figures(matching(name)), limits, dtype)), output)

@@ -10,17 +10,18 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
+from mbv2cli.cli.completion import completion, list_completion
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
-from mbv2cli.cli.options import Convention, Output, Quiet, Target, completion, format_option
+from mbv2cli.cli.options import Convention, Output, Quiet, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.confirm import refuse_beyond_memory
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.errors import UserError
-from mbv2cli.report.formats import Renderer, renderer
+from mbv2cli.report.formats import TABLE, Renderer, format_of, renderer
 from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
-from mbv2cli.report.summary.values import value_names, values_text
+from mbv2cli.report.summary.values import VALUES, value_names, values_text
 from mbv2cli.report.summary.view import DEFAULT_VIEW, LAYER, WAYS, View, view_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.reader import Setting, read_request, read_spec
@@ -37,7 +38,7 @@ exact, at once, without torch.
 
   mbv2 summary network --width-mult 0.5 --size 160
 
-  mbv2 summary network --no-forward --print output_shape,params,macs
+  mbv2 summary network --no-forward --print params,macs
 
   mbv2 summary network:width_mult=0.35,size=96 --format json
 """
@@ -73,13 +74,13 @@ def summary(
             rich_help_panel="Run",
         ),
     ] = False,
-    format_name: Annotated[str, format_option("summary")] = "table",
+    format_name: Annotated[str | None, format_option("summary")] = None,
     by: Annotated[
         str,
         typer.Option(
             "--by",
             metavar="NAME",
-            help=f"A row for each {', '.join(WAYS[:-1])} or {WAYS[-1]}.",
+            help=f"Show a row for each {', '.join(WAYS[:-1])} or {WAYS[-1]}.",
             rich_help_panel="Output",
             autocompletion=completion(lambda: WAYS),
         ),
@@ -92,6 +93,7 @@ def summary(
             help="Show these columns of table, csv or markdown, such as name,params. A wrong "
             "name lists every name.",
             rich_help_panel="Output",
+            autocompletion=list_completion(lambda ctx: view_of(ctx.params["by"], None).all_columns),
         ),
     ] = None,
     convention_name: Convention = CONV_LINEAR.key,
@@ -104,11 +106,13 @@ def summary(
             help="Print only these values, one a line, such as params,macs. A wrong name "
             "lists every name.",
             rich_help_panel="Output",
+            autocompletion=list_completion(lambda _ctx: VALUES),
         ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
     view = view_of(by, columns)
+    format_name = format_of("summary", format_name, None if values else output)
     render = _renderer(format_name, view, values)
     report = planned(
         read_request(target, target_settings),
@@ -121,7 +125,7 @@ def summary(
         report = run(report)
         if output:
             write(render(report), output)
-    elif format_name == "table" and not (values or output) and sys.stdout.isatty():
+    elif format_name == TABLE and not (values or output) and sys.stdout.isatty():
         _show_as_it_comes(report, run)
     else:
         write(render(run(report)), output)
@@ -132,7 +136,7 @@ def _renderer(format_name: str, view: View, values: str | None) -> Renderer:
     if values is None:
         _refuse_unused(format_name, view)
         return render
-    if format_name != "table":
+    if format_name != TABLE:
         raise UserError(f"--print and --format {format_name} exclude each other; give one of them")
     if view != DEFAULT_VIEW:
         raise UserError("--print has no rows for --by and --columns; give one or the other")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from mbv2cli.cli import ExitCode
+from mbv2cli.cli.completion import list_completion, offer_targets
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Convention, DType, Quiet, format_option
 from mbv2cli.cli.output import write
@@ -17,6 +19,7 @@ from mbv2cli.costs.memory import dtype_named
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
 from mbv2cli.report.formats import refuse_other_formats, renderer
+from mbv2cli.search.figures import figure_names
 from mbv2cli.search.query import SearchOptions, read_query
 from mbv2cli.search.space import Space, read_space, read_space_file
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
@@ -30,19 +33,24 @@ stage too. Figures are exact, millions of models a second, without torch. Figure
 --pareto and --where: {_FIGURES}, \
 height, width, size, and the fields that are numbers.
 
-  mbv2 sweep network --width-mult 0.35:1:0.05 --size 96:256:16 --max-macs 50M
+  mbv2 sweep network --size 96:256:16 --pareto peak,-macs
 
-  mbv2 sweep network --width-mult 0.1:1:0.05 --pareto peak,-macs --plot p.svg
+  mbv2 sweep network --width-mult 0.1,0.5,1 --plot p.svg
 
-  mbv2 sweep --in 8:64:8 --size 32 --where 'peak < 20*params' --sort macs
+  mbv2 sweep --in 8:64:8 --where 'peak < 20*params'
 
-  mbv2 sweep --space space.toml --sample 10M --max-flash 1MiB --cdf
+  mbv2 sweep --space space.toml --sample 10M --cdf
 """
 
 FIRST: Final = (
     *("--width-mult", "--size", "--expand", "--max-params", "--max-macs"),
     *("--max-peak", "--sort", "--pareto", "--sample", "--output"),
 )
+
+
+def _figures_of(context: typer.Context) -> Iterable[str]:
+    """Return the figures of the space of a target, for the shell."""
+    return figure_names(read_space(context.params["target"] or "block", []))
 
 
 @with_flags(
@@ -55,6 +63,7 @@ def sweep(
         str | None,
         typer.Argument(
             metavar="[TARGET]",
+            autocompletion=offer_targets,
             help="block, network, a preset or a TOML file. The flags vary its fields.",
             show_default="block",
         ),
@@ -88,6 +97,7 @@ def sweep(
             metavar="[-]FIGURE",
             help="List by this figure, smallest first; -FIGURE: largest first.",
             rich_help_panel="Search",
+            autocompletion=list_completion(_figures_of),
         ),
     ] = "-macs",
     pareto: Annotated[
@@ -98,6 +108,7 @@ def sweep(
             help="List the Pareto front of two or three figures: smaller is better; put - before a "
             "figure to prefer larger values.",
             rich_help_panel="Search",
+            autocompletion=list_completion(_figures_of),
         ),
     ] = None,
     cdf: Annotated[

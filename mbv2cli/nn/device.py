@@ -17,13 +17,18 @@ from mbv2cli.specs.units import bytes_text
 def resolve_device(name: str) -> torch.device:
     """Return the device of this name; ``auto`` is cuda, else mps, else cpu.
 
-    Raises `UserError` if there is none, saying which are there.
+    Raises `UserError` that names the devices of this machine if it lacks this one.
     """
     there = available_devices()
     if name == "auto":
         return torch.device(next(device for device in ("cuda:0", "mps", "cpu") if device in there))
     if (f"{name}:0" if name == "cuda" else name) not in there:
-        raise UserError(f"device {name} is not there (here are {', '.join(there)})")
+        kind = name.partition(":")[0]
+        lacks = name if any(one.startswith(kind) for one in there) else f"{kind.upper()} device"
+        raise UserError(
+            f"--device {name} cannot be used: this machine has no {lacks}; "
+            f"use {', '.join(there)} or auto"
+        )
     return torch.device(name)
 
 

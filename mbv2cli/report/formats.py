@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from mbv2cli.errors import UserError, nearest
@@ -35,6 +36,49 @@ FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
     "compare": {"table": "compare", "json": "compare", "markdown": "compare"},
 }
 """By command and format, the module in this room that has the function ``as_FORMAT``."""
+
+
+TABLE: Final = "table"
+"""The format of every command for people."""
+
+_SUFFIXES: Final[Mapping[str, str]] = {
+    ".json": "json",
+    ".csv": "csv",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".xml": "junit",
+}
+"""The format that the name of a file asks for."""
+
+_OTHER_SUFFIXES: Final = frozenset(
+    (
+        *(".svg", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".pdf"),
+        *(".ps", ".eps", ".html", ".htm", ".doc", ".docx", ".ppt", ".pptx", ".xls", ".xlsx"),
+        *(".ods", ".tsv", ".jsonl", ".yaml", ".yml", ".toml", ".parquet", ".feather", ".arrow"),
+        *(".npy", ".npz", ".pkl", ".pt", ".pth", ".onnx", ".tflite", ".zip", ".gz"),
+    )
+)
+"""Names of files that have another content than any format."""
+
+
+def format_of(command: str, name: str | None, file: Path | None) -> str:
+    """Return the format ``name`` or, without one, the format that the name of ``file`` asks for.
+
+    A name without a suffix, or with any other, is that of a table. Raises `UserError` if there is
+    no such format, or if nothing that the command writes belongs in such a file.
+    """
+    formats = FORMATS[command]
+    if name is not None:
+        refuse_other_formats(command, name)
+        return name
+    suffix = file.suffix.lower() if file else ""
+    asked = _SUFFIXES.get(suffix, TABLE)
+    if asked in formats and suffix not in _OTHER_SUFFIXES:
+        return asked
+    raise UserError(
+        f"--output {file}: mbv2 {command} does not write {suffix}; "
+        f"give --format, one of {', '.join(formats)}, or a file such as {command}.txt"
+    )
 
 
 def renderer(command: str, name: str) -> Renderer:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Final, Literal
 
 from pydantic import Field
 
 from mbv2cli.costs.figures import PEAK, Counting
+from mbv2cli.errors import UserError, nearest
+from mbv2cli.gate.limits import Expectations, verdicts
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.report.document import Document, Part
@@ -28,9 +31,33 @@ class PresetFigures:
     peak_bytes: int
 
 
-def preset_figures() -> tuple[PresetFigures, ...]:
-    """Return the figures of every preset. Loads no torch."""
-    return tuple(map(_figures, presets().values()))
+def matching(name: str) -> tuple[Preset, ...]:
+    """Return the presets whose name has the text ``name`` or fits it as a glob.
+
+    Raises `UserError` if there is none.
+    """
+    glob = name.lower() if any(sign in name for sign in "*?[") else f"*{name.lower()}*"
+    found = tuple(one for one in presets().values() if fnmatchcase(one.name, glob))
+    if not found:
+        raise UserError(
+            f"no preset has '{name}' in its name; mbv2 presets lists every preset"
+            f"{nearest(name, presets())}"
+        )
+    return found
+
+
+def preset_figures(chosen: Iterable[Preset]) -> tuple[PresetFigures, ...]:
+    """Return the figures of presets. Loads no torch."""
+    return tuple(map(_figures, chosen))
+
+
+def within(
+    figures: Iterable[PresetFigures], limits: Expectations, dtype: str
+) -> tuple[PresetFigures, ...]:
+    """Return the presets that keep all limits; the peak is that of ``dtype``."""
+    return tuple(
+        one for one in figures if all(said.holds for said in verdicts(limits, one.plan, dtype))
+    )
 
 
 def _figures(preset: Preset) -> PresetFigures:

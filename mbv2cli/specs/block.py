@@ -40,7 +40,7 @@ class BlockSpec(Spec):
         6,
         description="Expand ratio t: hidden channels = round(in × t); at 1 there is no expansion.",
     )
-    kernel: Kernel = Field(3, description="Side of the depthwise kernel, odd.")
+    kernel: Kernel = Field(3, description="Side of the depthwise kernel, an odd number.")
     dilation: Dilation = Field(1, description="Dilation of the depthwise convolution.")
     act: Activation = Field("relu", description="Activation function.")
 

@@ -63,7 +63,7 @@ class Stage(FrozenModel):
     stride: Stride = Field(
         1, validation_alias="s", serialization_alias="s", description="Stride of the first block."
     )
-    kernel: Kernel = Field(3, description="Side of the depthwise kernel, odd.")
+    kernel: Kernel = Field(3, description="Side of the depthwise kernel, an odd number.")
     dilation: Dilation = Field(1, description="Dilation of the depthwise convolutions.")
 
 
@@ -221,7 +221,8 @@ class NetworkSpec(Spec):
     )
     head_scaling: HeadScaling = Field(
         "widen",
-        description="widen: α scales the head if α is above 1. scaled: always. fixed: never.",
+        description="widen: α scales the head if α is above 1. scaled: α scales the head. "
+        "fixed: α does not.",
     )
     act: Activation = Field("relu6", description="Activation function.")
 

@@ -16,7 +16,9 @@ class InputSpec(Spec):
 
     noun = "input"
 
-    size: Size = Field((224, 224), description="Input height × width in pixels.")
+    size: Size = Field(
+        (224, 224), description="Input size in pixels: one side, such as 96, or HEIGHTxWIDTH."
+    )
     batch: Batch = Field(1, description="Number of inputs in one forward pass.")
 
 
@@ -27,7 +29,8 @@ class RunSpec(Spec):
 
     device: Device = Field(
         "auto",
-        description="cpu, cuda, cuda:N, mps, meta, or auto: cuda if present, else mps, else cpu.",
+        description="Device of the forward pass: cpu, cuda, cuda:N, mps or meta. auto is cuda if "
+        "this machine has it, else mps, else cpu.",
     )
     dtype: DType = Field("float32", description="Element type of weights and input.")
     seed: Seed = Field(0, description="Random seed of weights and input.")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mbv2cli.cli.output import replaced
+from mbv2cli.errors import UserError
 from tests.process import Result, mbv2_here
 
 MISTAKES = [
@@ -61,7 +63,11 @@ MISTAKES = [
     ("--dtype float23", "did you mean 'float32'?"),
     ("--dtype int8", "no forward pass runs in int8"),
     ("--device gpu", "--device must be one of auto, cpu"),
-    ("--device cuda:99", "device cuda:99 is not there (here are cpu"),
+    (
+        "--device cuda",
+        "--device cuda cannot be used: this machine has no CUDA device; use cpu, meta",
+    ),
+    ("--device cuda:99", "this machine has no CUDA device; use cpu, meta or auto\n"),
     ("--seed -1", "--seed must be"),
     ("--size 60000 --batch 1000", "--force"),
     ("--output missing/file.txt", "cannot write missing/file.txt"),
@@ -121,3 +127,68 @@ def test_a_full_disk_is_told() -> None:
     assert_one_sentence(
         mbv2_here("summary", "--no-forward", "--output", "/dev/full"), "No space left"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "formats"),
+    [
+        ("summary --no-forward --output a.json", "summary --no-forward --format json"),
+        ("summary --no-forward --output a.CSV", "summary --no-forward --format csv"),
+        ("summary --no-forward --output a.md", "summary --no-forward --format markdown"),
+        ("counts --output a.json", "counts --format json"),
+        ("memory --output a.json", "memory --format json"),
+        ("cliffs --output a.json", "cliffs --format json"),
+        ("presets --output a.json", "presets --format json"),
+        ("compare block network --output a.md", "compare block network --format markdown"),
+        ("check --max-params 2k --no-forward --output a.json", "check --format json"),
+        ("check --max-params 2k --no-forward --output a.xml", "check --format junit"),
+        ("memory --output a.txt", "memory"),
+        ("memory --output a.log", "memory"),
+        ("memory --output a", "memory"),
+        ("memory --output a.json --format table", "memory"),
+        ("memory --output a.svg --format json", "memory --format json"),
+        ("summary --no-forward --print macs --output a.csv", "summary --no-forward --print macs"),
+    ],
+)
+def test_the_suffix_of_the_output_chooses_the_format(
+    line: str, formats: str, tmp_path: Path
+) -> None:
+    assert mbv2_here(*line.split(), cwd=tmp_path) == (0, "", "")
+    (file,) = tmp_path.iterdir()
+    command, *rest = formats.split()
+    more = ["--max-params", "2k", "--no-forward"] if command == "check" else []
+    assert file.read_text() == mbv2_here(command, *more, *rest).stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("summary --output block.svg", "does not write .svg; give --format, one of table, json"),
+        ("memory --output a.csv", "mbv2 memory does not write .csv; give --format, one of table"),
+        ("counts --output a.xlsx", "mbv2 counts does not write .xlsx"),
+        ("presets --output a.parquet", "mbv2 presets does not write .parquet"),
+        ("compare block network --output a.xml", "mbv2 compare does not write .xml"),
+        ("check --max-params 2k --output a.pdf", "one of table, json, github, junit, markdown"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(line: str, words: str, tmp_path: Path) -> None:
+    assert_one_sentence(mbv2_here(*line.split(), cwd=tmp_path), words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_errors_of_the_file_are_told_as_errors_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionRefusedError), replaced(tmp_path / "a.csv"):
+        raise ConnectionRefusedError
+    for file, words in ((tmp_path / "b" / "a.csv", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(UserError, match=rf"cannot write {file}: {words}"), replaced(file):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_an_error_of_the_file(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    full = tmp_path / "full.csv"
+    full.symlink_to("/dev/full")
+    with pytest.raises(UserError, match=f"cannot write {full}: No space"), replaced(full) as stream:
+        stream.write(b"x" * 2**20)

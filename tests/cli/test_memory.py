@@ -60,6 +60,9 @@ def test_json_has_the_timeline_of_every_rule() -> None:
         ("cliffs network --dtype int9", "did you mean 'int8'?"),
         ("memory nework", "did you mean 'network'?"),
         ("memory --format csv", "--format must be one of table, json"),
+        ("presets kerass", "no preset has 'kerass' in its name; mbv2 presets lists every preset"),
+        ("presets --dtype int9", "did you mean 'int8'?"),
+        ("presets --max-peak much", "--max-peak must be bytes such as 512KiB"),
         ("presets --format yaml", "--format must be one of table, json"),
         ("summary --by stge", "did you mean 'stage'?"),
         ("summary --columns macs,prams", "did you mean 'params'?"),
@@ -78,3 +81,28 @@ def test_mistakes(line: str, words: str) -> None:
     assert result.stderr.startswith("mbv2: ")
     assert result.stderr.count("\n") == 1
     assert words in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("keras", [f"keras_{width}" for width in ("035", "050", "075", "100", "130", "140")]),
+        ("KERAS_1", ["keras_100", "keras_130", "keras_140"]),
+        ("hf*96", ["hf_035_96"]),
+        ("--max-peak 320KiB --dtype int8", ["hf_035_96", "mcunet_035_144"]),
+        ("--max-peak 320KiB", []),
+        ("hf --max-peak 320KiB --dtype float16", ["hf_035_96"]),
+        ("hf_035 --max-peak 135KiB --dtype int8", ["hf_035_96"]),
+        ("hf_035 --max-peak 135KiB --dtype int8 --peak-rule training", []),
+        ("torchvision --max-params 1", []),
+    ],
+)
+def test_presets_are_chosen_by_name_and_limits(line: str, names: list[str]) -> None:
+    result = mbv2_here("presets", *line.split(), "--format", "json")
+    assert (result.code, result.stderr) == (0, "")
+    assert [one["name"] for one in json.loads(result.stdout)["presets"]] == names
+
+
+def test_cliffs_counts_as_every_command_does() -> None:
+    document = json.loads(mbv2_here("cliffs", "network", "--format", "json").stdout)
+    assert (document["rule"], document["dtype"]) == ("layerwise", "float32")

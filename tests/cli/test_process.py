@@ -81,6 +81,8 @@ def test_what_is_piped_does_not_load_rich() -> None:
     assert "rich" not in modules_of_command("summary", "--no-forward", "--by", "stage")
     assert "rich" not in modules_of_command("summary", "--no-forward", "--format", "json")
     assert "rich" not in modules_of_command("counts", "network")
+    assert "rich" not in modules_of_command("--help")
+    assert "rich" not in modules_of_command("summary", "--help")
 
 
 def test_a_closed_pipe_is_silent() -> None:

@@ -88,5 +88,13 @@ def test_nothing_is_said_to_run_when_nothing_runs() -> None:
 
 def test_a_mistake_in_the_forward_pass_is_told_after_the_plan() -> None:
     shown = on_terminal("summary", "--device", "cuda:9", columns=100)
-    assert shown.index("(planned)") < shown.index("mbv2: device cuda:9 is not there")
+    assert shown.index("(planned)") < shown.index("mbv2: --device cuda:9 cannot be used")
     assert "Traceback" not in shown
+
+
+def test_the_help_fits_the_terminal() -> None:
+    shown = on_terminal("-h", columns=60)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert "  mbv2 check network --max-params 4M --no-forward" in lines
+    assert "\x1b[1mInspect:\x1b[0m" in shown

@@ -82,3 +82,18 @@ def test_memory_is_refused_by_what_is_free(monkeypatch: pytest.MonkeyPatch) -> N
     device.refuse_beyond_memory(RunSpec(device="cpu"), (1, 3, 8, 8), fits)
     with pytest.raises(UserError, match=r"1,024\.00 KiB.*1,024\.00 KiB free"):
         device.refuse_beyond_memory(RunSpec(device="cpu"), (1, 3, 8, 8), fits + 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cuda:3", "--device cuda:3 cannot be used: this machine has no cuda:3; use cpu, cuda:0"),
+        ("mps", "--device mps cannot be used: this machine has no MPS device; use cpu, cuda:0, "),
+    ],
+)
+def test_a_device_that_this_machine_lacks(
+    name: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "available_devices", lambda: ("cpu", "cuda:0", "meta"))
+    with pytest.raises(UserError, match=words):
+        device.resolve_device(name)

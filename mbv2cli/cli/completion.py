@@ -1,0 +1,147 @@
+"""What the shell offers while a command line is typed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import typer
+from typer._click.shell_completion import CompletionItem, add_completion_class, split_arg_string
+from typer._completion_classes import BashComplete
+
+from mbv2cli.errors import UserError
+
+Offer: TypeAlias = Callable[[typer.Context, str], list[str]]
+"""Returns the words that start with what is typed so far."""
+
+_BREAKS: Final = frozenset({":", "=", ":="})
+"""Signs that bash takes for words of their own."""
+
+
+def completion(names: Callable[[], Iterable[str]]) -> Offer:
+    """Return the offer of these names. Asks for them only when a word is typed."""
+    return context_completion(lambda _context: names())
+
+
+def context_completion(names: Callable[[typer.Context], Iterable[str]]) -> Offer:
+    """Return the offer of the names that fit the words typed before.
+
+    A file that has a mistake has no names: the command itself says what the mistake is.
+    """
+
+    def offer(ctx: typer.Context, incomplete: str) -> list[str]:
+        try:
+            return [name for name in names(ctx) if name.startswith(incomplete)]
+        except UserError:
+            return []
+
+    return offer
+
+
+def list_completion(names: Callable[[typer.Context], Iterable[str]]) -> Offer:
+    """Return the offer of names with commas between them, each once.
+
+    A ``-`` before a name stays: it reverses an order.
+    """
+
+    def offer(ctx: typer.Context, incomplete: str) -> list[str]:
+        before, comma, typed = incomplete.rpartition(",")
+        given = {name.removeprefix("-") for name in before.split(",")}
+        sign = "-" if typed.startswith("-") else ""
+        found = context_completion(names)(ctx, typed.removeprefix("-"))
+        return [f"{before}{comma}{sign}{name}" for name in found if name not in given]
+
+    return offer
+
+
+def target_words(typed: str) -> Iterable[str]:
+    """Return the targets or, after ``TARGET:``, the target with each key that is not given yet.
+
+    After ``TARGET:key=``, return the target with each value of the key, if these are words.
+    Raises `UserError` if there is no such target.
+    """
+    from mbv2cli.specs.base import choices, keys
+    from mbv2cli.specs.reader import KINDS, read_target, target_names
+    from mbv2cli.specs.run import InputSpec
+
+    name, colon, inline = typed.partition(":")
+    if not colon:
+        return target_names()
+    before, comma, last = inline.rpartition(",")
+    start = f"{name}:{before}{comma}"
+    kind, _, _ = read_target(name)
+    fields = {**keys(KINDS[kind]), **keys(InputSpec)}
+    key, equals, _ = last.partition("=")
+    if equals:
+        return [f"{start}{key}={word}" for word in (choices(fields[key]) if key in fields else ())]
+    given = {pair.partition("=")[0] for pair in before.split(",")}
+    return [f"{start}{one}=" for one in fields if one not in given]
+
+
+def offer_targets(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the targets that start with what is typed."""
+    return context_completion(lambda _context: target_words(incomplete))(ctx, incomplete)
+
+
+def configured_cases(file: Path | None) -> Iterable[str]:
+    """Return the names of the cases of a file, by default of the nearest configuration.
+
+    Raises `UserError` if there is none, or if it has mistakes.
+    """
+    from mbv2cli.gate.config import find_config, read_config
+
+    return [case.name for case in read_config(file or find_config(Path.cwd())).cases]
+
+
+def locked_cases() -> Iterable[str]:
+    """Return the names of the cases of the nearest lock. Raises `UserError` if there is none."""
+    from mbv2cli.gate.config import find_config, lock_beside
+    from mbv2cli.gate.lock import read_lock
+
+    return read_lock(lock_beside(find_config(Path.cwd())))
+
+
+class _Bash(BashComplete):
+    """Takes words together that bash splits at ``:`` and ``=``.
+
+    Bash replaces only what is behind the last of these signs, so only that is offered.
+    """
+
+    replaced: str = ""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        words = split_arg_string(os.environ["COMP_WORDS"])
+        last = int(os.environ["COMP_CWORD"])
+        whole: list[str] = []
+        joins = False
+        for word in [*words, ""][1 : last + 1]:
+            if whole and (joins or word in _BREAKS):
+                whole[-1] += word
+            else:
+                whole.append(word)
+            joins = word in _BREAKS
+        current = words[last] if last < len(words) and words[last] not in _BREAKS else ""
+        incomplete = whole.pop() if whole else ""
+        self.replaced = incomplete.removesuffix(current)
+        return whole, incomplete
+
+    def format_completion(self, item: CompletionItem) -> str:
+        return str(item.value).removeprefix(self.replaced)
+
+
+def use_own_bash() -> None:
+    """Complete the words of bash by our rules from now on."""
+    add_completion_class(_Bash, "bash")
+
+
+def words_before(context: Any) -> list[str]:
+    """Return the words typed before the incomplete one."""
+    words: list[str] = context.meta.get(__name__, [])
+    return words
+
+
+def remember_words(context: Any, words: list[str]) -> None:
+    """Keep the words of a line that is not whole yet, for `words_before`."""
+    context.meta[__name__] = list(words)

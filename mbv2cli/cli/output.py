@@ -7,9 +7,8 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
 from mbv2cli.errors import UserError
 from mbv2cli.report.page import Page, fitted
@@ -119,25 +118,32 @@ def _unfinished(target: Path, file: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def _opened(path: Path, file: Path) -> Iterator[BinaryIO]:
     """Open ``path``, whose errors are those of ``file``."""
-    with BufferedWriter(_NamedFile(path, file)) as stream:
-        yield stream
+    with _ErrorsOf(file):
+        stream = path.open("wb")
+    try:
+        yield cast("BinaryIO", _NamedStream(stream, file))
+    finally:
+        with _ErrorsOf(file):
+            stream.close()
 
 
-class _NamedFile(FileIO):
+class _NamedStream:
     """An open file whose errors name the file of the user."""
 
-    def __init__(self, path: Path, file: Path) -> None:
+    def __init__(self, stream: BinaryIO, file: Path) -> None:
+        self._stream = stream
         self._file = file
-        with _ErrorsOf(file):
-            super().__init__(path, "wb")
 
-    def write(self, content: Any) -> int:
+    def write(self, content: bytes) -> int:
         with _ErrorsOf(self._file):
-            return super().write(content)
+            return self._stream.write(content)
 
-    def close(self) -> None:
+    def flush(self) -> None:
         with _ErrorsOf(self._file):
-            super().close()
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class _ErrorsOf(AbstractContextManager[None, None]):

@@ -71,6 +71,12 @@ Classes = Annotated[
     Field(ge=0, le=MAX_CLASSES),
     Allowed(f"a whole number from 0 (no classifier) to {MAX_CLASSES}"),
 ]
+HeadChannels = Annotated[
+    int,
+    Number,
+    Field(ge=0, le=MAX_CHANNELS),
+    Allowed(f"a whole number from 0 (no head convolution) to {MAX_CHANNELS}"),
+]
 Stride = Annotated[int, Number, Field(ge=1, le=MAX_STRIDE)]
 Kernel = Annotated[
     int,

@@ -23,6 +23,7 @@ from mbv2cli.specs.fields import (
     DepthMult,
     Dilation,
     Expand,
+    HeadChannels,
     HeadScaling,
     Kernel,
     Probability,
@@ -118,7 +119,9 @@ def scaled_stem(stem: int, scaling: StemScaling, width_mult: float, divisor: int
 
 
 def scaled_head(head: int, scaling: HeadScaling, width_mult: float, divisor: int) -> int:
-    """Return the output channels of the last 1×1 convolution (paper, section 6.1.1: widen)."""
+    """Return the output channels of the head (paper, section 6.1.1: widen); 0 stays 0."""
+    if not head:
+        return 0
     match scaling:
         case "fixed":
             return head
@@ -213,8 +216,10 @@ class NetworkSpec(Spec):
     stem: Channels = Field(
         32, description="Channels of the first convolution, before the width multiplier."
     )
-    head: Channels = Field(
-        1280, description="Channels of the last 1×1 convolution, before the width multiplier."
+    head: HeadChannels = Field(
+        1280,
+        description="Channels of the head, the last 1×1 convolution, before the width multiplier; "
+        "0 leaves out the head.",
     )
     stem_scaling: StemScaling = Field(
         "scaled", description="scaled: α scales the stem. fixed: α does not."
@@ -250,7 +255,7 @@ class NetworkSpec(Spec):
 
     @property
     def head_channels(self) -> int:
-        """Output channels of the last 1×1 convolution."""
+        """Output channels of the head, the last 1×1 convolution; 0 if there is no head."""
         return scaled_head(self.head, self.head_scaling, self.width_mult, self.round_nearest)
 
     @cached_property

@@ -41,7 +41,7 @@ _NETWORK: Final[Choices] = {
     "output_stride": st.sampled_from([2, 4, 8, 16, 32]),
     "dropout": st.sampled_from([0, 0.2, 0.5]),
     "stem": st.integers(1, 40),
-    "head": st.integers(1, 64),
+    "head": st.integers(0, 64),
     "stem_scaling": st.sampled_from(get_args(StemScaling)),
     "head_scaling": st.sampled_from(get_args(HeadScaling)),
     "act": activations,

@@ -49,6 +49,16 @@ def test_published_figures(row: dict[str, str]) -> None:
         assert round(scaled, int(row["decimals"])) == float(row["value"])
 
 
+@pytest.mark.parametrize(
+    ("name", "output_shape"),
+    [("deeplab_os16", (1, 320, 33, 33)), ("deeplab_os8", (1, 320, 65, 65))],
+)
+def test_the_backbone_of_deeplab_ends_at_its_last_block(
+    name: str, output_shape: tuple[int, ...]
+) -> None:
+    assert plan_of_preset(name).output_shape == output_shape
+
+
 def test_every_preset_has_a_published_figure() -> None:
     assert {row["preset"] for row in FIGURES} == set(presets())
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError
+from mbv2cli.specs.fields import HeadScaling
 from mbv2cli.specs.network import scale_channels
 from tests.reference_tables import rows
 from tests.strategies import block_specs, network_specs
@@ -89,6 +93,19 @@ def test_scaled_channels_are_those_of_tf_slim(
 
 def test_no_width_multiplier_below_one_makes_the_head_narrower() -> None:
     assert NetworkSpec(width_mult=0.35).head_channels == 1280
+
+
+@given(network_specs(), st.sampled_from(get_args(HeadScaling)))
+def test_no_head_stays_no_head_at_every_width(spec: NetworkSpec, scaling: HeadScaling) -> None:
+    values = spec.model_dump(by_alias=True)
+    without = NetworkSpec.model_validate({**values, "head": 0, "head_scaling": scaling})
+    assert without.head_channels == 0
+    assert without.blocks == spec.blocks
+
+
+def test_the_message_of_a_wrong_head_says_what_0_means() -> None:
+    with pytest.raises(UserError, match=r"head must be .* from 0 \(no head convolution\) to 65536"):
+        NetworkSpec(head=-1)
 
 
 @pytest.mark.parametrize("size", [(224, 320), "224x320", [224, 320]])

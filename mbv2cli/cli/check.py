@@ -23,7 +23,7 @@ from mbv2cli.gate.drift import outcomes
 from mbv2cli.gate.limits import Expectations
 from mbv2cli.gate.lock import LockedCase, read_lock, refuse_other_cases
 from mbv2cli.report.check.sentences import CheckReport
-from mbv2cli.report.formats import renderer
+from mbv2cli.report.formats import format_named, renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.reader import Setting, read_request, read_spec
 
@@ -114,8 +114,8 @@ def check(
 
 def _format_here(name: str) -> str:
     """Return the format that ``auto`` stands for in this environment, or the one given."""
-    if name != AUTO:
-        return name
+    if name.lower() != AUTO:
+        return format_named("check", name)
     return GITHUB if os.environ.get("GITHUB_ACTIONS") == "true" else "table"
 
 

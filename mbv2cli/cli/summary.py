@@ -18,7 +18,7 @@ from mbv2cli.cli.progress import progress
 from mbv2cli.confirm import refuse_beyond_memory
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.errors import UserError
-from mbv2cli.report.formats import Renderer, renderer
+from mbv2cli.report.formats import Renderer, format_named, renderer
 from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
 from mbv2cli.report.summary.values import VALUES, value_names, values_text
 from mbv2cli.report.summary.view import DEFAULT_VIEW, LAYER, WAYS, View, view_of
@@ -103,7 +103,7 @@ def summary(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    view = view_of(by, columns)
+    view, format_name = view_of(by, columns), format_named("summary", format_name)
     render = _renderer(format_name, view, values)
     report = planned(
         read_request(target, target_settings),

@@ -17,6 +17,7 @@ from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.fields import (
     MAX_EXPAND,
     Activation,
+    ActivationWord,
     Allowed,
     Channels,
     Classes,
@@ -25,10 +26,12 @@ from mbv2cli.specs.fields import (
     Expand,
     HeadChannels,
     HeadScaling,
+    HeadScalingWord,
     Kernel,
     Probability,
     Repeats,
     StemScaling,
+    StemScalingWord,
     Stride,
     WidthMult,
 )
@@ -221,14 +224,14 @@ class NetworkSpec(Spec):
         description="Channels of the head, the last 1×1 convolution, before the width multiplier; "
         "0 leaves out the head.",
     )
-    stem_scaling: StemScaling = Field(
+    stem_scaling: StemScalingWord = Field(
         "scaled", description="scaled: α scales the stem. fixed: α does not."
     )
-    head_scaling: HeadScaling = Field(
+    head_scaling: HeadScalingWord = Field(
         "widen",
         description="widen: α scales the head if α is above 1. scaled: always. fixed: never.",
     )
-    act: Activation = Field("relu6", description="Activation function.")
+    act: ActivationWord = Field("relu6", description="Activation function.")
 
     @field_validator("output_stride")
     @classmethod

@@ -35,7 +35,7 @@ from mbv2cli.specs.fields import (
     Stride,
     WidthMult,
 )
-from mbv2cli.specs.stage_text import read_stages
+from mbv2cli.specs.stage_text import read_stages, refuse_other_keys
 
 STEM_STRIDE: Final = 2
 """Stride of the first convolution (paper, Table 2)."""
@@ -87,9 +87,24 @@ PAPER_STAGES: Final = tuple(
 
 MAX_STAGES: Final = 100
 
+
+def _stages_of_user(value: object, info: ValidationInfo) -> object:
+    """Read stages; where a user wrote them, their keys have to be those of a stage.
+
+    Without a place, Python code made the stages, whose keys may be the names of fields too.
+    """
+    tables = read_stages(value)
+    place = (info.context or {}).get("stages")
+    if place and isinstance(tables, list):
+        for number, table in enumerate(tables):
+            if isinstance(table, dict):
+                refuse_other_keys(table, f"{place}[{number}]")
+    return tables
+
+
 Stages = Annotated[
     tuple[Stage, ...],
-    BeforeValidator(read_stages),
+    BeforeValidator(_stages_of_user),
     Field(min_length=1, max_length=MAX_STAGES),
     Allowed(
         f"a list of 1 to {MAX_STAGES} stages, each a table such as "

@@ -108,6 +108,8 @@ def test_the_message_of_a_wrong_head_says_what_0_means() -> None:
         NetworkSpec(head=-1)
 
 
-@pytest.mark.parametrize("size", [(224, 320), "224x320", [224, 320]])
+@pytest.mark.parametrize(
+    "size", [(224, 320), "224x320", [224, 320], "224*320", "224,320", "224 X 320", "224, 320"]
+)
 def test_input_sizes_are_height_and_width(size: object) -> None:
     assert InputSpec.model_validate({"size": size}).size == (224, 320)

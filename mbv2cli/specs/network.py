@@ -256,8 +256,8 @@ class NetworkSpec(Spec):
         reached = cumulative_strides(strides)
         if output_stride not in possible:
             raise bad_combination(
-                f"must be one of {', '.join(map(str, possible))} (the stages reach "
-                f"{reached[-1]}), not {output_stride}"
+                f"must be one of {', '.join(map(str, possible))}, not {output_stride}: the strides "
+                f"of stem and stages multiply to {reached[-1]}"
             )
         return output_stride
 
@@ -330,12 +330,14 @@ def _block(
     dilation: int,
 ) -> BlockSpec:
     """Return the block of these fields. Equal blocks are validated once."""
-    return BlockSpec(
-        in_channels=in_channels,
-        out_channels=out_channels,
-        stride=stride,
-        expand=expand,
-        kernel=stage.kernel,
-        dilation=dilation,
-        act=act,
+    return BlockSpec.model_validate(
+        {  # under their keys, which a mistake names
+            "in": in_channels,
+            "out": out_channels,
+            "stride": stride,
+            "expand": expand,
+            "kernel": stage.kernel,
+            "dilation": dilation,
+            "act": act,
+        }
     )

@@ -113,3 +113,37 @@ def test_the_message_of_a_wrong_head_says_what_0_means() -> None:
 )
 def test_input_sizes_are_height_and_width(size: object) -> None:
     assert InputSpec.model_validate({"size": size}).size == (224, 320)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"output_stride": 64},
+            (
+                "output_stride must be one of 8, 16, 32, not 64: the strides of stem and stages "
+                "multiply to 32"
+            ),
+        ),
+        (
+            {"stages": "t1c50000", "width_mult": 2},
+            (
+                "block 0 of stages[0] at width_mult 2.0: out must be a whole number from 1 to "
+                "65536, not 100000"
+            ),
+        ),
+        (
+            {"stages": "t1c8/t0.01c16"},
+            (
+                "block 0 of stages[1] at width_mult 1.0: expand 0.01 leaves no hidden channel; "
+                "round(in × expand) must be at least 1, so for in = 8 try 0.12"
+            ),
+        ),
+    ],
+)
+def test_a_combination_that_makes_no_network_is_explained(
+    values: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        NetworkSpec.model_validate(values)
+    assert str(error.value) == message

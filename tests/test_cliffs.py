@@ -75,6 +75,8 @@ def test_widths_that_cannot_be_built_are_left_out(
     for width in widths:
         with pytest.raises(UserError, match="at width_mult"):
             read_request(f"{target},width_mult={width}")
+    next_to_it = widths[0] if side == "below" else widths[-1]
+    assert f" at width_mult {next_to_it}: " in left_out.reason
     text = " ".join(as_table(report).split())
     assert f"width_mult {side} {nearest:.2f} cannot be built: block " in text
     assert json.loads(as_json(report))["unbuildable"] == [

@@ -112,11 +112,11 @@ class MobileNetV2(nn.Module):
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W)
-        x = self.features(x)  # (B, head, H/32, W/32); without a head, the channels of a block
+        x = self.features(x)  # (B, c, H/32, W/32): c of the head, else of the last block
         if self.classifier is None:
             return x
         # looked up as torchvision does, where counters that replace functions see the call
-        x = nn.functional.adaptive_avg_pool2d(x, (1, 1)).flatten(1)  # (B, head)
+        x = nn.functional.adaptive_avg_pool2d(x, (1, 1)).flatten(1)  # (B, c)
         logits: Tensor = self.classifier(x)  # (B, classes)
         return logits
 

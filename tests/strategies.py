@@ -65,7 +65,7 @@ def network_specs(draw: st.DrawFn) -> NetworkSpec:
         dropout=draw(st.floats(0, 0.9)),
         stem=draw(st.integers(1, 40)),
         stem_scaling=draw(st.sampled_from(get_args(StemScaling))),
-        head=draw(st.integers(1, 64)),
+        head=draw(st.integers(0, 64)),
         head_scaling=draw(st.sampled_from(get_args(HeadScaling))),
         act=draw(activations),
     )

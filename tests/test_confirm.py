@@ -358,6 +358,24 @@ def test_a_single_fault_in_the_builder_is_seen(fault: str, monkeypatch: pytest.M
         confirmed_forward(plan, CPU)
 
 
+WITHOUT_HEAD: Final = NETWORK.model_copy(update={"head": 0})
+
+
+def test_a_network_without_a_head_agrees() -> None:
+    confirm(WITHOUT_HEAD)
+
+
+def head_of(model: Any) -> None:
+    model.features.append(ConvBNAct(12, 12, act="leaky_relu"))
+
+
+def test_a_head_that_the_plan_has_not_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(WITHOUT_HEAD, SMALL)
+    after_init(MobileNetV2, head_of)(monkeypatch)
+    with pytest.raises(DisagreementError, match=r"Conv2d features\.6\.0"):
+        confirmed_forward(plan, CPU)
+
+
 def test_the_first_difference_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     MODULE_FAULTS["the stride is ignored"](monkeypatch)
     with pytest.raises(DisagreementError) as error:

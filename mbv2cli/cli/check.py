@@ -125,9 +125,10 @@ def check(
 
 def _format_here(name: str, output: Path | None) -> str:
     """Return the format given, or the one that ``auto`` stands for here and for this file."""
-    chosen = format_of("check", None if name == AUTO else name, output)
+    is_auto = name.lower() == AUTO
+    chosen = format_of("check", None if is_auto else name, output)
     is_github = os.environ.get("GITHUB_ACTIONS") == "true"
-    return GITHUB if name == AUTO and chosen == TABLE and is_github else chosen
+    return GITHUB if is_auto and chosen == TABLE and is_github else chosen
 
 
 def _case_of_flags(

@@ -18,7 +18,7 @@ from mbv2cli.costs.figures import graded_figures
 from mbv2cli.costs.memory import dtype_named
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
-from mbv2cli.report.formats import refuse_other_formats, renderer
+from mbv2cli.report.formats import format_named, renderer
 from mbv2cli.search.figures import figure_names
 from mbv2cli.search.query import SearchOptions, read_query
 from mbv2cli.search.space import Space, read_space, read_space_file
@@ -159,11 +159,12 @@ def sweep(
     ] = None,
     quiet: Quiet = False,
 ) -> ExitCode:
-    refuse_other_formats("sweep", format_name)
+    format_name = format_named("sweep", format_name)
     _refuse_unused(output, every=every, scheduler=scheduler, search_settings=search_settings)
     options = read_spec(SearchOptions, search_settings)
     limits = read_spec(Limits, limit_settings)
-    mac_convention(convention), dtype_named(dtype)
+    mac_convention(convention)
+    dtype = dtype_named(dtype)
     space = _space(target, space_file, target_settings)
 
     # these load numpy; a mistake need not wait for that

@@ -20,12 +20,16 @@ from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.reader import (
     Setting,
+    is_file,
+    nearest_target,
+    own_name,
     parse_toml,
     read_request,
     read_spec,
     read_text,
     read_toml,
-    target_names,
+    split_target,
+    target_seen_from,
 )
 from mbv2cli.specs.synonyms import nearest_key
 
@@ -218,15 +222,12 @@ class _Target:
         place = f"{self.path}: case.{self.case}.target"
         if not isinstance(self.value, str):
             raise UserError(f'{place} must be a target such as "network", not {self.value!r}')
-        name = self.value.partition(":")[0]
-        if name.endswith(".toml"):
-            return str(self.path.parent / self.value)
-        if name not in target_names():
+        name, _inline = split_target(self.value)
+        if not is_file(name) and own_name(name) is None:
             raise UserError(
-                f"{place} names no target: '{name}'{nearest(name, target_names())} "
-                "(mbv2 presets lists them)"
+                f"{place} names no target: '{name}'{nearest_target(name)} (mbv2 presets lists them)"
             )
-        return self.value
+        return target_seen_from(self.path.parent, self.value)
 
 
 class _Statement(NamedTuple):

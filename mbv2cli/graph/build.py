@@ -219,7 +219,7 @@ def mobilenet_v2(g: GraphBuilder, x: int, segments: Sequence[PlacedSegment]) -> 
 
 
 def classifier(g: GraphBuilder, x: int, spec: Classifier) -> int:
-    """Add pooling, dropout and the linear layer: (B, head, H, W) → (B, classes)."""
+    """Add pooling, dropout and the linear layer: (B, in, H, W) → (B, classes)."""
     shape = g.shapes[x]
     batch, channels, _, _ = shape
     pooled, flat, logits = (batch, channels, 1, 1), (batch, channels), (batch, spec.classes)
@@ -271,11 +271,11 @@ def segments_of(spec: BlockSpec | NetworkSpec) -> Sequence[PlacedSegment]:
     """Return what a model is made of, in forward order."""
     if isinstance(spec, BlockSpec):
         return [PlacedSegment("block", "", spec)]
-    stem, head = Stem(spec.stem_channels, spec.act), Head(spec.head_channels, spec.act)
+    head = [Head(spec.head_channels, spec.act)] if spec.head else []
     counts = enumerate(spec.repeats, start=1)
     stages = [stage for number, count in counts for stage in repeat(f"s{number}", count)]
-    parts: list[SegmentSpec] = [stem, *spec.blocks, head]
-    named = zip(["stem", *stages, "head"], parts, strict=True)
+    parts: list[SegmentSpec] = [Stem(spec.stem_channels, spec.act), *spec.blocks, *head]
+    named = zip(["stem", *stages, *("head" for _ in head)], parts, strict=True)
     segments = [PlacedSegment(s, f"features.{n}", one) for n, (s, one) in enumerate(named)]
     if spec.classes:
         classifier = Classifier(spec.classes, spec.dropout)

@@ -98,21 +98,25 @@ class MobileNetV2(nn.Module):
             stride=STEM_STRIDE,
             act=spec.act,
         )
-        head = ConvBNAct(spec.blocks[-1].out_channels, spec.head_channels, act=spec.act)
-        self.features = nn.Sequential(stem, *map(InvertedResidual, spec.blocks), head)
+        features = [stem, *map(InvertedResidual, spec.blocks)]
+        out_channels = spec.blocks[-1].out_channels
+        if spec.head:
+            features.append(ConvBNAct(out_channels, spec.head_channels, act=spec.act))
+            out_channels = spec.head_channels
+        self.features = nn.Sequential(*features)
         self.classifier = (
-            nn.Sequential(nn.Dropout(spec.dropout), nn.Linear(spec.head_channels, spec.classes))
+            nn.Sequential(nn.Dropout(spec.dropout), nn.Linear(out_channels, spec.classes))
             if spec.classes
             else None
         )
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W)
-        x = self.features(x)  # (B, head, H/32, W/32)
+        x = self.features(x)  # (B, c, H/32, W/32): c of the head, else of the last block
         if self.classifier is None:
             return x
         # looked up as torchvision does, where counters that replace functions see the call
-        x = nn.functional.adaptive_avg_pool2d(x, (1, 1)).flatten(1)  # (B, head)
+        x = nn.functional.adaptive_avg_pool2d(x, (1, 1)).flatten(1)  # (B, c)
         logits: Tensor = self.classifier(x)  # (B, classes)
         return logits
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mbv2cli.cliffs import Plateau, plateaus
+from mbv2cli.cliffs import Plateau, Walk, walk
 from mbv2cli.costs.memory import MemoryRule
 from mbv2cli.errors import UserError
 from mbv2cli.report.document import Part, RequestDocument, request_fields
@@ -26,17 +26,18 @@ class CliffsReport:
     request: Request
     rule: MemoryRule
     dtype: str
-    plateaus: tuple[Plateau, ...]
+    walk: Walk
 
 
 def cliffs_of(request: Request, rule: MemoryRule, dtype: str) -> CliffsReport:
     """Return the cliffs of ``request``. Loads no torch.
 
-    Raises `UserError` for a block, which has no width multiplier.
+    Raises `UserError` for a block, which has no width multiplier, and for a network that cannot
+    be built at any width.
     """
     if not isinstance(request.spec, NetworkSpec):
         raise UserError("a block has no width multiplier; try mbv2 cliffs network, or a preset")
-    return CliffsReport(request, rule, dtype, plateaus(request.spec, request.input, rule, dtype))
+    return CliffsReport(request, rule, dtype, walk(request.spec, request.input, rule, dtype))
 
 
 def as_table(report: CliffsReport) -> str:
@@ -49,12 +50,15 @@ def _lines(report: CliffsReport) -> Iterator[str]:
     yield ""
     peak = f"{report.rule.name} {report.dtype}"
     yield f"{'width_mult':<13} {peak:>24} {'params':>17} {'MACs':>21}"
-    for plateau in report.plateaus:
+    for plateau in report.walk.plateaus:
         yield _plateau_line(plateau)
     yield ""
+    for one in report.walk.unbuildable:
+        text = f"width_mult {one.side} {one.nearest:.2f} cannot be built: {one.reason}"
+        yield from textwrap.wrap(text, 80, subsequent_indent="    ")
     drops = [
         f"{plateau.widest.widths[0]:.2f} ({bytes_text(plateau.peak_bytes)})"
-        for plateau in report.plateaus[1:]
+        for plateau in report.walk.plateaus[1:]
     ]
     yield from _paragraph("Just below a drop", drops)
     yield from _paragraph("Same network as the next larger width", _repeating(report))
@@ -72,7 +76,7 @@ def _repeating(report: CliffsReport) -> list[str]:
     """Return the widths that build the same network as the next larger width."""
     return [
         f"{width:.2f}"
-        for plateau in report.plateaus
+        for plateau in report.walk.plateaus
         for network in plateau.networks
         for width in network.widths[1:]
     ]
@@ -97,6 +101,14 @@ class PlateauPart(Part):
     networks: tuple[SameNetworkPart, ...] = Field(description="The networks, widest first.")
 
 
+class UnbuildablePart(Part):
+    """Neighbouring widths at which the network cannot be built."""
+
+    widths: tuple[float, ...] = Field(description="Width multipliers, widest first.")
+    nearest: float = Field(description="Nearest width multiplier that can be built.")
+    reason: str = Field(description="What is wrong at the width next to the nearest one.")
+
+
 class CliffsDocument(RequestDocument):
     """What `mbv2 cliffs --format json` prints."""
 
@@ -105,6 +117,9 @@ class CliffsDocument(RequestDocument):
     dtype: str = Field(description="Element type of the peaks.")
     plateaus: tuple[PlateauPart, ...] = Field(
         description="From width 1.50 down to 0.10, in steps of 0.01."
+    )
+    unbuildable: tuple[UnbuildablePart, ...] = Field(
+        description="Widths that are left out, because the network cannot be built there."
     )
 
 
@@ -119,6 +134,7 @@ def as_json(report: CliffsReport) -> str:
                 peak_bytes=plateau.peak_bytes,
                 networks=tuple(map(SameNetworkPart.model_validate, plateau.networks)),
             )
-            for plateau in report.plateaus
+            for plateau in report.walk.plateaus
         ),
+        unbuildable=tuple(map(UnbuildablePart.model_validate, report.walk.unbuildable)),
     ).text

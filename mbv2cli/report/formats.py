@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.report.page import Page
+from mbv2cli.specs.words import listed
 
 Renderer: TypeAlias = Callable[[Any], str | Page]
 """Makes text, or a page for people, of a report."""
@@ -69,8 +70,7 @@ def format_of(command: str, name: str | None, file: Path | None) -> str:
     """
     formats = FORMATS[command]
     if name is not None:
-        refuse_other_formats(command, name)
-        return name
+        return format_named(command, name)
     suffix = file.suffix.lower() if file else ""
     asked = _SUFFIXES.get(suffix, TABLE)
     if asked in formats and suffix not in _OTHER_SUFFIXES:
@@ -86,16 +86,18 @@ def renderer(command: str, name: str) -> Renderer:
 
     Only the module of that format is imported. Raises `UserError` if there is no such format.
     """
-    refuse_other_formats(command, name)
-    module = import_module(f"mbv2cli.report.{FORMATS[command][name]}")
-    function: Renderer = getattr(module, f"as_{name}")
+    word = format_named(command, name)
+    module = import_module(f"mbv2cli.report.{FORMATS[command][word]}")
+    function: Renderer = getattr(module, f"as_{word}")
     return function
 
 
-def refuse_other_formats(command: str, name: str) -> None:
-    """Raise `UserError` if the command has no format ``name``."""
+def format_named(command: str, name: str) -> str:
+    """Return the format of a command that ``name`` means. Raises `UserError` if there is none."""
     names = FORMATS[command]
-    if name not in names:
+    word = listed(name, names)
+    if word not in names:
         raise UserError(
             f"--format must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
         )
+    return word

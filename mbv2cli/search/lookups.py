@@ -14,6 +14,7 @@ from mbv2cli.errors import UserError
 from mbv2cli.graph.ops import conv_side, same_padding
 from mbv2cli.search.tables import Column, Columns, Lookup
 from mbv2cli.specs.block import BlockSpec, expands
+from mbv2cli.specs.fields import HeadScaling
 from mbv2cli.specs.network import (
     STEM_KERNEL,
     STEM_STRIDE,
@@ -77,9 +78,22 @@ class NetworkInputs:
         return Lookup(scale_channels, columns.of("c", stage), *self._scaling)
 
     def head_channels(self) -> Lookup:
-        """Return the output channels of the last 1×1 convolution."""
+        """Return the output channels of the head, the last 1×1 convolution; 0 if it has none."""
         columns = self._columns
         return Lookup(scaled_head, columns.of("head"), columns.of("head_scaling"), *self._scaling)
+
+    def feature_channels(self) -> Lookup:
+        """Return the channels of the last feature map, which the classifier takes."""
+        head = self.head_channels()
+        if head.smallest > 0:  # so the last stage does not matter, and the table stays small
+            return head
+        last = self.out_channels(self._columns.space.stages - 1)
+
+        def channels(head: int, scaling: HeadScaling, *of_stage: Any) -> int:
+            width_mult, round_nearest = of_stage[-2:]
+            return scaled_head(head, scaling, width_mult, round_nearest) or last.function(*of_stage)
+
+        return Lookup(channels, *head.columns[:2], *last.columns)
 
     def hidden_channels(self, stage: int, *, after: int) -> Lookup:
         """Return the hidden channels of a block of ``stage`` on the output of stage ``after``."""

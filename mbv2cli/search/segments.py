@@ -274,24 +274,30 @@ class StageSegment(SpaceSegment):
 
 
 class HeadSegment(SpaceSegment):
-    """The last 1×1 convolution. Structure: the activation."""
+    """The last 1×1 convolution. Structure: the activation, and whether there is a head."""
+
+    richest = 1
 
     def __init__(self, columns: Columns, counting: Counting, network: NetworkInputs) -> None:
         stages = columns.space.stages
         inputs = {
             "in_channels": network.out_channels(stages - 1),
             "out_channels": network.head_channels(),
+            "is_there": Lookup(lambda head: head > 0, columns.of("head")),
             **_sides(network, stages),
         }
         super().__init__(columns, counting, inputs, needs=[network.reaches_output_stride()])
 
     def structure(self, inputs: Inputs) -> Amount:
-        return inputs["act"]
+        return inputs["act"] * 2 + inputs["is_there"]
 
     def of_structure(
         self, structure: int, inputs: Inputs, figures: Sequence[Figure]
     ) -> list[Amount]:
-        head = Head(inputs["out_channels"], self.acts[structure])
+        act, is_there = divmod(structure, 2)
+        if not is_there:
+            return [0 for _ in figures]
+        head = Head(inputs["out_channels"], self.acts[act])
         model = self._model(PlacedSegment("", "features.2", head), inputs)
         return [figure.of(model, self.counting) for figure in figures]
 
@@ -303,7 +309,7 @@ class ClassifierSegment(SpaceSegment):
 
     def __init__(self, columns: Columns, counting: Counting, network: NetworkInputs) -> None:
         inputs = {
-            "in_channels": network.head_channels(),
+            "in_channels": network.feature_channels(),
             "classes": own(columns, "classes"),
             "is_there": Lookup(lambda classes: classes > 0, columns.of("classes")),
             "drops": Lookup(lambda dropout: dropout > 0, columns.of("dropout")),

@@ -20,15 +20,14 @@ from mbv2cli.specs.network import MAX_STAGES, PAPER_STAGES, NetworkSpec, Stage
 from mbv2cli.specs.reader import (
     KINDS,
     Setting,
-    file_settings,
+    read_base,
     read_spec,
     read_target,
     refuse_foreign_keys,
-    split_base,
+    split_target,
 )
 from mbv2cli.specs.run import InputSpec
-from mbv2cli.specs.stage_text import BETWEEN, LETTERS, read_stages
-from mbv2cli.specs.synonyms import nearest_key
+from mbv2cli.specs.stage_text import BETWEEN, LETTERS, read_stages, refuse_other_keys
 
 MAX_CHOICES: Final = 4_096
 """Largest number of values for one field."""
@@ -121,7 +120,7 @@ class Space:
 def read_space(target: str, flags: Iterable[Setting] = ()) -> Space:
     """Read the space of a target whose flags may be lists and ranges. Raises `UserError`."""
     kind, own, inline = read_target(target)
-    name = target.partition(":")[0]
+    name, _inline = split_target(target)
     return _space(name, kind, own, [*inline, *flags])
 
 
@@ -130,9 +129,10 @@ def read_space_file(path: Path, flags: Iterable[Setting] = ()) -> Space:
 
     A flag replaces the value of the file. Raises `UserError`.
     """
-    base, own = split_base(file_settings(path))
+    base, own = read_base(path)
     kind, base_settings, inline = read_target(base)
-    return _space(base.partition(":")[0], kind, base_settings, [*inline, *own, *flags])
+    name, _inline = split_target(base)
+    return _space(name, kind, base_settings, [*inline, *own, *flags])
 
 
 def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setting]) -> Space:
@@ -187,18 +187,12 @@ def _stage_tables(setting: Setting) -> list[dict[str, Any]]:
     if not isinstance(tables, list) or not 1 <= len(tables) <= MAX_STAGES:
         raise UserError(allowed)
     for number, table in enumerate(tables):
-        _refuse_other_keys(table, f"{setting.place}[{number}]")
+        place = f"{setting.place}[{number}]"
+        if not isinstance(table, dict):
+            known = ", ".join(keys(Stage))
+            raise UserError(f"{place} must be a table with the keys {known}, not {table!r}")
+        refuse_other_keys(table, place)
     return tables
-
-
-def _refuse_other_keys(table: object, place: str) -> None:
-    known = ", ".join(keys(Stage))
-    if not isinstance(table, dict):
-        raise UserError(f"{place} must be a table with the keys {known}, not {table!r}")
-    for key in table:
-        if key not in keys(Stage):
-            hint = nearest_key(key, keys(Stage))
-            raise UserError(f"{place}.{key} is not a key of a stage (the keys are {known}){hint}")
 
 
 def _stage_choices(

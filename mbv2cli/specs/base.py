@@ -22,6 +22,7 @@ from mbv2cli.specs.fields import Allowed
 from mbv2cli.specs.synonyms import nearest_key
 
 _COMBINATION: Final = "combination"
+_WRONG_KEY: Final = "extra_forbidden"
 
 
 class FrozenModel(BaseModel):
@@ -52,7 +53,9 @@ class Spec(FrozenModel):
         try:
             return handler(values)
         except ValidationError as error:
-            message = _explain(error.errors()[0], cls, values, info.context or {})
+            # a wrong key before a missing one: it often is the missing one, under another name
+            errors = sorted(error.errors(), key=lambda one: one["type"] != _WRONG_KEY)
+            message = _explain(errors[0], cls, values, info.context or {})
         raise UserError(message)
 
 
@@ -75,6 +78,14 @@ def allowed_values(field: FieldInfo) -> str:
         if isinstance(extra, Allowed):
             return extra.phrase
     return _bounds_in_words(field)
+
+
+def _hint(field: FieldInfo, text: str) -> str:
+    """Return what to write instead of ``text``, as the end of a sentence; "" if that is unknown."""
+    for extra in field.metadata:
+        if isinstance(extra, Allowed) and text.lower() in dict(extra.hints):
+            return f"; {dict(extra.hints)[text.lower()]}"
+    return nearest(text.lower(), choices(field))
 
 
 def _bounds_in_words(field: FieldInfo) -> str:
@@ -127,7 +138,7 @@ def _explain(
 def _sentence(
     problem: str, place: str, field: FieldInfo | None, model: type[BaseModel], value: object
 ) -> str:
-    if problem == "extra_forbidden":
+    if problem == _WRONG_KEY:
         name = place.rpartition(".")[2]
         return (
             f"{place} is not a key (the keys are {_listed(model)}){nearest_key(name, keys(model))}"
@@ -136,7 +147,7 @@ def _sentence(
         return f"{place} must be a table with the keys {_listed(model)}, not {value!r}"
     if problem == "missing" and field.is_required():
         return f"{place} is missing: give {allowed_values(field)}"
-    hint = nearest(str(value), choices(field))
+    hint = _hint(field, str(value))
     return f"{place} must be {allowed_values(field)}, not {_short(value)}{hint}"
 
 
@@ -159,5 +170,6 @@ def _listed(model: type[BaseModel]) -> str:
 
 
 def _short(value: object, limit: int = 60) -> str:
-    text = repr(value)
+    # True and False are written as TOML has them
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= limit else f"{text[:limit]}…"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, ValidationInfo, field_validator
 
 from mbv2cli.specs.base import Spec, bad_combination
-from mbv2cli.specs.fields import Activation, Channels, Dilation, Expand, Kernel, Stride
+from mbv2cli.specs.fields import ActivationWord, Channels, Dilation, Expand, Kernel, Stride
 
 
 def expands(expand: float) -> bool:
@@ -42,7 +42,7 @@ class BlockSpec(Spec):
     )
     kernel: Kernel = Field(3, description="Side of the depthwise kernel, an odd number.")
     dilation: Dilation = Field(1, description="Dilation of the depthwise convolution.")
-    act: Activation = Field("relu", description="Activation function.")
+    act: ActivationWord = Field("relu", description="Activation function.")
 
     @field_validator("expand")
     @classmethod

@@ -7,17 +7,24 @@ no value makes mbv2 hang or overflow.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
+
+from mbv2cli.specs.words import ACTIVATION_SYNONYMS, DTYPE_SYNONYMS, NO_SYNONYMS, listed
 
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a field accepts, as the end of the sentence "KEY must be …"."""
+    """What a field accepts, as the end of the sentence "KEY must be …".
+
+    ``hints`` has wrong words that people try, each with what to write instead.
+    """
 
     phrase: str
+    hints: tuple[tuple[str, str], ...] = ()
 
 
 MAX_CHANNELS = 65_536
@@ -53,13 +60,32 @@ def _whole_as_int(value: float) -> float:
 
 
 def _two_sides(value: object) -> object:
-    """Read ``224``, ``"224"``, ``"224x320"`` or ``[224, 320]`` as (height, width)."""
+    """Read ``224``, ``"224x320"``, ``"224*320"``, ``"224,320"`` or ``[224, 320]``.
+
+    Returns (height, width).
+    """
     if isinstance(value, str):
-        sides = re.split("[xX×]", value)
+        sides = re.split("[xX×*,]", value)
         return (sides[0], sides[0]) if len(sides) == 1 else tuple(sides)
     if isinstance(value, int):
         return (value, value)
     return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _listed(literal: Any, synonyms: Mapping[str, str] = NO_SYNONYMS) -> BeforeValidator:
+    """Return what reads a word of ``literal`` as people write it."""
+    words = get_args(literal)
+
+    def read(value: object) -> object:
+        if not isinstance(value, str) or value in words:  # nearly always, and fast
+            return value
+        return listed(value, words, synonyms)
+
+    return BeforeValidator(read)
 
 
 Number = BeforeValidator(_no_bool)
@@ -70,6 +96,12 @@ Classes = Annotated[
     Number,
     Field(ge=0, le=MAX_CLASSES),
     Allowed(f"a whole number from 0 (no classifier) to {MAX_CLASSES}"),
+]
+HeadChannels = Annotated[
+    int,
+    Number,
+    Field(ge=0, le=MAX_CHANNELS),
+    Allowed(f"a whole number from 0 (no head convolution) to {MAX_CHANNELS}"),
 ]
 Stride = Annotated[int, Number, Field(ge=1, le=MAX_STRIDE)]
 Kernel = Annotated[
@@ -104,8 +136,16 @@ Activation = Literal["relu", "relu6", "hardswish", "silu", "gelu", "leaky_relu",
 StemScaling = Literal["scaled", "fixed"]
 HeadScaling = Literal["widen", "scaled", "fixed"]
 DType = Literal["float32", "float16", "bfloat16", "float64", "int8"]
+ActivationWord = Annotated[Activation, _listed(Activation, ACTIVATION_SYNONYMS)]
+StemScalingWord = Annotated[StemScaling, _listed(StemScaling)]
+HeadScalingWord = Annotated[HeadScaling, _listed(HeadScaling)]
+DTypeWord = Annotated[DType, _listed(DType, DTYPE_SYNONYMS)]
 Device = Annotated[
     str,
+    BeforeValidator(_lower),
     Field(pattern=r"^(auto|cpu|cuda|cuda:\d{1,3}|mps|meta)$"),
-    Allowed("one of auto, cpu, cuda, cuda:N, mps, meta"),
+    Allowed(
+        "one of auto, cpu, cuda, cuda:N, mps, meta",
+        hints=(("gpu", "for a GPU, write cuda (NVIDIA) or mps (Apple)"),),
+    ),
 ]

@@ -17,21 +17,25 @@ from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.fields import (
     MAX_EXPAND,
     Activation,
+    ActivationWord,
     Allowed,
     Channels,
     Classes,
     DepthMult,
     Dilation,
     Expand,
+    HeadChannels,
     HeadScaling,
+    HeadScalingWord,
     Kernel,
     Probability,
     Repeats,
     StemScaling,
+    StemScalingWord,
     Stride,
     WidthMult,
 )
-from mbv2cli.specs.stage_text import read_stages
+from mbv2cli.specs.stage_text import read_stages, refuse_other_keys
 
 STEM_STRIDE: Final = 2
 """Stride of the first convolution (paper, Table 2)."""
@@ -83,9 +87,24 @@ PAPER_STAGES: Final = tuple(
 
 MAX_STAGES: Final = 100
 
+
+def _stages_of_user(value: object, info: ValidationInfo) -> object:
+    """Read stages; where a user wrote them, their keys have to be those of a stage.
+
+    Without a place, Python code made the stages, whose keys may be the names of fields too.
+    """
+    tables = read_stages(value)
+    place = (info.context or {}).get("stages")
+    if place and isinstance(tables, list):
+        for number, table in enumerate(tables):
+            if isinstance(table, dict):
+                refuse_other_keys(table, f"{place}[{number}]")
+    return tables
+
+
 Stages = Annotated[
     tuple[Stage, ...],
-    BeforeValidator(read_stages),
+    BeforeValidator(_stages_of_user),
     Field(min_length=1, max_length=MAX_STAGES),
     Allowed(
         f"a list of 1 to {MAX_STAGES} stages, each a table such as "
@@ -118,7 +137,9 @@ def scaled_stem(stem: int, scaling: StemScaling, width_mult: float, divisor: int
 
 
 def scaled_head(head: int, scaling: HeadScaling, width_mult: float, divisor: int) -> int:
-    """Return the output channels of the last 1×1 convolution (paper, section 6.1.1: widen)."""
+    """Return the output channels of the head (paper, section 6.1.1: widen); 0 stays 0."""
+    if not head:
+        return 0
     match scaling:
         case "fixed":
             return head
@@ -213,18 +234,20 @@ class NetworkSpec(Spec):
     stem: Channels = Field(
         32, description="Channels of the first convolution, before the width multiplier."
     )
-    head: Channels = Field(
-        1280, description="Channels of the last 1×1 convolution, before the width multiplier."
+    head: HeadChannels = Field(
+        1280,
+        description="Channels of the head, the last 1×1 convolution, before the width multiplier; "
+        "0 leaves out the head.",
     )
-    stem_scaling: StemScaling = Field(
+    stem_scaling: StemScalingWord = Field(
         "scaled", description="scaled: α scales the stem. fixed: α does not."
     )
-    head_scaling: HeadScaling = Field(
+    head_scaling: HeadScalingWord = Field(
         "widen",
         description="widen: α scales the head if α is above 1. scaled: α scales the head. "
         "fixed: α does not.",
     )
-    act: Activation = Field("relu6", description="Activation function.")
+    act: ActivationWord = Field("relu6", description="Activation function.")
 
     @field_validator("output_stride")
     @classmethod
@@ -234,8 +257,8 @@ class NetworkSpec(Spec):
         reached = cumulative_strides(strides)
         if output_stride not in possible:
             raise bad_combination(
-                f"must be one of {', '.join(map(str, possible))} (the stages reach "
-                f"{reached[-1]}), not {output_stride}"
+                f"must be one of {', '.join(map(str, possible))}, not {output_stride}: the strides "
+                f"of stem and stages multiply to {reached[-1]}"
             )
         return output_stride
 
@@ -251,7 +274,7 @@ class NetworkSpec(Spec):
 
     @property
     def head_channels(self) -> int:
-        """Output channels of the last 1×1 convolution."""
+        """Output channels of the head, the last 1×1 convolution; 0 if there is no head."""
         return scaled_head(self.head, self.head_scaling, self.width_mult, self.round_nearest)
 
     @cached_property
@@ -308,12 +331,14 @@ def _block(
     dilation: int,
 ) -> BlockSpec:
     """Return the block of these fields. Equal blocks are validated once."""
-    return BlockSpec(
-        in_channels=in_channels,
-        out_channels=out_channels,
-        stride=stride,
-        expand=expand,
-        kernel=stage.kernel,
-        dilation=dilation,
-        act=act,
+    return BlockSpec.model_validate(
+        {  # under their keys, which a mistake names
+            "in": in_channels,
+            "out": out_channels,
+            "stride": stride,
+            "expand": expand,
+            "kernel": stage.kernel,
+            "dilation": dilation,
+            "act": act,
+        }
     )

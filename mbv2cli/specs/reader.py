@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from os.path import realpath
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -23,6 +26,8 @@ KINDS: Final[Mapping[str, type[ModelSpec]]] = {
     BlockSpec.noun: BlockSpec,
     NetworkSpec.noun: NetworkSpec,
 }
+
+_FILE: Final = re.compile(r"(.*\.toml)(?::(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,30 @@ def read_target(target: str) -> tuple[str, list[Setting], list[Setting]]:
 
     Raises `UserError` if there is no such target.
     """
+    name, inline = split_target(target)
+    kind, settings = _read_file(Path(name)) if is_file(name) else _read_name(name)
+    return kind, settings, inline_settings(name, inline)
+
+
+def split_target(target: str) -> tuple[str, str | None]:
+    """Return the name or file of ``target``, and its inline settings as text, None without colon.
+
+    The path of a file may have colons: it ends at the last ``.toml`` before a colon or the end.
+    """
+    if path := _FILE.fullmatch(target):
+        return path[1], path[2]
     name, colon, inline = target.partition(":")
-    kind, settings = _read_named(name)
-    return kind, settings, inline_settings(name, inline) if colon else []
+    return name, inline if colon else None
+
+
+def is_file(name: str) -> bool:
+    """Return whether the name of a target is that of a file."""
+    return name.endswith(".toml")
+
+
+def target_seen_from(folder: Path, target: str) -> str:
+    """Return a target that a file in ``folder`` names; the path of a file starts there."""
+    return str(folder / target) if is_file(split_target(target)[0]) else target
 
 
 def read_spec(model: type[AnySpec], settings: Iterable[Setting]) -> AnySpec:
@@ -91,32 +117,69 @@ def target_names() -> list[str]:
     return [*KINDS, *presets()]
 
 
-def _read_named(name: str) -> tuple[str, list[Setting]]:
-    """Return the kind of the target or file ``name``, and its settings."""
-    if not name.endswith(".toml"):
-        return _read_name(name, f"there is no target '{name}'")
-    settings = file_settings(Path(name))
-    base, own = split_base(settings)
-    kind, base_settings = _read_name(base, f"{name}: there is no target '{base}'")
-    return kind, [*base_settings, *own]
+def own_name(name: str) -> str | None:
+    """Return the name in `target_names` that ``name`` means: itself, or the one with this alias.
+
+    Case does not matter, and ``-`` means ``_``. None if there is no such name.
+    """
+    return _names().get(_folded(name))
 
 
-def split_base(settings: Iterable[Setting]) -> tuple[str, list[Setting]]:
+def nearest_target(name: str) -> str:
+    """Return ``"; did you mean 'x'?"`` for the closest name or alias of a target, or ``""``."""
+    aliases = (alias for preset in presets().values() for alias in preset.aliases)
+    return nearest(name, [*target_names(), *aliases])
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    """Return the name of a target for each name and each alias."""
+    own = {_folded(name): name for name in target_names()}
+    return own | {
+        _folded(alias): name for name, preset in presets().items() for alias in preset.aliases
+    }
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _read_file(path: Path, above: Sequence[str] = ()) -> tuple[str, list[Setting]]:
+    """Return the kind of a file's target, and the settings of that target and of the file.
+
+    ``above`` are the files that led to this one.
+    """
+    base, own = read_base(path)
+    place, files = f"{path}: target: ", [*above, realpath(path)]
+    name, inline = split_target(base)
+    if not is_file(name):
+        kind, settings = _read_name(name, place)
+    elif realpath(name) in files:
+        raise UserError(f"{place}{name} leads back to this file; name another file or a preset")
+    else:
+        kind, settings = _read_file(Path(name), files)
+    return kind, [*settings, *inline_settings(name, inline, place), *own]
+
+
+def read_base(path: Path) -> tuple[str, list[Setting]]:
     """Return the target that a file changes, by default ``network``, and its other settings."""
-    settings = list(settings)
+    settings = file_settings(path)
     base = next((str(setting.value) for setting in settings if setting.key == "target"), "network")
-    return base, [setting for setting in settings if setting.key != "target"]
-
-
-def _read_name(name: str, complaint: str) -> tuple[str, list[Setting]]:
-    if name in KINDS:
-        return name, []
-    if name in presets():
-        return "network", _preset_settings(name)
-    raise UserError(
-        f"{complaint}; a target is {', '.join(KINDS)}, a name that mbv2 presets lists, or NAME.toml"
-        f"{nearest(name, target_names())}"
+    return (
+        target_seen_from(path.parent, base),
+        [setting for setting in settings if setting.key != "target"],
     )
+
+
+def _read_name(name: str, place: str = "") -> tuple[str, list[Setting]]:
+    """Return the kind of a target that is not a file, and its settings."""
+    own = own_name(name)
+    if own is None:
+        raise UserError(
+            f"{place}there is no target '{name}'; a target is {', '.join(KINDS)}, a name that mbv2 "
+            f"presets lists, or NAME.toml{nearest_target(name)}"
+        )
+    return (own, []) if own in KINDS else ("network", _preset_settings(own))
 
 
 def _preset_settings(name: str) -> list[Setting]:
@@ -138,24 +201,33 @@ def refuse_foreign_keys(kind: str, settings: Iterable[Setting]) -> None:
         raise UserError(f"{setting.place} is not a key of a {kind} {takes}{hint}")
 
 
-def inline_settings(target: str, text: str) -> list[Setting]:
-    """Read the ``key=value,key=value`` of ``target:key=value,key=value``.
+def inline_settings(target: str, text: str | None, place: str = "") -> list[Setting]:
+    """Read the ``key=value,key=value`` of ``target:key=value,key=value``; None has no setting.
 
-    A key may be written as its flag is: ``width-mult`` is ``width_mult``.
+    A key may be written as its flag is: ``width-mult`` is ``width_mult``. ``place`` comes before
+    each message, such as ``net.toml: target: ``.
     """
     settings: dict[str, Setting] = {}
-    for pair in text.split(","):
+    for pair in [] if text is None else text.split(","):
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not (key and equals and value):
+            hint = _inline_hint(target, list(settings.values()), pair.strip())
             raise UserError(
-                f"'{target}:{text}' is not TARGET:key=value,key=value: cannot read '{pair}'; "
-                f"try {target}:size=160"
+                f"{place}'{target}:{text}' is not TARGET:key=value,key=value: cannot read "
+                f"'{pair}'; {hint}"
             )
         key = key.replace("-", "_")
         if key in settings:
-            raise UserError(f"'{target}:{text}' gives {key} twice; give it once")
-        settings[key] = Setting(key, value, f"{target}:{key}")
+            raise UserError(f"{place}'{target}:{text}' gives {key} twice; give it once")
+        settings[key] = Setting(key, value, f"{place}{target}:{key}")
     return list(settings.values())
+
+
+def _inline_hint(target: str, before: Sequence[Setting], pair: str) -> str:
+    """Return what to write instead of ``pair``, which comes after the settings ``before``."""
+    if before and before[-1].key == "size" and pair.isdecimal():
+        return f"a comma separates settings, so write size={before[-1].value}x{pair}"
+    return f"try {target}:size=160"
 
 
 def file_settings(path: Path) -> list[Setting]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from mbv2cli.specs.base import Spec
-from mbv2cli.specs.fields import Batch, Device, DType, Seed, Size
+from mbv2cli.specs.fields import Batch, Device, DTypeWord, Seed, Size
 
 
 class InputSpec(Spec):
@@ -32,5 +32,5 @@ class RunSpec(Spec):
         description="Device of the forward pass: cpu, cuda, cuda:N, mps or meta. auto is cuda if "
         "this machine has it, else mps, else cpu.",
     )
-    dtype: DType = Field("float32", description="Element type of weights and input.")
+    dtype: DTypeWord = Field("float32", description="Element type of weights and input.")
     seed: Seed = Field(0, description="Random seed of weights and input.")

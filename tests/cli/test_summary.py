@@ -159,3 +159,30 @@ def test_no_line_of_a_pipe_is_cut_or_padded() -> None:
     lines = mbv2_here(*NETWORK, "--no-forward", COLUMNS="40").stdout.splitlines()
     assert any("features.17.conv.0.0" in line for line in lines)
     assert not any("…" in line or line.endswith(" ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("--act ReLU6", "--act relu6"),
+        ("--act LeakyReLU", "--act leaky_relu"),
+        ("--act swish", "--act silu"),
+        ("--act h-swish", "--act hardswish"),
+        ("--size 64,32", "--size 64x32"),
+        ("--size 64*32", "--size 64x32"),
+        ("--dtype half", "--dtype float16"),
+        ("--dtype fp16", "--dtype float16"),
+        ("--dtype F32", "--dtype float32"),
+        ("--dtype bf16", "--dtype bfloat16"),
+        ("--format JSON", "--format json"),
+        ("--format TorchSummary", "--format torchsummary"),
+        ("--by Stage", "--by stage"),
+        ("--device CPU", "--device cpu"),
+    ],
+)
+def test_a_word_may_be_written_in_several_ways(written: str, meant: str) -> None:
+    found, expected = (
+        mbv2_here("summary", "--no-forward", *words.split()) for words in (written, meant)
+    )
+    assert expected.code == 0
+    assert (found.code, found.stdout) == (0, expected.stdout)

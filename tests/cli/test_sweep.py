@@ -468,3 +468,9 @@ def test_a_full_disk_is_told(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"full{suffix}").symlink_to("/dev/full")
     result = mbv2_here(*SMALL, "--output", f"full{suffix}", cwd=tmp_path)
     assert_one_sentence(result, f"cannot write full{suffix}: No space left on device")
+
+
+def test_words_may_be_written_in_several_ways() -> None:
+    grid = ("network", "--size", "32,64")
+    written = sweep(None, *grid, "--dtype", "Half", "--format", "JSON")
+    assert written == sweep(None, *grid, "--dtype", "float16", "--format", "json")

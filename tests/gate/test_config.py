@@ -78,6 +78,16 @@ def test_a_target_file_is_beside_the_configuration(tmp_path: Path) -> None:
     assert (spec.classes, spec.width_mult) == (3, 0.5)
 
 
+@pytest.mark.parametrize("target", ["MobileNetV2:size=96", "nets:old/tiny.toml:size=96"])
+def test_the_target_of_a_case_is_any_target(tmp_path: Path, target: str) -> None:
+    (tmp_path / "nets:old").mkdir()
+    (tmp_path / "nets:old" / "tiny.toml").write_text('target = "mobilenet_v2"\n')
+    path = tmp_path / "mbv2.toml"
+    path.write_text(f'[case.any]\ntarget = "{target}"\n')
+    request = read_config(path).cases[0].request
+    assert (request.spec, request.input.size) == (NetworkSpec(), (96, 96))
+
+
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "mbv2.toml"
     path.write_text(

@@ -62,6 +62,22 @@ def test_each_layer_takes_what_the_one_before_put_out(spec: NetworkSpec, input_:
         shape = layer.output_shape
 
 
+@given(network_specs(), input_specs)
+def test_without_a_head_the_rest_of_the_network_stays(spec: NetworkSpec, input_: InputSpec) -> None:
+    """The layers up to the last block are equal; the classifier takes the channels of the block."""
+    values = spec.model_dump(by_alias=True)
+    with_head, without = (
+        plan_of(NetworkSpec.model_validate({**values, "head": head}), input_) for head in (64, 0)
+    )
+    last_block = spec.blocks[-1]
+    kept = [one for one in with_head.layers if one.stage not in ("head", "classifier")]
+    assert [one for one in without.layers if one.stage != "classifier"] == kept
+    linear = [one for one in without.layers if one.role is Role.CLASSIFIER]
+    assert [one.params for one in linear] == (
+        [ops.linear_params(last_block.out_channels, spec.classes)] if spec.classes else []
+    )
+
+
 @given(network_specs(), input_specs, st.integers(2, 5))
 def test_macs_grow_with_the_batch_and_params_do_not(
     spec: NetworkSpec, input_: InputSpec, factor: int

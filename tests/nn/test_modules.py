@@ -34,6 +34,17 @@ def test_no_classes_gives_the_feature_map() -> None:
         assert features(torch.rand(1, 3, 64, 96)).shape == (1, 1280, 2, 3)
 
 
+@pytest.mark.parametrize("classes", [0, 7])
+def test_without_a_head_the_other_modules_keep_their_names(classes: int) -> None:
+    spec = NetworkSpec(head=0, classes=classes)
+    published = [(row["key"], shape(row["shape"])) for row in rows("torchvision_state_dict")]
+    features = [(key, size) for key, size in published if not key.startswith("classifier.")]
+    expected = [(key, size) for key, size in features if not key.startswith("features.18.")]
+    classifier = {"classifier.1.weight": (7, 320), "classifier.1.bias": (7,)} if classes else {}
+    state = {key: tuple(value.shape) for key, value in MobileNetV2(spec).state_dict().items()}
+    assert list(state.items()) == [*expected, *classifier.items()]
+
+
 def test_counters_that_replace_functions_see_the_pooling(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = nn.functional.adaptive_avg_pool2d
     pooled: list[tuple[int, ...]] = []

@@ -88,6 +88,15 @@ def test_a_seed_gives_torchvision_s_weights(width_mult: float) -> None:
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
+def test_without_a_head_the_features_are_torchvision_s_up_to_the_last_block() -> None:
+    theirs, own = torchvision_s(1.0), ours("torchvision:head=0,classes=0")
+    make_each_value_matter(theirs)
+    assert isinstance(theirs.features, nn.Sequential)
+    backbone = theirs.features[:-1]
+    copy_weights(backbone, own)
+    assert_same_outputs(own, backbone)
+
+
 def test_torchvision_s_checkpoint_loads_by_name() -> None:
     theirs, own = torchvision_s(1.0), MobileNetV2()
     make_each_value_matter(theirs)

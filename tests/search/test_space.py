@@ -41,7 +41,7 @@ _NETWORK: Final[Choices] = {
     "output_stride": st.sampled_from([2, 4, 8, 16, 32]),
     "dropout": st.sampled_from([0, 0.2, 0.5]),
     "stem": st.integers(1, 40),
-    "head": st.integers(1, 64),
+    "head": st.integers(0, 64),
     "stem_scaling": st.sampled_from(get_args(StemScaling)),
     "head_scaling": st.sampled_from(get_args(HeadScaling)),
     "act": activations,
@@ -209,6 +209,17 @@ def test_a_space_file_names_its_target_and_flags_win_over_it(tmp_path: Path) -> 
     assert space.target((2,)) == f"{tmp_path}/tiny.toml:in=4,classes=9,batch=3"
 
 
+def test_the_target_of_a_space_file_is_relative_to_the_file(tmp_path: Path) -> None:
+    folder = tmp_path / "nets:old"
+    folder.mkdir()
+    (folder / "tiny.toml").write_text(TINY)
+    (folder / "space.toml").write_text('target = "tiny.toml:in=2"\nclasses = [5, 6]\n')
+    space = read_space_file(folder / "space.toml")
+    assert space.target((1,)) == f"{folder}/tiny.toml:in=2,classes=6"
+    assert read_space(str(folder / "tiny.toml")).target(()) == f"{folder}/tiny.toml"
+    assert_targets_name_members(space)
+
+
 def test_members_are_counted_and_axes_named() -> None:
     stages = [{"t": 1, "c": [8, 16]}, {"t": [3, 6], "c": 24, "k": [3, 5, 7]}]
     space = read_space("network", settings_of({"stages": stages, "size": "96:128:32"}))
@@ -300,6 +311,7 @@ def test_letters_stand_for_the_keys_of_a_stage() -> None:
         ([{"t": 1, "c": 8, "kernl": 5}], "did you mean 'kernel'?"),
         ([{"t": 1, "c": 8}, {"t": 1, "c": 8, "m": 2}], "--stages[1].m is not a key"),
         ([{"t": 1}], "--stages[0].c is missing"),
+        ([{"t": 1, "out": 8}], "--stages[0].out is not a key; c is (the keys of a stage are t, c"),
         ([{"c": []}], "--stages[0].c is an empty list"),
         ([{"c": [8, 0]}], "--stages[0].c must be a whole number"),
         ([{"c": "8:4:1"}], "--stages[0].c: '8:4:1' has no values"),

@@ -105,7 +105,7 @@ def test_there_may_be_so_many_values_and_no_more() -> None:
         ("1:2:0.5", "--in must be a whole number"),
         ("3,many", "not 'many'"),
         ("3 5", "not '3 5'"),
-        ([3, True], "not True"),
+        ([3, True], "not true"),
         ([[3, 5]], "not [3, 5]"),
         ([3, None], "not None"),
         ({"a": 1}, "not {'a': 1}"),

@@ -9,7 +9,7 @@ from mbv2cli.report.summary.report import confirmed, planned
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.presets import presets
-from mbv2cli.specs.reader import read_request
+from mbv2cli.specs.reader import read_request, target_names
 from tests.reference_tables import rows
 
 FIGURES = rows("presets")
@@ -49,6 +49,16 @@ def test_published_figures(row: dict[str, str]) -> None:
         assert round(scaled, int(row["decimals"])) == float(row["value"])
 
 
+@pytest.mark.parametrize(
+    ("name", "output_shape"),
+    [("deeplab_os16", (1, 320, 33, 33)), ("deeplab_os8", (1, 320, 65, 65))],
+)
+def test_the_backbone_of_deeplab_ends_at_its_last_block(
+    name: str, output_shape: tuple[int, ...]
+) -> None:
+    assert plan_of_preset(name).output_shape == output_shape
+
+
 def test_every_preset_has_a_published_figure() -> None:
     assert {row["preset"] for row in FIGURES} == set(presets())
 
@@ -84,6 +94,49 @@ def test_inline_settings_override_a_preset() -> None:
     assert request.input == InputSpec(size=(96, 96))
 
 
-def test_a_typo_suggests_the_nearest_preset() -> None:
-    with pytest.raises(UserError, match="did you mean 'mobilenetv2_120d'"):
-        read_request("mobilenet_120d")
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("mobilenet_v2", "torchvision"),
+        ("MobileNetV2", "torchvision"),
+        ("MOBILENET-V2", "torchvision"),
+        ("google/mobilenet_v2_1.0_224", "hf_100_224"),
+        ("google/mobilenet_v2_0.75_160", "hf_075_160"),
+        ("Google/MobileNet_V2_0.35_96", "hf_035_96"),
+        ("google/mobilenet_v2_1.4_224", "hf_140_224"),
+        ("timm/mobilenetv2_110d.ra_in1k", "mobilenetv2_110d"),
+        ("mobilenetv2_1.00_224", "keras_100"),
+        ("HF-100-224", "hf_100_224"),
+        ("mobilenetv2_100:size=96", "mobilenetv2_100:size=96"),
+        ("mobilenet_v2:size=96", "torchvision:size=96"),
+        ("Network", "network"),
+    ],
+)
+def test_other_codebases_names_are_targets(target: str, name: str) -> None:
+    found, expected = read_request(target), read_request(name)
+    assert (found.kind, found.spec, found.input) == (expected.kind, expected.spec, expected.input)
+    assert found.target == target
+
+
+def test_no_two_targets_share_a_name_or_alias() -> None:
+    aliases = [alias for preset in presets().values() for alias in preset.aliases]
+    names = [*target_names(), *aliases]
+    assert len({name.lower().replace("-", "_") for name in names}) == len(names)
+
+
+def test_a_shell_completes_names_and_no_aliases() -> None:
+    assert target_names() == ["block", "network", *presets()]
+
+
+@pytest.mark.parametrize(
+    ("typo", "hint"),
+    [
+        ("mobilenetv2_120", "did you mean 'mobilenetv2_120d'"),
+        ("google/mobilenet_v2_1.0_225", "did you mean 'google/mobilenet_v2_1.0_224'"),
+        ("MobileNetV3", "did you mean 'mobilenetv2'"),
+        ("nework", "did you mean 'network'"),
+    ],
+)
+def test_a_typo_suggests_the_nearest_name_or_alias(typo: str, hint: str) -> None:
+    with pytest.raises(UserError, match=hint):
+        read_request(typo)

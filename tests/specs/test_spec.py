@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError
+from mbv2cli.specs.fields import HeadScaling
 from mbv2cli.specs.network import scale_channels
 from tests.reference_tables import rows
 from tests.strategies import block_specs, network_specs
@@ -91,6 +95,55 @@ def test_no_width_multiplier_below_one_makes_the_head_narrower() -> None:
     assert NetworkSpec(width_mult=0.35).head_channels == 1280
 
 
-@pytest.mark.parametrize("size", [(224, 320), "224x320", [224, 320]])
+@given(network_specs(), st.sampled_from(get_args(HeadScaling)))
+def test_no_head_stays_no_head_at_every_width(spec: NetworkSpec, scaling: HeadScaling) -> None:
+    values = spec.model_dump(by_alias=True)
+    without = NetworkSpec.model_validate({**values, "head": 0, "head_scaling": scaling})
+    assert without.head_channels == 0
+    assert without.blocks == spec.blocks
+
+
+def test_the_message_of_a_wrong_head_says_what_0_means() -> None:
+    with pytest.raises(UserError, match=r"head must be .* from 0 \(no head convolution\) to 65536"):
+        NetworkSpec(head=-1)
+
+
+@pytest.mark.parametrize(
+    "size", [(224, 320), "224x320", [224, 320], "224*320", "224,320", "224 X 320", "224, 320"]
+)
 def test_input_sizes_are_height_and_width(size: object) -> None:
     assert InputSpec.model_validate({"size": size}).size == (224, 320)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"output_stride": 64},
+            (
+                "output_stride must be one of 8, 16, 32, not 64: the strides of stem and stages "
+                "multiply to 32"
+            ),
+        ),
+        (
+            {"stages": "t1c50000", "width_mult": 2},
+            (
+                "block 0 of stages[0] at width_mult 2.0: out must be a whole number from 1 to "
+                "65536, not 100000"
+            ),
+        ),
+        (
+            {"stages": "t1c8/t0.01c16"},
+            (
+                "block 0 of stages[1] at width_mult 1.0: expand 0.01 leaves no hidden channel; "
+                "round(in × expand) must be at least 1, so for in = 8 try 0.12"
+            ),
+        ),
+    ],
+)
+def test_a_combination_that_makes_no_network_is_explained(
+    values: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        NetworkSpec.model_validate(values)
+    assert str(error.value) == message

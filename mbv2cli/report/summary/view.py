@@ -14,6 +14,7 @@ from mbv2cli.costs.layers import By
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.graph.rows import Role
 from mbv2cli.report.text import bracketed
+from mbv2cli.specs.words import listed
 
 if TYPE_CHECKING:
     from mbv2cli.report.summary.document import GroupRow, LayerRow
@@ -90,16 +91,17 @@ DEFAULT_VIEW: Final = View()
 
 def view_of(by: str, columns: str | None) -> View:
     """Read ``--by`` and ``--columns``. Raises `UserError` for a name that is not there."""
-    if by not in WAYS:
+    way = listed(by, WAYS)
+    if way not in WAYS:
         raise UserError(f"--by must be one of {', '.join(WAYS)}, not '{by}'{nearest(by, WAYS)}")
-    view = View(None if by == LAYER else By(by))
+    view = View(None if way == LAYER else By(way))
     if columns is None:
         return view
     names = tuple(name.strip() for name in columns.split(","))
     for name in names:
         if name not in view.all_columns:
             raise UserError(
-                f"--columns has no column '{name}' by {by} (the columns are "
+                f"--columns has no column '{name}' by {way} (the columns are "
                 f"{', '.join(view.all_columns)}){nearest(name, view.all_columns)}"
             )
     return View(view.by, names)

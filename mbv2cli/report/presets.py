@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -12,11 +12,11 @@ from mbv2cli.costs.figures import PEAK, Counting
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.report.document import Document, Part
+from mbv2cli.report.page import Column, Page, Table, page
 from mbv2cli.specs import NetworkSpec
 from mbv2cli.specs.presets import Preset, presets
 from mbv2cli.specs.reader import read_request
-
-_TITLES: Final = ("preset", "size", "params", "MACs", "int8 KiB", "source")
+from mbv2cli.specs.units import bytes_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +39,49 @@ def _figures(preset: Preset) -> PresetFigures:
     return PresetFigures(preset, plan, plan.figure(PEAK, Counting()))
 
 
-def as_table(figures: Sequence[PresetFigures]) -> str:
-    """Return a line for each preset, in at most 80 columns."""
-    return "".join(map(_line, (_TITLES, *map(_cells, figures))))
-
-
-def _cells(one: PresetFigures) -> tuple[str, ...]:
-    height, width = one.plan.input_shape[2:]
-    return (
-        one.preset.name,
-        str(height) if height == width else f"{height}x{width}",
-        f"{one.plan.totals.params / 10**6:.2f} M",
-        f"{one.plan.totals.macs / 10**6:,.1f} M",
-        f"{one.peak_bytes / 2**10:,.1f}",
-        one.preset.source,
+def as_table(figures: Sequence[PresetFigures]) -> Page:
+    """Return a row for each preset."""
+    totals = [one.plan.totals for one in figures]
+    peaks, unit = bytes_numbers(one.peak_bytes for one in figures)
+    table = Table(
+        [
+            Column("Preset", [one.preset.name for one in figures]),
+            Column("Size", list(map(_size, figures)), is_number=True, rank=4),
+            Column(
+                "Params", [f"{one.params / 10**6:.2f} M" for one in totals], is_number=True, rank=1
+            ),
+            Column(
+                "MACs", [f"{one.macs / 10**6:,.1f} M" for one in totals], is_number=True, rank=2
+            ),
+            Column(f"Peak {unit}\nlayerwise\nint8", peaks, is_number=True, rank=3),
+            Column("Source", [one.preset.source for one in figures], rank=5),
+        ]
     )
+    return page([table])
 
 
-def _line(cells: tuple[str, ...]) -> str:
-    name, size, params, macs, peak, source = cells
-    return f"{name:<16} {size:>4} {params:>7} {macs:>9} {peak:>8}  {source}\n"
+def _size(one: PresetFigures) -> str:
+    height, width = one.plan.input_shape[2:]
+    return str(height) if height == width else f"{height}x{width}"
 
 
 class PresetPart(Part):
     """A named network at its own size, batch 1."""
 
-    name: str = Field(description="Name: a TARGET of every command.")
+    name: str = Field(
+        description="Name of the preset. Every command takes this name as its TARGET."
+    )
     source: str = Field(description="Where the network comes from.")
-    spec: NetworkSpec = Field(description="Every field of it, under the names of its flags.")
+    spec: NetworkSpec = Field(
+        description="Every field of the network, under the names of its flags."
+    )
     input_shape: Shape = Field(description="Batch, channels, height, width.")
     output_shape: Shape = Field(description="Shape of the output.")
     params: int = Field(description="Parameters.")
     macs: int = Field(description="MACs of convolutions and linear layers.")
-    layerwise_int8_bytes: int = Field(description="Activation peak under `layerwise`, in int8.")
+    layerwise_int8_bytes: int = Field(
+        description="Activation peak under the rule `layerwise`, in int8."
+    )
 
 
 class PresetsDocument(Document):

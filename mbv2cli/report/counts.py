@@ -58,13 +58,12 @@ def _table(title: str, counts: Iterable[Count]) -> Table:
     what, amounts, unit, reported_by, styles, notes = zip(*rows, strict=True)
     return Table(
         [
-            Column(title, what),
-            Column("Count", amounts, is_number=True),
+            Column(title, what, styles=styles),
+            Column("Count", amounts, is_number=True, styles=styles),
             Column("Unit", unit, rank=2),
             Column("Reported by", reported_by, rank=1),
         ],
-        styles,
-        {row: [Line(f"  {note}", DIM, "  ")] for row, note in enumerate(notes) if note},
+        notes={row: [Line(f"  {note}", DIM, "  ")] for row, note in enumerate(notes) if note},
     )
 
 

@@ -123,14 +123,14 @@ def _sizes(dtype: str | None, bytes_of: Callable[[str], Sequence[int]]) -> Itera
 def _torchsummary(report: MemoryReport) -> Iterator[Line]:
     size = report.pass_size
     yield Line(f"Forward/backward pass size of torchsummary: {size.total_mb:,.2f} MB", BOLD)
-    yield _detail("torchsummary counts the output of each row twice, in float32.")
+    yield _figure("torchsummary counts the output of each row twice, in float32.")
     if size.blocks_again_mb:
-        yield _detail(
+        yield _figure(
             f"{size.blocks_again_mb:,.2f} MB are for the rows of blocks, which repeat the output "
             "of their last layer."
         )
     if size.in_place_mb:
-        yield _detail(
+        yield _figure(
             f"{size.in_place_mb:,.2f} MB are for activations in place, which need no new memory."
         )
     times = " and ".join(
@@ -138,11 +138,15 @@ def _torchsummary(report: MemoryReport) -> Iterator[Line]:
         for use in report.uses
         if use.rule in (EAGER, TRAINING)
     )
-    yield _detail(f"The size is {times}, in float32.")
+    yield _figure(f"The size is {times}, in float32.")
 
 
 def _detail(text: str) -> Line:
     return Line(f"  {text}", DIM, "  ")
+
+
+def _figure(text: str) -> Line:
+    return Line(f"  {text}", "", "  ")
 
 
 class BytesPart(Part):

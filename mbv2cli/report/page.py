@@ -37,9 +37,9 @@ class Line(NamedTuple):
 class Column(NamedTuple):
     """The title and the cells of a column. Numbers are aligned on the right.
 
-    A title may have several lines. Columns of a low ``rank`` are shown first; those of rank 0 are
-    always shown. ``narrow`` has shorter cells for a narrow terminal. ``styles`` has a style for
-    each cell, in place of the style of its row.
+    A title may have several lines. Columns of a low ``rank`` are shown first. The first of them
+    and each of rank 0 are always shown. ``narrow`` has shorter cells for a narrow terminal.
+    ``styles`` has a style for each cell, in place of the style of its row.
     """
 
     title: str
@@ -144,7 +144,7 @@ def _that_fit(columns: Sequence[Column], width: int) -> dict[int, Column]:
         column = columns[number]
         if column.narrow is not None and column.width + 1 > left:
             column = column._replace(cells=column.narrow)
-        if column.rank == 0 or column.width + 1 <= left:
+        if not chosen or column.rank == 0 or column.width + 1 <= left:
             chosen[number] = column
             left -= column.width + 1
     return {number: chosen[number] for number in sorted(chosen)}

@@ -18,7 +18,7 @@ from mbv2cli.specs import BlockSpec
 from mbv2cli.specs.units import bytes_texts
 
 _RANKED: Final = (
-    *("name", "params", "macs", "layerwise_bytes", "output_shape", "role"),
+    *("name", "params", "macs", "layerwise_bytes", "role", "output_shape"),
     *("macs_share", "params_share", "path"),
 )
 """The default columns that a narrow terminal shows first; it shows the others last."""

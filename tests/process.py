@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
@@ -58,7 +58,21 @@ def mbv2_here(*arguments: str, cwd: Path | None = None, **environment: str) -> R
 
     Not for what only a process has: loaded modules, signals, pipes, terminals, closed streams.
     """
-    stdout, stderr = _stream("strict"), _stream("backslashreplace")
+    return _run_here(_Stream("strict"), arguments, cwd, environment)
+
+
+def mbv2_at_terminal(
+    *arguments: str, columns: int, cwd: Path | None = None, **environment: str
+) -> Result:
+    """Run ``mbv2 ARGUMENTS`` in this process, as on a terminal of this width."""
+    terminal = {"TERM": "xterm-256color", "COLUMNS": str(columns), **environment}
+    return _run_here(_Terminal("strict"), arguments, cwd, terminal)
+
+
+def _run_here(
+    stdout: _Stream, arguments: Sequence[str], cwd: Path | None, environment: Mapping[str, str]
+) -> Result:
+    stderr = _Stream("backslashreplace")
     with (
         patch.dict(os.environ, {**ENVIRONMENT, **_NO_TERMINAL, **environment}, clear=True),
         patch.object(sys, "argv", ["mbv2", *arguments]),
@@ -78,9 +92,18 @@ def mbv2_here(*arguments: str, cwd: Path | None = None, **environment: str) -> R
     return Result(int(code), _text(stdout), _text(stderr))
 
 
-def _stream(errors: str) -> io.TextIOWrapper:
-    """Return what Python makes of a pipe when it starts."""
-    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=errors)
+class _Stream(io.TextIOWrapper):
+    """What Python makes of a pipe when it starts."""
+
+    def __init__(self, errors: str) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", errors=errors)
+
+
+class _Terminal(_Stream):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def _text(stream: io.TextIOWrapper) -> str:

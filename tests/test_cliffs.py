@@ -77,7 +77,7 @@ def test_widths_that_cannot_be_built_are_left_out(
             read_request(f"{target},width_mult={width}")
     next_to_it = widths[0] if side == "below" else widths[-1]
     assert f" at width_mult {next_to_it}: " in left_out.reason
-    text = " ".join(as_table(report).split())
+    text = " ".join(as_table(report).text.split())
     assert f"width_mult {side} {nearest:.2f} cannot be built: block " in text
     assert json.loads(as_json(report))["unbuildable"] == [
         {"widths": list(widths), "nearest": nearest, "reason": left_out.reason}

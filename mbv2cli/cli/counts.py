@@ -13,8 +13,8 @@ from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
 
 HELP = """\
-Each line is the number that the tools beside it report. The indented lines below it are what \
-they count on top of convolutions and linear layers. Exact, without torch.
+Each row has the number that its tools report. The indented rows below have the amounts that \
+these tools count on top of convolutions and linear layers. Exact, without torch.
 
   mbv2 counts network
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
+import typer
+
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Output, Target, format_option
 from mbv2cli.cli.output import write
+from mbv2cli.costs.memory import ELEMENT_BYTES, dtype_named
+from mbv2cli.errors import UserError
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.report.memory import memory_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
 
 HELP = """\
-Each peak is that of the whole batch, with the layer that causes it. Exact, without torch.
+Shows the activation peak of the whole batch under each memory rule, and the layer that causes \
+the peak. Exact, without torch.
 
   mbv2 memory network
 
-  mbv2 memory network:width_mult=0.35 --size 96
+  mbv2 memory network:width_mult=0.35 --size 96 --dtype int8
 
   mbv2 memory --in 16 --out 24 --stride 2 --format json
 """
@@ -33,8 +38,29 @@ def memory(
     target: Target = "block",
     *,
     target_settings: list[Setting],
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            "--dtype",
+            metavar="NAME",
+            help=f"Show this element type alone. One of {', '.join(ELEMENT_BYTES)}.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
     format_name: Annotated[str | None, format_option("memory")] = None,
     output: Output = None,
 ) -> None:
-    render = renderer("memory", format_of("memory", format_name, output))
-    write(render(memory_of(read_request(target, target_settings))), output)
+    format_name = format_of("memory", format_name, output)
+    render = renderer("memory", format_name)
+    if dtype is not None:
+        dtype = dtype_named(dtype)
+        _refuse_unused(format_name)
+    write(render(memory_of(read_request(target, target_settings), dtype)), output)
+
+
+def _refuse_unused(format_name: str) -> None:
+    if format_name == "json":
+        raise UserError(
+            "--dtype does nothing with --format json, which has every element type; "
+            "leave one of them out"
+        )

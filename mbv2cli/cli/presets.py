@@ -10,6 +10,7 @@ from mbv2cli.cli.completion import completion
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import DType, Output, format_option
 from mbv2cli.cli.output import write
+from mbv2cli.costs.figures import Counting
 from mbv2cli.costs.memory import dtype_named
 from mbv2cli.gate.limits import Expectations, Limits
 from mbv2cli.report.formats import format_of, renderer
@@ -18,8 +19,8 @@ from mbv2cli.specs.presets import presets as named_networks
 from mbv2cli.specs.reader import Setting, read_spec
 
 HELP = """\
-Parameters, MACs (convolutions + linear) and activation peak (rule layerwise, int8) are for one \
-input of the preset's own size. --max-peak compares the peak by --peak-rule and --dtype.
+Parameters, MACs (convolutions + linear) and activation peak (by --peak-rule and --dtype) are for \
+one input of the preset's own size.
 
   mbv2 presets
 
@@ -50,5 +51,5 @@ def presets(
 ) -> None:
     render = renderer("presets", format_of("presets", format_name, output))
     limits = read_spec(Expectations, limit_settings)
-    dtype_named(dtype)
-    write(render(within(preset_figures(matching(name)), limits, dtype)), output)
+    counting = Counting(rule=limits.peak_rule, dtype=dtype_named(dtype))
+    write(render(within(preset_figures(matching(name), counting), limits)), output)

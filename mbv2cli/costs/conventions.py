@@ -52,7 +52,8 @@ class Added(NamedTuple):
 class Convention:
     """A way of counting: ``factor`` × (``base`` + additions), summed over the operations.
 
-    ``key`` is the name without spaces, for the command line. ``quirk`` says what else to know.
+    ``key`` is the name without spaces, for the command line. ``quirk`` has sentences about what
+    is special in the tools.
     ``kinds`` are the kinds of operation that the rules cover.
     """
 
@@ -173,7 +174,7 @@ def _ptflops_activations(op: Op) -> int:
 
 
 _BIAS: Final = Addition("bias of linear layers", _linear_bias)
-_NORM_TWICE: Final = Addition("2 a BatchNorm element", lambda op: 2 * _norm_elements(op))
+_NORM_TWICE: Final = Addition("2 per BatchNorm element", lambda op: 2 * _norm_elements(op))
 _POOLING: Final = Addition("inputs of global pooling", _pool_inputs)
 
 CONV_LINEAR: Final = Convention(
@@ -203,7 +204,8 @@ TORCHINFO: Final = Convention(
     _macs,
     "torchinfo 1.8.0",
     (_BIAS, Addition("BatchNorm parameters", _norm_params_per_sample)),
-    quirk="BatchNorm counts once a sample, whatever the size of its feature map",
+    quirk="BatchNorm counts its parameters once per sample. The size of its feature map does not "
+    "matter.",
 )
 FVCORE: Final = Convention(
     "fvcore",
@@ -212,7 +214,7 @@ FVCORE: Final = Convention(
     _macs,
     "fvcore 0.1.5, timm",
     (_NORM_TWICE, _POOLING),
-    quirk="what it calls flops are MACs; shortcuts and activations count nothing",
+    quirk="fvcore and timm count MACs and say flops. Shortcuts and activations count as zero.",
 )
 PTFLOPS: Final = Convention(
     "ptflops",
@@ -223,10 +225,11 @@ PTFLOPS: Final = Convention(
     (
         _BIAS,
         _NORM_TWICE,
-        Addition("activations (ReLU, GELU x2)", _ptflops_activations),
+        Addition("activations", _ptflops_activations),
         _POOLING,
     ),
-    quirk="ReLU and GELU count twice, as a module and as a function; Hardswish never counts",
+    quirk="ptflops counts ReLU and GELU twice: as a module and as a function. "
+    "Hardswish counts as zero.",
 )
 THOP: Final = Convention(
     "thop",
@@ -234,8 +237,8 @@ THOP: Final = Convention(
     "MACs",
     _macs,
     "thop 0.1.1",
-    (Addition("4 a BatchNorm element", lambda op: 4 * _norm_elements(op)),),
-    quirk="functional operations, pooling among them, count nothing",
+    (Addition("4 per BatchNorm element", lambda op: 4 * _norm_elements(op)),),
+    quirk="thop counts modules alone. Functional operations, such as pooling, count as zero.",
 )
 
 MAC_CONVENTIONS: Final = (
@@ -257,7 +260,7 @@ PARAMS_AND_STATISTICS: Final = Convention(
     "elements",
     _params,
     "Keras (total)",
-    (Addition("BatchNorm means and variances", _norm_statistics),),
+    (Addition("BatchNorm statistics", _norm_statistics),),
     kinds=frozenset(Kind),
 )
 PARAMS_WITHOUT_NORM: Final = Convention(
@@ -274,7 +277,7 @@ PARAMS_FOLDED: Final = Convention(
     "BatchNorm folded",
     "elements",
     _params,
-    "what is deployed",
+    "deployed networks",
     # the scale goes into the convolution's weights, the shift stays as its bias
     (Addition("BatchNorm scales", lambda op: -_norm_params(op) // 2),),
     kinds=frozenset(Kind),

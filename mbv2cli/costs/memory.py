@@ -320,29 +320,29 @@ def _every_op(graph: Graph) -> tuple[bool, ...]:
 
 LAYERWISE: Final = MemoryRule(
     "layerwise",
-    "an operation's input and output, and a shortcut that waits beside it",
-    "mcunet's count_peak_activation_size",
+    "input and output of the running operation, and the input of an open shortcut",
+    "the function count_peak_activation_size of mcunet",
     _layerwise,
     _not_fused,
 )
 INPLACE_DEPTHWISE: Final = MemoryRule(
     "inplace-depthwise",
-    "the same, but depthwise convolutions overwrite their input",
-    "MCUNetV2's figures, TinyEngine's kernels",
+    "as layerwise, but a depthwise convolution overwrites its input",
+    "the figures of MCUNetV2 and the kernels of TinyEngine",
     _inplace_depthwise,
     _not_fused,
 )
 EAGER: Final = MemoryRule(
     "eager",
-    "live tensors while PyTorch runs module by module, without gradients",
-    "equal to the storages that a forward pass keeps alive",
+    "tensors that PyTorch keeps during a forward pass without gradients",
+    "compared with a forward pass: it keeps the same storages alive",
     _eager,
     _every_op,
 )
 TRAINING: Final = MemoryRule(
     "training",
-    "tensors that autograd saves for the backward pass, parameters apart",
-    "equal to the storages that saved_tensors_hooks see",
+    "tensors that autograd saves for the backward pass, without parameters",
+    "compared with saved_tensors_hooks of PyTorch: they see the same storages",
     _training,
     _every_op,
     grows=True,

@@ -1,9 +1,8 @@
-"""`mbv2 cliffs`: where rounding makes a smaller width multiplier buy nothing."""
+"""`mbv2 cliffs`: where rounding keeps a narrower network from saving memory."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,10 +12,11 @@ from mbv2cli.cliffs import Plateau, Walk, walk
 from mbv2cli.costs.memory import MemoryRule
 from mbv2cli.errors import UserError
 from mbv2cli.report.document import Part, RequestDocument, request_fields
-from mbv2cli.report.text import heading
+from mbv2cli.report.page import DIM, WARNING, Column, Line, Page, Table, page
+from mbv2cli.report.text import INDENT, heading
 from mbv2cli.specs import NetworkSpec
 from mbv2cli.specs.reader import Request
-from mbv2cli.specs.units import bytes_text
+from mbv2cli.specs.units import bytes_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +40,53 @@ def cliffs_of(request: Request, rule: MemoryRule, dtype: str) -> CliffsReport:
     return CliffsReport(request, rule, dtype, walk(request.spec, request.input, rule, dtype))
 
 
-def as_table(report: CliffsReport) -> str:
-    """Return a line for each plateau, then two lists of widths, in at most 80 columns."""
-    return "".join(f"{line}\n" for line in _lines(report))
-
-
-def _lines(report: CliffsReport) -> Iterator[str]:
-    yield heading(report.request)
-    yield ""
-    peak = f"{report.rule.name} {report.dtype}"
-    yield f"{'width_mult':<13} {peak:>24} {'params':>17} {'MACs':>21}"
-    for plateau in report.walk.plateaus:
-        yield _plateau_line(plateau)
-    yield ""
-    for one in report.walk.unbuildable:
-        text = f"width_mult {one.side} {one.nearest:.2f} cannot be built: {one.reason}"
-        yield from textwrap.wrap(text, 80, subsequent_indent="    ")
-    drops = [
-        f"{plateau.widest.widths[0]:.2f} ({bytes_text(plateau.peak_bytes)})"
-        for plateau in report.walk.plateaus[1:]
+def as_table(report: CliffsReport) -> Page:
+    """Return a row for each plateau, the widths that are left out, and two lists of widths."""
+    found = report.walk.plateaus
+    peaks, unit = bytes_numbers(plateau.peak_bytes for plateau in found)
+    left_out = [
+        Line(
+            f"width_mult {one.side} {one.nearest:.2f} cannot be built: {one.reason}",
+            WARNING,
+            INDENT,
+        )
+        for one in report.walk.unbuildable
     ]
-    yield from _paragraph("Just below a drop", drops)
-    yield from _paragraph("Same network as the next larger width", _repeating(report))
+    drops = [
+        f"{plateau.widest.widths[0]:.2f} ({peak} {unit})"
+        for plateau, peak in zip(found[1:], peaks[1:], strict=True)
+    ]
+    table = Table(
+        [
+            Column("Width multiplier", list(map(_widths, found))),
+            Column(f"Peak {unit}\n{report.rule.name}\n{report.dtype}", peaks, is_number=True),
+            Column("Params", list(map(_params, found)), is_number=True, rank=2),
+            Column("MACs", list(map(_macs, found)), is_number=True, rank=1),
+        ]
+    )
+    return page(
+        (
+            heading(report.request),
+            Line(),
+            table,
+            Line(),
+            *left_out,
+            _list("The widest network after each drop of the peak", drops, WARNING),
+            _list("The same network as the next larger width", _repeating(report), DIM),
+        )
+    )
 
 
-def _plateau_line(plateau: Plateau) -> str:
-    widest, narrowest = plateau.widest, plateau.narrowest
-    widths = f"{widest.widths[0]:.2f} - {narrowest.widths[-1]:.2f}"
-    params = f"{widest.params / 10**6:.2f} - {narrowest.params / 10**6:.2f} M"
-    macs = f"{widest.macs / 10**6:,.1f} - {narrowest.macs / 10**6:,.1f} M"
-    return f"{widths:<13} {bytes_text(plateau.peak_bytes):>24} {params:>17} {macs:>21}"
+def _widths(plateau: Plateau) -> str:
+    return f"{plateau.widest.widths[0]:.2f} - {plateau.narrowest.widths[-1]:.2f}"
+
+
+def _params(plateau: Plateau) -> str:
+    return f"{plateau.widest.params / 10**6:.2f} - {plateau.narrowest.params / 10**6:.2f} M"
+
+
+def _macs(plateau: Plateau) -> str:
+    return f"{plateau.widest.macs / 10**6:,.1f} - {plateau.narrowest.macs / 10**6:,.1f} M"
 
 
 def _repeating(report: CliffsReport) -> list[str]:
@@ -82,23 +99,29 @@ def _repeating(report: CliffsReport) -> list[str]:
     ]
 
 
-def _paragraph(title: str, words: list[str]) -> list[str]:
-    return textwrap.wrap(f"{title}: {', '.join(words) or 'none'}", 80, subsequent_indent="    ")
+def _list(title: str, words: Sequence[str], style: str) -> Line:
+    return Line(f"{title}: {', '.join(words) or 'none'}", style, INDENT)
 
 
 class SameNetworkPart(Part):
-    """A network, and the widths that build it."""
+    """A network, and the width multipliers that build this network."""
 
-    widths: tuple[float, ...] = Field(description="Width multipliers that build it, widest first.")
+    widths: tuple[float, ...] = Field(
+        description="Width multipliers that build this network, largest first."
+    )
     params: int = Field(description="Parameters of the network.")
-    macs: int = Field(description="MACs of its convolutions and linear layers.")
+    macs: int = Field(description="MACs of the convolutions and linear layers.")
 
 
 class PlateauPart(Part):
-    """Neighbouring widths with the same peak."""
+    """Neighbouring width multipliers with the same peak."""
 
-    peak_bytes: int = Field(description="The peak of each of these networks, in the dtype.")
-    networks: tuple[SameNetworkPart, ...] = Field(description="The networks, widest first.")
+    peak_bytes: int = Field(
+        description="Peak of each of these networks, under the rule and in the dtype."
+    )
+    networks: tuple[SameNetworkPart, ...] = Field(
+        description="Networks with this peak, widest first."
+    )
 
 
 class UnbuildablePart(Part):
@@ -116,7 +139,7 @@ class CliffsDocument(RequestDocument):
     rule: str = Field(description="Name of the memory rule.")
     dtype: str = Field(description="Element type of the peaks.")
     plateaus: tuple[PlateauPart, ...] = Field(
-        description="From width 1.50 down to 0.10, in steps of 0.01."
+        description="Plateaus from width multiplier 1.50 down to 0.10, in steps of 0.01."
     )
     unbuildable: tuple[UnbuildablePart, ...] = Field(
         description="Widths that are left out, because the network cannot be built there."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from pydantic import Field
@@ -12,6 +12,7 @@ from pydantic import Field
 from mbv2cli.costs.conventions import MAC_CONVENTIONS, PARAM_CONVENTIONS, Count, count
 from mbv2cli.inspection import plan_of
 from mbv2cli.report.document import Part, RequestDocument, request_fields
+from mbv2cli.report.page import BOLD, DIM, Column, Line, Page, Table, page
 from mbv2cli.report.text import heading
 from mbv2cli.specs.reader import Request
 
@@ -35,50 +36,55 @@ def counted(request: Request) -> CountsReport:
     )
 
 
-class _Line(NamedTuple):
+class _Row(NamedTuple):
+    """A convention, or an amount that it counts on top of the first convention."""
+
     what: str
-    number: str
+    amount: str
     unit: str = ""
     reported_by: str = ""
+    style: str = ""
+    note: str = ""
 
 
-def as_table(report: CountsReport) -> str:
-    """Return a line for each convention and below it what it adds, in at most 80 columns."""
-    lines = [*_lines("MACs as", report.macs), _Line("", ""), *_lines("Params as", report.params)]
-    what = max(len(line.what) for line in lines)
-    number = max(len(line.number) for line in lines)
-    unit = max(len(line.unit) for line in lines)
-    rows = (
-        f"{line.what:<{what}} {line.number:>{number}} {line.unit:<{unit}} {line.reported_by}"
-        for line in lines
+def as_table(report: CountsReport) -> Page:
+    """Return a row for each convention and below it what it adds."""
+    macs, params = _table("MACs, by convention", report.macs), _table("Params", report.params)
+    return page((heading(report.request), Line(), macs, Line(), params))
+
+
+def _table(title: str, counts: Iterable[Count]) -> Table:
+    rows = list(chain.from_iterable(map(_rows, counts)))
+    what, amounts, unit, reported_by, styles, notes = zip(*rows, strict=True)
+    return Table(
+        [
+            Column(title, what, styles=styles),
+            Column("Count", amounts, is_number=True, styles=styles),
+            Column("Unit", unit, rank=2),
+            Column("Reported by", reported_by, rank=1),
+        ],
+        notes={row: [Line(f"  {note}", DIM, "  ")] for row, note in enumerate(notes) if note},
     )
-    quirks = [
-        f"{count.convention.name}: {count.convention.quirk}."
-        for count in report.macs
-        if count.convention.quirk
+
+
+def _rows(count: Count) -> Iterator[_Row]:
+    """Yield the row of a convention and those of its additions. The last has the quirk."""
+    convention = count.convention
+    rows = [
+        _Row(convention.name, f"{count.total:,}", convention.unit, convention.reported_by, BOLD),
+        *(_Row(f"  {what}", f"{amount:+,}") for what, amount in count.added),
     ]
-    text = (heading(report.request), "", *rows, "", *map(_wrapped, quirks))
-    return "".join(f"{row.rstrip()}\n" for row in text)
-
-
-def _wrapped(sentence: str) -> str:
-    return textwrap.fill(sentence, 80, subsequent_indent="  ")
-
-
-def _lines(title: str, counts: Iterable[Count]) -> Iterator[_Line]:
-    yield _Line(title, "count", "unit", "reported by")
-    for one in counts:
-        convention = one.convention
-        yield _Line(convention.name, f"{one.total:,}", convention.unit, convention.reported_by)
-        for what, amount in one.added:
-            yield _Line(f"  {what}", f"{amount:+,}")
+    yield from rows[:-1]
+    yield rows[-1]._replace(note=convention.quirk)
 
 
 class AddedPart(Part):
-    """An amount that a convention counts on top of the first one."""
+    """An amount that a convention adds to the first convention."""
 
-    what: str = Field(description="What is counted on top, or left out if negative.")
-    amount: int = Field(description="The amount.")
+    what: str = Field(
+        description="What the convention adds, or leaves out if the amount is negative."
+    )
+    amount: int = Field(description="The amount of the whole batch.")
 
 
 class CountPart(Part):
@@ -86,11 +92,15 @@ class CountPart(Part):
 
     convention: str = Field(description="Name of the convention.")
     key: str = Field(description="Name of the convention for `--convention`.")
-    total: int = Field(description="The count of the whole batch, additions included.")
-    unit: str = Field(description="What the tools call the count.")
+    total: int = Field(description="The count of the whole batch, with the additions.")
+    unit: str = Field(description="The word of the tools for what is counted.")
     reported_by: str = Field(description="Tools that report this number.")
-    quirk: str = Field(description="A peculiarity of the tools; empty if there is none.")
-    added: tuple[AddedPart, ...] = Field(description="What is counted on top of the first one.")
+    quirk: str = Field(
+        description="Sentences about what is special in the tools; empty if nothing is."
+    )
+    added: tuple[AddedPart, ...] = Field(
+        description="The amounts that the convention adds to the first convention."
+    )
 
 
 class CountsDocument(RequestDocument):

@@ -35,7 +35,7 @@ class Document(Part):
         SCHEMA_VERSION, description=f"{SCHEMA_VERSION}: the version of these fields."
     )
     mbv2_version: str = Field(__version__, description="Version of mbv2.")
-    command: str = Field(description="The command that printed this document.")
+    command: str = Field(description="Command that printed this document.")
 
     @property
     def text(self) -> str:
@@ -46,7 +46,7 @@ class Document(Part):
 class RequestDocument(Document):
     """What a command prints about a target."""
 
-    target: str = Field(description="The target as it was given.")
+    target: str = Field(description="The target, as given.")
     kind: str = Field(description="`block` or `network`.")
     spec: BlockSpec | NetworkSpec = Field(
         description="Every field of the target, under the names of its flags."
@@ -69,8 +69,8 @@ class ComparedLayerPart(Part):
 
     name: str | None = Field(description="torchsummary's name; null for a functional operation.")
     path: str = Field(description="Module path.")
-    type: str = Field(description="Class of the module, or function.")
-    output_shape: Shape = Field(description="Shape of its output.")
+    type: str = Field(description="Class of the module, or name of the function.")
+    output_shape: Shape = Field(description="Shape of the output.")
     params: int = Field(description="Parameters.")
     macs: int = Field(description="MACs of convolutions and linear layers.")
 
@@ -79,8 +79,8 @@ class LayerPairPart(Part):
     """A layer that differs."""
 
     before: ComparedLayerPart | None = Field(
-        description="The layer before, or in A; null if the layer is new."
+        description="Layer of A, or of the lock; null if the layer is new."
     )
     after: ComparedLayerPart | None = Field(
-        description="The layer now, or in B; null if the layer is gone."
+        description="Layer of B, or of the current model; null if the layer is gone."
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final, Literal
 
 from pydantic import Field
@@ -14,23 +15,32 @@ from mbv2cli.costs.torchsummary_sizes import PassSize, pass_size
 from mbv2cli.graph.rows import Layer, Role
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
-from mbv2cli.report.text import heading
+from mbv2cli.report.page import BOLD, DIM, WARNING, Block, Column, Line, Page, Table, page
+from mbv2cli.report.text import heading, sentence
 from mbv2cli.specs.reader import Request
-from mbv2cli.specs.units import bytes_text
+from mbv2cli.specs.units import bytes_numbers, bytes_text
 
-_DTYPES: Final = ("float32", "float16", "int8")
-_DTYPE_TITLES: Final = ("float32", "16 bits", "int8")
+_DTYPES: Final[Mapping[str, str]] = {"float32": "float32", "16 bits": "float16", "int8": "int8"}
+"""The titles of the columns of bytes, and the element type of each."""
+
+_RANKS: Final[Mapping[str, int]] = {"float32": 1, "int8": 2, "16 bits": 4}
+"""Which of these columns a narrow terminal shows first."""
+
 _MB: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryReport:
-    """The memory of a request under every rule, its weights, and torchsummary's own figure."""
+    """The memory of a request under every rule, its weights, and torchsummary's own figure.
+
+    ``dtype`` is the element type that is shown; None for all of them.
+    """
 
     request: Request
     plan: Plan
     uses: tuple[MemoryUse, ...]
     pass_size: PassSize
+    dtype: str | None = None
 
     def weight_bytes(self, dtype: str) -> int:
         """Return the bytes of all parameters."""
@@ -42,57 +52,101 @@ class MemoryReport:
         return self.plan.figure(FLASH)
 
 
-def memory_of(request: Request) -> MemoryReport:
+def memory_of(request: Request, dtype: str | None = None) -> MemoryReport:
     """Return the memory of ``request``. Loads no torch."""
     plan = plan_of(request.spec, request.input)
-    return MemoryReport(request, plan, tuple(map(plan.memory, MEMORY_RULES)), pass_size(plan.graph))
+    uses = tuple(map(plan.memory, MEMORY_RULES))
+    return MemoryReport(request, plan, uses, pass_size(plan.graph), dtype)
 
 
-def as_table(report: MemoryReport) -> str:
-    """Return peaks, weights and torchsummary's figure, in at most 80 columns."""
-    lines = (heading(report.request), "", *_peaks(report), "", *_weights(report), "")
-    return "".join(f"{line.rstrip()}\n" for line in (*lines, *_torchsummary(report)))
+def as_table(report: MemoryReport) -> Page:
+    """Return peaks, weights and torchsummary's figure. All sizes of a table have one unit."""
+    return page(
+        (
+            heading(report.request),
+            Line(),
+            _peaks(report),
+            Line(),
+            *_weights(report),
+            Line(),
+            *_torchsummary(report),
+        )
+    )
 
 
-def _peaks(report: MemoryReport) -> Iterator[str]:
-    yield _line("Activation peak", _DTYPE_TITLES, "caused by")
-    for use in report.uses:
-        sizes = [bytes_text(use.peak_bytes(dtype)) for dtype in _DTYPES]
-        yield _line(use.rule.name, sizes, _culprit(report.plan.layer_of(use.culprit)))
-        yield f"  {use.rule.counts}"
+def _peaks(report: MemoryReport) -> Table:
+    rules = [use.rule for use in report.uses]
+    culprits = [report.plan.layer_of(use.culprit) for use in report.uses]
+    return Table(
+        [
+            Column("Activation peak", [rule.name for rule in rules]),
+            *_sizes(report.dtype, lambda dtype: [use.peak_bytes(dtype) for use in report.uses]),
+            Column(
+                "Caused by",
+                [f"{_place(layer)}, {layer.role}" for layer in culprits],
+                rank=3,
+                narrow=[_place(layer) for layer in culprits],
+                styles=[WARNING] * len(culprits),
+            ),
+        ],
+        notes={row: [_detail(sentence(rule.counts))] for row, rule in enumerate(rules)},
+    )
 
 
-def _culprit(layer: Layer) -> str:
-    return f"{layer.name or layer.type} ({layer.role})"
+def _place(layer: Layer) -> str:
+    """Return the path of a layer; the function if the whole model runs it."""
+    return layer.path or layer.type
 
 
-def _weights(report: MemoryReport) -> Iterator[str]:
-    yield _line("Weights", _DTYPE_TITLES)
-    yield _line("parameters", [bytes_text(report.weight_bytes(dtype)) for dtype in _DTYPES])
-    yield _line("flash", ["", "", bytes_text(report.flash_bytes)])
-    yield "  int8 weights, int32 biases, BatchNorm folded into the convolutions"
+def _weights(report: MemoryReport) -> Iterator[Block]:
+    yield Table(
+        [
+            Column("Weights", ["parameters"]),
+            *_sizes(report.dtype, lambda dtype: [report.weight_bytes(dtype)]),
+        ]
+    )
+    yield Line(f"Flash: {bytes_text(report.flash_bytes)}", BOLD)
+    yield _detail("int8 weights and int32 biases, BatchNorm folded into the convolutions.")
 
 
-def _torchsummary(report: MemoryReport) -> Iterator[str]:
+def _sizes(dtype: str | None, bytes_of: Callable[[str], Sequence[int]]) -> Iterator[Column]:
+    """Yield a column of bytes for each element type that is shown."""
+    dtypes = _DTYPES if dtype is None else {dtype: dtype}
+    amounts = [bytes_of(dtype) for dtype in dtypes.values()]
+    numbers, unit = bytes_numbers(chain.from_iterable(amounts))
+    left = iter(numbers)
+    for title, of_dtype in zip(dtypes, amounts, strict=True):
+        cells = list(islice(left, len(of_dtype)))
+        yield Column(f"{title}\n{unit}", cells, is_number=True, rank=_RANKS.get(title, 1))
+
+
+def _torchsummary(report: MemoryReport) -> Iterator[Line]:
     size = report.pass_size
-    yield f"torchsummary's Forward/backward pass size: {size.total_mb:,.2f} MB"
-    yield "  is every row's output in float32, twice; in it are"
-    for megabytes, what in (
-        (size.blocks_again_mb, "block rows, counted again on top of their last layer"),
-        (size.in_place_mb, "in-place activations, which take no new memory"),
-    ):
-        if megabytes:
-            yield f"  {megabytes:,.2f} MB {what}"
-    times = ", ".join(
-        f"{size.total_mb * _MB / use.peak_bytes('float32'):.2f} x {use.rule.name}"
+    yield Line(f"Forward/backward pass size of torchsummary: {size.total_mb:,.2f} MB", BOLD)
+    yield _figure("torchsummary counts the output of each row twice, in float32.")
+    if size.blocks_again_mb:
+        yield _figure(
+            f"{size.blocks_again_mb:,.2f} MB are for the rows of blocks, which repeat the output "
+            "of their last layer."
+        )
+    if size.in_place_mb:
+        yield _figure(
+            f"{size.in_place_mb:,.2f} MB are for activations in place, which need no new memory."
+        )
+    times = " and ".join(
+        f"{size.total_mb * _MB / use.peak_bytes('float32'):.2f} x the {use.rule.name} peak"
         for use in report.uses
         if use.rule in (EAGER, TRAINING)
     )
-    yield f"  in all {times}"
+    yield _figure(f"The size is {times}, in float32.")
 
 
-def _line(what: str, sizes: Iterable[str], rest: str = "") -> str:
-    return f"{what:<17} {' '.join(f'{size:>12}' for size in sizes)}  {rest}"
+def _detail(text: str) -> Line:
+    return Line(f"  {text}", DIM, "  ")
+
+
+def _figure(text: str) -> Line:
+    return Line(f"  {text}", "", "  ")
 
 
 class BytesPart(Part):
@@ -112,7 +166,7 @@ class StepPart(Part):
     path: str = Field(description="Path of the layer.")
     type: str = Field(description="Class of the layer, or function.")
     elements: int = Field(
-        description="Elements alive while the layer runs; under `training`, saved until then."
+        description="Elements alive while the layer runs. Under `training`: elements saved so far."
     )
 
 
@@ -120,8 +174,8 @@ class RulePart(Part):
     """The peak under a rule."""
 
     rule: str = Field(description="Name of the rule.")
-    counts: str = Field(description="What the rule counts as alive.")
-    source: str = Field(description="Where the rule comes from, or what it was compared with.")
+    counts: str = Field(description="What the rule counts as memory.")
+    source: str = Field(description="Where the rule comes from, or what confirms the rule.")
     peak_bytes: BytesPart = Field(description="Largest number of bytes alive at one moment.")
     layer: str | None = Field(description="Name of the layer that causes the peak.")
     path: str = Field(description="Path of that layer.")
@@ -132,16 +186,24 @@ class RulePart(Part):
 class WeightsPart(Part):
     """The bytes of the weights."""
 
-    parameters: BytesPart = Field(description="All parameters, as they are trained.")
-    flash_bytes: int = Field(description="int8 weights, int32 biases, BatchNorm folded.")
+    parameters: BytesPart = Field(description="All parameters, BatchNorm not folded.")
+    flash_bytes: int = Field(
+        description="int8 weights and int32 biases, BatchNorm folded into the convolutions."
+    )
 
 
 class PassSizePart(Part):
-    """torchsummary's figure, and what it counts although it takes no memory."""
+    """torchsummary's figure, and the parts of it that need no memory."""
 
-    total_mb: Megabytes = Field(description="Forward/backward pass size, as it prints it.")
-    blocks_again_mb: Megabytes = Field(description="Of that, block rows: counted again.")
-    in_place_mb: Megabytes = Field(description="Of that, in-place activations: no new memory.")
+    total_mb: Megabytes = Field(
+        description="Forward/backward pass size, as torchsummary prints it."
+    )
+    blocks_again_mb: Megabytes = Field(
+        description="The part for rows of blocks, which repeat the output of their last layer."
+    )
+    in_place_mb: Megabytes = Field(
+        description="The part for activations in place, which need no new memory."
+    )
 
 
 class MemoryDocument(RequestDocument):
@@ -151,7 +213,7 @@ class MemoryDocument(RequestDocument):
     rules: tuple[RulePart, ...] = Field(description="The peak of activations under each rule.")
     weights: WeightsPart = Field(description="The bytes of the weights.")
     torchsummary_pass_size: PassSizePart = Field(
-        description="torchsummary's Forward/backward pass size, explained."
+        description="torchsummary's Forward/backward pass size and its parts."
     )
 
 

@@ -6,12 +6,12 @@ not fit and says which. A sentence is wrapped between words. No number is broken
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
-from unicodedata import east_asian_width
+from unicodedata import category, east_asian_width
 
 BOLD: Final = "bold"
 DIM: Final = "dim"
@@ -21,6 +21,9 @@ WARNING: Final = "yellow"
 
 _SENTENCE_WIDTH: Final = 80
 """The columns after which a sentence is wrapped where no terminal sets a width."""
+
+_BREAK: Final = re.compile(r" (?=\S)(?![^\[\]]*\])(?!(?:[kMGT]|[KMGT]iB|[MG]B|%)(?!\w))")
+"""Where a line may be broken: not inside a shape, and not between a number and its unit."""
 
 
 class Line(NamedTuple):
@@ -34,9 +37,9 @@ class Line(NamedTuple):
 class Column(NamedTuple):
     """The title and the cells of a column. Numbers are aligned on the right.
 
-    Columns of a low ``rank`` are shown first; those of rank 0 are always shown. ``narrow`` has
-    shorter cells for a narrow terminal. ``styles`` has a style for each cell, in place of the
-    style of its row.
+    A title may have several lines. Columns of a low ``rank`` are shown first. The first of them
+    and each of rank 0 are always shown. ``narrow`` has shorter cells for a narrow terminal.
+    ``styles`` has a style for each cell, in place of the style of its row.
     """
 
     title: str
@@ -49,7 +52,7 @@ class Column(NamedTuple):
     @property
     def width(self) -> int:
         """The columns that the widest cell takes on a terminal."""
-        return max(map(_width, (self.title, *self.cells)))
+        return max(map(_width, (*self.title.split("\n"), *self.cells)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class Page:
     @property
     def text(self) -> str:
         """The page as plain text, for pipes and files."""
-        lines = ("".join(text for text, *_ in pieces).rstrip() for pieces in fitted(self))
+        lines = ("".join(text for text, *_ in pieces) for pieces in fitted(self))
         return "".join(f"{line}\n" for line in lines)
 
 
@@ -99,71 +102,82 @@ def fitted(page: Page, width: int | None = None) -> Iterator[Sequence[Line]]:
 
 def _wrapped(line: Line, width: int | None) -> Iterator[Sequence[Line]]:
     width = width or _SENTENCE_WIDTH
-    if len(line.text) <= width:
-        yield (line,)
-        return
-    texts = textwrap.wrap(
-        line.text,
-        width,
-        subsequent_indent=line.indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    for text in texts:
-        yield (Line(text, line.style),)
+    words = line.text.lstrip(" ")
+    text, *more = _BREAK.split(words)
+    text = " " * (len(line.text) - len(words)) + text
+    for word in more:
+        if _width(text) + 1 + _width(word) <= width:
+            text = f"{text} {word}"
+        else:
+            yield (Line(text, line.style),)
+            text = line.indent + word
+    yield (Line(text, line.style),)
 
 
 def _table_lines(table: Table, width: int | None) -> Iterator[Sequence[Line]]:
-    shown = table.columns if width is None else _that_fit(table.columns, width)
-    cells = zip(*map(_pieces, shown), strict=True)
-    styles = chain([BOLD], table.styles or [""] * len(table.columns[0].cells))
-    for number, (row, style) in enumerate(zip(cells, styles, strict=True), start=-1):
+    shown = dict(enumerate(table.columns)) if width is None else _that_fit(table.columns, width)
+    height = max(column.title.count("\n") for column in shown.values()) + 1
+    rows = zip(*(_pieces(column, height) for column in shown.values()), strict=True)
+    styles = chain([""] * height, table.styles or [""] * len(table.columns[0].cells))
+    for number, (row, style) in enumerate(zip(rows, styles, strict=True), start=-height):
         yield _joined(row, style)
         for note in table.notes.get(number, ()):
             yield from _wrapped(note, width)
-    hidden = [column.title for column in table.columns if not _is_among(column, shown)]
+    hidden = [
+        column.title.replace("\n", " ")
+        for number, column in enumerate(table.columns)
+        if number not in shown
+    ]
     if hidden:
         text = f"Not shown in {width} columns: {', '.join(hidden)}."
         yield from _wrapped(Line(text, DIM), width)
 
 
-def _is_among(column: Column, shown: Iterable[Column]) -> bool:
-    return any(one.title == column.title for one in shown)
+def _that_fit(columns: Sequence[Column], width: int) -> dict[int, Column]:
+    """Return the columns that fit in ``width`` together, by their numbers, in their order.
 
-
-def _that_fit(columns: Sequence[Column], width: int) -> list[Column]:
-    """Return the columns of the lowest ranks that fit in ``width`` together, in their order."""
+    Columns of a low rank are chosen first.
+    """
     chosen: dict[int, Column] = {}
     left = width + 1
     for number in sorted(range(len(columns)), key=lambda number: columns[number].rank):
         column = columns[number]
         if column.narrow is not None and column.width + 1 > left:
             column = column._replace(cells=column.narrow)
-        if column.rank == 0 or column.width + 1 <= left:
+        if not chosen or column.rank == 0 or column.width + 1 <= left:
             chosen[number] = column
             left -= column.width + 1
-    return [chosen[number] for number in sorted(chosen)]
+    return {number: chosen[number] for number in sorted(chosen)}
 
 
-def _pieces(column: Column) -> Iterator[Line]:
-    """Yield the title and the cells, filled with spaces to the same width."""
+def _pieces(column: Column, height: int) -> Iterator[Line]:
+    """Yield the ``height`` lines of the title and the cells, each filled to the same width."""
     widest = column.width
-    styles = chain([""], column.styles or [""] * len(column.cells))
-    for text, style in zip((column.title, *column.cells), styles, strict=True):
+    title = column.title.split("\n")
+    texts = chain([""] * (height - len(title)), title, column.cells)
+    styles = chain([BOLD] * height, column.styles or [""] * len(column.cells))
+    for text, style in zip(texts, styles, strict=True):
         gap = " " * (widest - _width(text))
         yield Line(gap + text if column.is_number else text + gap, style)
 
 
 def _joined(row: Sequence[Line], style: str) -> list[Line]:
-    """Return the cells of a row with a space between them."""
+    """Return the cells of a row with a space between them and none at the end."""
     pieces: list[Line] = []
     for text, own, _ in row:
         pieces += [Line(text, own or style), Line(" ", style)]
-    return pieces[:-1]
+    while pieces and not pieces[-1].text.strip(" "):
+        pieces.pop()
+    return [*pieces[:-1], *(last._replace(text=last.text.rstrip(" ")) for last in pieces[-1:])]
 
 
 def _width(text: str) -> int:
-    """Return the columns that a text takes on a terminal: two for each wide sign."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+    """Return the columns that a text takes on a terminal."""
+    return len(text) if text.isascii() else sum(map(_sign_width, text))
+
+
+def _sign_width(sign: str) -> int:
+    """Return 2 for a wide sign and 0 for a sign that is drawn over the one before it."""
+    if category(sign) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if east_asian_width(sign) in "WF" else 1

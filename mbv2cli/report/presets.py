@@ -15,20 +15,27 @@ from mbv2cli.gate.limits import Expectations, verdicts
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.report.document import Document, Part
+from mbv2cli.report.page import WARNING, Column, Line, Page, Table, page
 from mbv2cli.specs import NetworkSpec
 from mbv2cli.specs.presets import Preset, presets
 from mbv2cli.specs.reader import read_request
+from mbv2cli.specs.units import bytes_numbers
 
-_TITLES: Final = ("preset", "size", "params", "MACs", "int8 KiB", "source")
+_INT8: Final = Counting(dtype="int8")
 
 
 @dataclass(frozen=True, slots=True)
 class PresetFigures:
-    """A preset and what it costs at its own size, batch 1. The peak is layerwise, in int8."""
+    """A preset and its plan at its own size, batch 1. ``counting`` says how the peak is counted."""
 
     preset: Preset
     plan: Plan
-    peak_bytes: int
+    counting: Counting
+
+    @property
+    def peak_bytes(self) -> int:
+        """Peak of activation memory."""
+        return self.plan.figure(PEAK, self.counting)
 
 
 def matching(name: str) -> tuple[Preset, ...]:
@@ -46,59 +53,73 @@ def matching(name: str) -> tuple[Preset, ...]:
     return found
 
 
-def preset_figures(chosen: Iterable[Preset]) -> tuple[PresetFigures, ...]:
+def preset_figures(chosen: Iterable[Preset], counting: Counting) -> tuple[PresetFigures, ...]:
     """Return the figures of presets. Loads no torch."""
-    return tuple(map(_figures, chosen))
+    return tuple(_figures(preset, counting) for preset in chosen)
 
 
-def within(
-    figures: Iterable[PresetFigures], limits: Expectations, dtype: str
-) -> tuple[PresetFigures, ...]:
-    """Return the presets that keep all limits; the peak is that of ``dtype``."""
+def within(figures: Iterable[PresetFigures], limits: Expectations) -> tuple[PresetFigures, ...]:
+    """Return the presets that keep all limits."""
     return tuple(
-        one for one in figures if all(said.holds for said in verdicts(limits, one.plan, dtype))
+        one
+        for one in figures
+        if all(verdict.holds for verdict in verdicts(limits, one.plan, one.counting.dtype))
     )
 
 
-def _figures(preset: Preset) -> PresetFigures:
+def _figures(preset: Preset, counting: Counting) -> PresetFigures:
     request = read_request(preset.name)
-    plan = plan_of(request.spec, request.input)
-    return PresetFigures(preset, plan, plan.figure(PEAK, Counting()))
+    return PresetFigures(preset, plan_of(request.spec, request.input), counting)
 
 
-def as_table(figures: Sequence[PresetFigures]) -> str:
-    """Return a line for each preset, in at most 80 columns."""
-    return "".join(map(_line, (_TITLES, *map(_cells, figures))))
-
-
-def _cells(one: PresetFigures) -> tuple[str, ...]:
-    height, width = one.plan.input_shape[2:]
-    return (
-        one.preset.name,
-        str(height) if height == width else f"{height}x{width}",
-        f"{one.plan.totals.params / 10**6:.2f} M",
-        f"{one.plan.totals.macs / 10**6:,.1f} M",
-        f"{one.peak_bytes / 2**10:,.1f}",
-        one.preset.source,
+def as_table(figures: Sequence[PresetFigures]) -> Page:
+    """Return a row for each preset."""
+    if not figures:
+        return page([Line("No preset keeps every limit.", WARNING)])
+    totals = [one.plan.totals for one in figures]
+    peaks, unit = bytes_numbers(one.peak_bytes for one in figures)
+    counting = figures[0].counting
+    table = Table(
+        [
+            Column("Preset", [one.preset.name for one in figures]),
+            Column("Size", list(map(_size, figures)), is_number=True, rank=4),
+            Column(
+                "Params", [f"{one.params / 10**6:.2f} M" for one in totals], is_number=True, rank=1
+            ),
+            Column(
+                "MACs", [f"{one.macs / 10**6:,.1f} M" for one in totals], is_number=True, rank=2
+            ),
+            Column(
+                f"Peak {unit}\n{counting.rule}\n{counting.dtype}", peaks, is_number=True, rank=3
+            ),
+            Column("Source", [one.preset.source for one in figures], rank=5),
+        ]
     )
+    return page([table])
 
 
-def _line(cells: tuple[str, ...]) -> str:
-    name, size, params, macs, peak, source = cells
-    return f"{name:<16} {size:>4} {params:>7} {macs:>9} {peak:>8}  {source}\n"
+def _size(one: PresetFigures) -> str:
+    height, width = one.plan.input_shape[2:]
+    return str(height) if height == width else f"{height}x{width}"
 
 
 class PresetPart(Part):
     """A named network at its own size, batch 1."""
 
-    name: str = Field(description="Name: a TARGET of every command.")
+    name: str = Field(
+        description="Name of the preset. Every command takes this name as its TARGET."
+    )
     source: str = Field(description="Where the network comes from.")
-    spec: NetworkSpec = Field(description="Every field of it, under the names of its flags.")
+    spec: NetworkSpec = Field(
+        description="Every field of the network, under the names of its flags."
+    )
     input_shape: Shape = Field(description="Batch, channels, height, width.")
     output_shape: Shape = Field(description="Shape of the output.")
     params: int = Field(description="Parameters.")
     macs: int = Field(description="MACs of convolutions and linear layers.")
-    layerwise_int8_bytes: int = Field(description="Activation peak under `layerwise`, in int8.")
+    layerwise_int8_bytes: int = Field(
+        description="Activation peak under the rule `layerwise`, in int8."
+    )
 
 
 class PresetsDocument(Document):
@@ -122,5 +143,5 @@ def _part(one: PresetFigures) -> PresetPart:
         output_shape=one.plan.output_shape,
         params=one.plan.totals.params,
         macs=one.plan.totals.macs,
-        layerwise_int8_bytes=one.peak_bytes,
+        layerwise_int8_bytes=one.plan.figure(PEAK, _INT8),
     )

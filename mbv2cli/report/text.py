@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from typing import Final
 
 from mbv2cli.graph.ops import Shape
+from mbv2cli.report.page import BOLD, Line
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.reader import Request
+
+INDENT: Final = "    "
+"""The start of each line that a sentence is wrapped to."""
 
 _LEFT_OUT_IF_DEFAULT: Final = {"dilation", "depth_mult", "stem_scaling", "head_scaling"}
 
@@ -27,9 +30,9 @@ def described(request: Request) -> str:
     return f"{name}({', '.join(_arguments(request.spec))})"
 
 
-def heading(request: Request) -> str:
-    """Return the same in lines of at most 80 columns."""
-    return textwrap.fill(described(request), 80, subsequent_indent="    ")
+def heading(request: Request) -> Line:
+    """Return the same as the first line of a page."""
+    return Line(described(request), BOLD, INDENT)
 
 
 def compact(shape: Shape) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -54,10 +54,26 @@ def amount_text(amount: int, unit: Unit) -> str:
 
 def bytes_text(count: int) -> str:
     """Return ``1,470.00 KiB``, from 10 MiB on ``10.53 MiB``, and from 10 GiB on ``12.50 GiB``."""
-    for power, name in ((3, "GiB"), (2, "MiB")):
-        if count >= 10 * 2 ** (10 * power):
-            return f"{count / 2 ** (10 * power):,.2f} {name}"
-    return f"{count / 2**10:,.2f} KiB"
+    return bytes_texts([count])[0]
+
+
+def bytes_texts(amounts: Iterable[int]) -> list[str]:
+    """Return amounts of bytes, all in the unit of the smallest amount above zero."""
+    numbers, unit = bytes_numbers(amounts)
+    return [f"{number} {unit}" for number in numbers]
+
+
+def bytes_numbers(amounts: Iterable[int]) -> tuple[list[str], str]:
+    """Return amounts of bytes as numbers in one unit, and this unit.
+
+    It is the unit of the smallest amount above zero: a larger unit would round this amount to 0.
+    """
+    amounts = tuple(amounts)
+    smallest = min(filter(None, amounts), default=0)
+    power, unit = next(
+        (one for one in ((3, "GiB"), (2, "MiB")) if smallest >= 10 * 2 ** (10 * one[0])), (1, "KiB")
+    )
+    return [f"{amount / 2 ** (10 * power):,.2f}" for amount in amounts], unit
 
 
 def short_text(amount: float, unit: Unit) -> str:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 from syrupy.assertion import SnapshotAssertion
 
+from mbv2cli.costs.conventions import MAC_CONVENTIONS
 from tests.process import mbv2_here
 from tests.reference_tables import rows
 
@@ -21,6 +23,13 @@ def test_every_published_number_is_there() -> None:
 def test_it_fits_80_columns() -> None:
     _described, *lines = mbv2_here("counts", "network").stdout.splitlines()
     assert max(map(len, lines)) <= 80
+
+
+def test_what_is_special_stands_below_what_a_tool_adds() -> None:
+    shown = " ".join(mbv2_here("counts", "network").stdout.split())
+    for convention in MAC_CONVENTIONS:
+        *_, last = [convention.name, *(what for what, _rule in convention.additions)]
+        assert re.search(rf"{re.escape(last)} [^a-z]*\d .*?{re.escape(convention.quirk)}", shown)
 
 
 def test_json_names_every_number() -> None:

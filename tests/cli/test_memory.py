@@ -5,6 +5,7 @@ import json
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from mbv2cli.costs.memory import ELEMENT_BYTES
 from tests.process import mbv2_here
 
 
@@ -39,6 +40,37 @@ def test_it_fits_80_columns(arguments: tuple[str, ...]) -> None:
     assert max(map(len, mbv2_here(*arguments).stdout.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["network", "block", "network:width_mult=0.35,size=96", "block:in=8,out=8,size=2048,batch=64"],
+)
+def test_a_table_has_one_unit_and_names_culprits_by_their_path(target: str) -> None:
+    assert_peaks_are_those_of_json(target, ["float32", "float16", "int8"])
+
+
+@pytest.mark.parametrize("dtype", ELEMENT_BYTES)
+def test_dtype_shows_this_element_type_alone(dtype: str) -> None:
+    lines = assert_peaks_are_those_of_json("network", [dtype], "--dtype", dtype).splitlines()
+    assert [line.strip() for line in lines if line.strip() in (*ELEMENT_BYTES, "16 bits")] == [
+        dtype,
+        dtype,
+    ]
+
+
+def assert_peaks_are_those_of_json(target: str, dtypes: list[str], *flags: str) -> str:
+    """Compare the row of each rule with the JSON document; return what the table shows."""
+    rules = json.loads(mbv2_here("memory", target, "--format", "json").stdout)["rules"]
+    shown = mbv2_here("memory", target, *flags).stdout
+    rows = {line.split()[0]: line.split() for line in shown.splitlines() if line}
+    units = rows["Activation"][2 : 2 + len(dtypes)]
+    assert units == [units[0]] * len(dtypes)
+    size = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[units[0]]
+    for rule in rules:
+        peaks = [f"{rule['peak_bytes'][dtype] / size:,.2f}" for dtype in dtypes]
+        assert rows[rule["rule"]][1:] == [*peaks, f"{rule['path']},", rule["role"]]
+    return shown
+
+
 def test_json_has_the_timeline_of_every_rule() -> None:
     document = json.loads(mbv2_here("memory", "network", "--format", "json").stdout)
     peaks = {rule["rule"]: rule["peak_bytes"]["int8"] for rule in document["rules"]}
@@ -63,6 +95,8 @@ def test_json_has_the_timeline_of_every_rule() -> None:
         ("presets kerass", "no preset has 'kerass' in its name; mbv2 presets lists every preset"),
         ("presets --dtype int9", "did you mean 'int8'?"),
         ("presets --max-peak much", "--max-peak must be bytes such as 512KiB"),
+        ("memory --dtype int9", "did you mean 'int8'?"),
+        ("memory --dtype int8 --format json", "--dtype does nothing with --format json"),
         ("presets --format yaml", "--format must be one of table, json"),
         ("summary --by stge", "did you mean 'stage'?"),
         ("summary --columns macs,prams", "did you mean 'params'?"),

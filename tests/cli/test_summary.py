@@ -15,6 +15,7 @@ from syrupy.assertion import SnapshotAssertion
 from torch import nn
 
 from mbv2cli import BlockSpec, InvertedResidual, MobileNetV2
+from mbv2cli.report.summary.document import LayerRow
 from mbv2cli.report.summary.values import VALUES
 from tests.process import mbv2, mbv2_here
 
@@ -63,6 +64,82 @@ def test_the_reference_run() -> None:
     ):
         assert words in result.stdout
     assert (result.code, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("", "Expand 3 -> 18, depthwise 3x3, project 18 -> 64; no shortcut: 3 in, 64 out"),
+        (
+            "--in 8 --out 8 --expand 1",
+            (
+                "No expansion (expand 1), depthwise 3x3, project 8 -> 8; shortcut: stride 1, 8 in, "
+                "8 out"
+            ),
+        ),
+        (
+            "--in 8 --out 16 --stride 2 --kernel 5",
+            (
+                "Expand 8 -> 48, depthwise 5x5 stride 2, project 48 -> 16; no shortcut: stride 2, "
+                "8 in, 16 out"
+            ),
+        ),
+        (
+            "--in 8 --out 8 --stride 2",
+            "Expand 8 -> 48, depthwise 3x3 stride 2, project 48 -> 8; no shortcut: stride 2",
+        ),
+        (
+            "--in 8 --out 8 --dilation 2",
+            (
+                "Expand 8 -> 48, depthwise 3x3 dilation 2, project 48 -> 8; shortcut: stride 1, "
+                "8 in, 8 out"
+            ),
+        ),
+    ],
+)
+def test_a_block_says_what_each_convolution_does(flags: str, words: str) -> None:
+    lines = mbv2_here("summary", "--no-forward", *flags.split()).stdout.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("Output shape")) + 1
+    stop = next(i for i, line in enumerate(lines) if line.startswith("Device"))
+    assert " ".join(" ".join(lines[start:stop]).split()) == words
+
+
+@pytest.mark.parametrize(
+    ("flags", "role"),
+    [
+        ("", "depthwise 3x3"),
+        ("--stride 2", "depthwise 3x3 s2"),
+        ("--kernel 5 --dilation 4", "depthwise 5x5 d4"),
+    ],
+)
+def test_the_role_has_kernel_stride_and_dilation(flags: str, role: str) -> None:
+    arguments = ("--no-forward", "--columns", "path,role", *flags.split())
+    lines = mbv2_here("summary", *arguments).stdout.splitlines()
+    roles = ["conv.0.0 expansion", f"conv.1.0 {role}", "conv.2   projection"]
+    assert [line for line in lines if line.startswith("conv.") and " " in line] == roles
+
+
+@pytest.mark.parametrize(
+    ("flags", "device"),
+    [
+        ("--no-forward", "none (--no-forward), float32"),
+        ("--no-forward --dtype int8", "none (--no-forward), int8"),
+        ("--size 8", "cpu (auto), float32"),
+        ("--size 8 --device cpu --dtype float64", "cpu, float64"),
+    ],
+)
+def test_the_device_is_the_one_that_ran(flags: str, device: str) -> None:
+    assert f"\nDevice: {device}\n" in mbv2_here("summary", *flags.split()).stdout
+
+
+def test_every_amount_of_bytes_has_its_dtype_and_unit() -> None:
+    columns = [name for name in LayerRow.model_fields if name.endswith("_bytes")]
+    arguments = ("--no-forward", "--columns", ",".join(columns), "--dtype", "float16")
+    lines = mbv2_here("summary", *arguments).stdout.splitlines()
+    assert [line.split() for line in lines if "float16 KiB" in line] == [
+        ["float16", "KiB"] * len(columns)
+    ]
+    assert "Peak memory (float16): 8,036.00 KiB layerwise, 12,838.00 KiB eager" in "\n".join(lines)
 
 
 def test_the_reference_network() -> None:

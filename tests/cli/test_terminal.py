@@ -11,7 +11,9 @@ import subprocess
 import sys
 import termios
 
-from tests.process import ENVIRONMENT
+import pytest
+
+from tests.process import ENVIRONMENT, mbv2_here
 
 COLOUR = "\x1b[3"
 """How a code for a coloured foreground starts."""
@@ -34,6 +36,10 @@ def on_terminal(*arguments: str, columns: int, **environment: str) -> str:
             shown += chunk
     os.close(master)
     return shown.decode("utf-8").replace("\r\n", "\n")
+
+
+def without_styles(text: str) -> str:
+    return re.sub(r"\x1b\[[\d;]*m", "", text)
 
 
 def _read(master: int) -> bytes:
@@ -64,10 +70,42 @@ def test_200_columns_show_whole_paths() -> None:
 
 def test_a_narrow_terminal_leaves_out_columns_and_cuts_nothing() -> None:
     shown = on_terminal("summary", "--no-forward", columns=40, NO_COLOR="1")
-    lines = re.sub(r"\x1b\[\d*m", "", shown).splitlines()
+    lines = without_styles(shown).splitlines()
     assert max(map(len, lines)) <= 40
     assert "Conv2d-7        1,152 57,802,752" in shown
     assert "Not shown in 40 columns: Role, Output" in shown
+
+
+@pytest.mark.parametrize(
+    ("command", "columns", "words"),
+    [
+        ("memory network", 40, "inplace-depthwise  5,488.00  1,372.00\n"),
+        ("memory network", 60, " 1,372.00 features.2.conv.0.0\n"),
+        ("memory network", 80, " 1,372.00 features.2.conv.0.0, expansion\n"),
+        ("counts network", 40, "+BN +activation +bias +pool 320,300,008\n"),
+        ("presets", 40, "mobilenetv2_110d  224 4.52 M   430.5 M\n"),
+    ],
+)
+def test_the_most_important_columns_are_shown(command: str, columns: int, words: str) -> None:
+    assert words in without_styles(on_terminal(*command.split(), columns=columns))
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("summary", "\x1b[32mPlan and forward pass agree"),
+        ("summary --no-forward", "\x1b[33mNo forward pass was run"),
+        ("summary --no-forward", "\x1b[33m57,802,752\x1b[0m"),
+        ("summary network --no-forward --by stage", "\x1b[33m 58,103,808\x1b[0m"),
+        ("summary network --no-forward --by stage", "\x1b[1m300,774,272\x1b[0m"),
+        ("memory network", "\x1b[33mfeatures.2.conv.1.0, depthwise"),
+        ("cliffs network", "\x1b[33mThe widest network after each drop"),
+        ("counts network", "\x1b[1m300,774,272\x1b[0m"),
+        ("presets", "\x1b[1mPreset "),
+    ],
+)
+def test_what_has_a_colour(command: str, words: str) -> None:
+    assert words in mbv2_here(*command.split(), FORCE_COLOR="1").stdout
 
 
 def test_colour_only_without_no_color() -> None:

@@ -34,17 +34,17 @@ def _of_layer(name: str, description: str) -> Any:
 
 
 class LayerRow(Part):
-    """One layer. JSON's ``layers``, the lines of CSV and `--columns` have these fields."""
+    """One layer. ``layers`` of JSON, the lines of CSV and `--columns` have these fields."""
 
     name: str | None = _of_layer(
         "name", "torchsummary's name, such as `Conv2d-1`; null for a functional operation."
     )
     path: str = _of_layer(
         "path",
-        "Module path, such as `features.2.conv.0.0`; for a functional operation, the path of the "
-        "module that runs it (empty: the whole model).",
+        "Module path, such as `features.2.conv.0.0`. For a functional operation: the path of the "
+        "module that runs the operation; empty if the whole model runs it.",
     )
-    type: str = _of_layer("type", "Class of the module, or function.")
+    type: str = _of_layer("type", "Class of the module, or name of the function.")
     role: Role = _of_layer("role", "Role in the model: one of " + ", ".join(Role) + ".")
     kind: Kind | None = Field(
         validation_alias=AliasPath("layer", "kind"),
@@ -54,15 +54,16 @@ class LayerRow(Part):
         "stage", "`stem`, `s1` … (rows of the paper's Table 2), `head`, `classifier`, or `block`."
     )
     block: str = _of_layer(
-        "block", "Path of the stem, block, head or classifier it is in, such as `features.2`."
+        "block", "Path of the stem, block, head or classifier of the layer, such as `features.2`."
     )
     functional: bool = _of_layer(
-        "is_functional", "Whether it is a functional operation, which has no row in torchsummary."
+        "is_functional",
+        "Whether the layer is a functional operation, which has no row in torchsummary.",
     )
     input_shape: Shape = _of_layer(
-        "input_shape", "Batch, channels, height, width; or batch, features."
+        "input_shape", "Shape of the input: batch, channels, height, width; or batch, features."
     )
-    output_shape: Shape = _of_layer("output_shape", "The same, of the output.")
+    output_shape: Shape = _of_layer("output_shape", "Shape of the output.")
     kernel: Sides | None = _of_layer("kernel", "Side of the kernel; null without a kernel.")
     stride: Sides | None = _of_layer("stride", "Stride; null without a stride.")
     dilation: Sides | None = _of_layer("dilation", "Dilation; null without a dilation.")
@@ -72,8 +73,8 @@ class LayerRow(Part):
     buffers: int = _of_layer("buffers", "Elements of BatchNorm's running statistics and counter.")
     macs: int = Field(description="MACs of the whole batch, by the `convention`.")
     moved_bytes: int = Field(
-        description="Bytes of input, output and weights, once each; 0 if it is fused into "
-        "the convolution before it (BatchNorm, activation) or does no work."
+        description="Bytes of input, output and weights, once each; 0 if the layer does no work or "
+        "is fused into the convolution before it (BatchNorm, activation)."
     )
     intensity: Rounded | None = Field(
         description="MACs (convolutions + linear) per byte moved; null if nothing is moved."
@@ -82,26 +83,29 @@ class LayerRow(Part):
         description="Bytes alive while the layer runs, under the rule `layerwise`; null if the "
         "rule skips the layer."
     )
-    inplace_depthwise_bytes: int | None = Field(description="The same under `inplace-depthwise`.")
-    eager_bytes: int | None = Field(description="The same under `eager`.")
+    inplace_depthwise_bytes: int | None = Field(
+        description="Bytes alive under the rule `inplace-depthwise`; null if the rule skips the "
+        "layer."
+    )
+    eager_bytes: int | None = Field(description="Bytes alive under the rule `eager`.")
     training_bytes: int | None = Field(
-        description="Bytes saved until then under the rule `training`."
+        description="Bytes saved until the layer has run, under the rule `training`."
     )
     receptive_field: Sides | None = Field(
-        description="Side of what an output element sees, in input pixels, padding included; "
-        "null from global pooling on, where it is the whole input."
+        description="Side of the area that one output element sees, in input pixels, with the "
+        "padding; null from global pooling on: an element then sees the whole input."
     )
     jump: Sides | None = Field(
-        description="Input pixels from one output element to the next: product of the strides."
+        description="Input pixels between neighbouring output elements: the product of the strides."
     )
     output_stride: Rounded | None = Field(description="Input height ÷ output height.")
 
 
 class GroupRow(Part):
-    """Layers taken together. JSON's ``blocks``, ``stages`` and ``kinds`` have these fields."""
+    """A group of layers. ``blocks``, ``stages`` and ``kinds`` of JSON have these fields."""
 
-    name: str = Field(description="Path of the block, name of the stage or of the kind.")
-    layers: int = Field(description="Layers and operations in it.")
+    name: str = Field(description="Path of the block, or name of the stage or kind.")
+    layers: int = Field(description="Number of layers and operations in the group.")
     output_shape: Shape | None = Field(
         description="Output shape of the last layer; null for kinds."
     )
@@ -109,24 +113,27 @@ class GroupRow(Part):
     params_share: Share = Field(description="Share of all parameters, from 0 to 1.")
     macs: int = Field(description="MACs of the whole batch, by the `convention`.")
     macs_share: Share = Field(description="Share of all MACs, from 0 to 1.")
-    moved_bytes: int = Field(description="Sum over its operations.")
+    moved_bytes: int = Field(description="Bytes that all operations of the group move.")
     intensity: Rounded | None = Field(
         description="MACs (convolutions + linear) per byte moved; null if nothing is moved."
     )
     layerwise_bytes: int | None = Field(
-        description="Peak in it under the rule `layerwise`; null if the rule skips its layers."
+        description="Peak inside the group, under the rule `layerwise`; null if the rule skips all "
+        "layers of the group."
     )
-    inplace_depthwise_bytes: int | None = Field(description="The same under `inplace-depthwise`.")
-    eager_bytes: int | None = Field(description="The same under `eager`.")
+    inplace_depthwise_bytes: int | None = Field(
+        description="Peak inside the group, under the rule `inplace-depthwise`."
+    )
+    eager_bytes: int | None = Field(description="Peak inside the group, under the rule `eager`.")
     training_bytes: int | None = Field(
-        description="Bytes saved until its end under the rule `training`."
+        description="Bytes saved until the end of the group, under the rule `training`."
     )
     receptive_field: Sides | None = Field(
         description="Receptive field of the last layer; null for kinds and from global pooling on."
     )
-    jump: Sides | None = Field(description="Jump of the last layer; null where it has none.")
+    jump: Sides | None = Field(description="Jump of the last layer; null if the layer has none.")
     output_stride: Rounded | None = Field(
-        description="Output stride of the last layer; null where it has none."
+        description="Output stride of the last layer; null if the layer has none."
     )
 
 
@@ -134,7 +141,7 @@ class PeakPart(Part):
     """The peak of activation memory under a rule."""
 
     rule: str = Field(description="Name of the rule.")
-    counts: str = Field(description="What the rule counts as alive.")
+    counts: str = Field(description="What the rule counts as memory.")
     peak_bytes: int = Field(description="Largest number of bytes alive at one moment.")
     layer: str | None = Field(description="Name of the layer that causes the peak.")
     path: str = Field(description="Path of that layer.")
@@ -154,11 +161,11 @@ TotalsPart = create_model(
 
 
 class TorchsummaryPart(Part):
-    """torchsummary's closing figures in MB of 2^20 bytes, to 0.01 as it prints them."""
+    """torchsummary's closing figures in MB of 2^20 bytes, rounded to 0.01."""
 
     input_mb: Megabytes = Field(description="Input size.")
     forward_backward_mb: Megabytes = Field(
-        description="Forward/backward pass size: every row's output, twice."
+        description="Forward/backward pass size: the output of every row, twice."
     )
     params_mb: Megabytes = Field(description="Params size.")
     total_mb: Megabytes = Field(description="Estimated Total Size.")
@@ -167,12 +174,12 @@ class TorchsummaryPart(Part):
 class ForwardPart(Part):
     """The forward pass that confirmed the numbers."""
 
-    device: str = Field(description="Device that ran it.")
+    device: str = Field(description="Device of the forward pass.")
     dtype: str = Field(description="Element type of weights and input.")
     output_shape: Shape = Field(description="Shape of the output.")
     agrees: bool = Field(
         default=True,
-        description="Always true: if plan and forward pass differ, mbv2 exits 3 instead.",
+        description="Always true: if plan and forward pass differ, mbv2 exits 3.",
     )
 
 
@@ -180,19 +187,19 @@ class SummaryDocument(RequestDocument):
     """What `mbv2 summary --format json` prints."""
 
     command: Literal["summary"] = Field("summary", description="`summary`.")
-    run: RunSpec = Field(description="`device`, `dtype` and `seed` as they were given.")
-    forward: ForwardPart | None = Field(
-        description="The forward pass; null with `--no-forward`: all numbers are the plan's."
-    )
+    run: RunSpec = Field(description="`device`, `dtype` and `seed`, as given.")
+    forward: ForwardPart | None = Field(description="The forward pass; null with `--no-forward`.")
     input_shape: Shape = Field(description="Batch, channels, height, width.")
     output_shape: Shape = Field(description="Shape of the output.")
-    convention: str = Field(description="What is counted as MACs: see `mbv2 counts`.")
+    convention: str = Field(
+        description="Name of the convention that counts MACs: see `mbv2 counts`."
+    )
     totals: TotalsPart = Field(description="Figures of the whole model.")
     memory: tuple[PeakPart, ...] = Field(
         description="Peak of activation memory under each rule: see `mbv2 memory`."
     )
     torchsummary: TorchsummaryPart = Field(
-        description="torchsummary's closing figures in MB of 2^20 bytes, to 0.01 as it prints them."
+        description="torchsummary's closing figures in MB of 2^20 bytes, rounded to 0.01."
     )
     layers: tuple[LayerRow, ...] = Field(description="Every layer in forward order.")
     blocks: tuple[GroupRow, ...] = Field(

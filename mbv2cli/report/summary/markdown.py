@@ -10,7 +10,7 @@ from mbv2cli.report.summary.document import GroupRow, LayerRow, rows_of
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.summary.view import cell, is_number
 from mbv2cli.report.text import bracketed, described
-from mbv2cli.specs.units import bytes_text
+from mbv2cli.specs.units import bytes_texts
 
 _NOUNS: Final[Mapping[By | None, str]] = {
     None: "layers and operations",
@@ -35,7 +35,10 @@ def _lines(report: SummaryReport) -> Iterator[str]:
     view, rows = report.view, rows_of(report)
     yield f"<details><summary>{len(rows)} {_NOUNS[view.by]}</summary>"
     yield ""
-    yield _line(view.title(column, report.convention) for column in view.shown_columns)
+    yield _line(
+        view.title(column, report.convention, report.run.dtype).replace("\n", " ")
+        for column in view.shown_columns
+    )
     yield _line("---:" if is_number(column) else "---" for column in view.shown_columns)
     for row in rows:
         yield _line(_cell(row, column) for column in view.shown_columns)
@@ -65,9 +68,9 @@ def _figures(report: SummaryReport) -> Iterator[str]:
     yield f"| Non-trainable params | {plan.totals.non_trainable_params:,} |"
     convention = report.convention
     yield f"| {convention.unit} ({convention.name}) | {report.macs.total:,} |"
-    for use in report.memory:
-        peak = bytes_text(use.peak_bytes(report.run.dtype))
-        yield f"| Peak memory ({use.rule.name}) | {peak} |"
+    peaks = bytes_texts(use.peak_bytes(report.run.dtype) for use in report.memory)
+    for use, peak in zip(report.memory, peaks, strict=True):
+        yield f"| Peak memory ({use.rule.name}, {report.run.dtype}) | {peak} |"
     yield f"| Input size (MB) | {sizes.input_mb:,.2f} |"
     yield f"| Forward/backward pass size (MB) | {sizes.forward_backward_mb:,.2f} |"
     yield f"| Params size (MB) | {sizes.params_mb:,.2f} |"

@@ -10,16 +10,18 @@ from mbv2cli.costs.layers import whole
 from mbv2cli.costs.memory import EAGER, LAYERWISE
 from mbv2cli.graph.rows import Layer
 from mbv2cli.report.page import BOLD, DIM, GOOD, WARNING, Column, Line, Page, Table, page
-from mbv2cli.report.summary.document import GroupRow, rows_of
+from mbv2cli.report.summary.document import GroupRow, LayerRow, rows_of
 from mbv2cli.report.summary.report import SummaryReport
-from mbv2cli.report.summary.view import cell, is_number
-from mbv2cli.report.text import bracketed, described
+from mbv2cli.report.summary.view import cell, is_cost, is_number
+from mbv2cli.report.text import INDENT, bracketed, heading
 from mbv2cli.specs import BlockSpec
-from mbv2cli.specs.units import bytes_text
+from mbv2cli.specs.units import bytes_texts
 
-_INDENT: Final = "    "
-_RANKS: Final = {"name": 0, "params": 1, "macs": 2, "output_shape": 3, "role": 4, "path": 5}
-"""Which of the default columns a narrow terminal shows first."""
+_RANKED: Final = (
+    *("name", "params", "macs", "layerwise_bytes", "role", "output_shape"),
+    *("macs_share", "params_share", "path"),
+)
+"""The default columns that a narrow terminal shows first; it shows the others last."""
 
 _FIRST, _INNER, _CONTAINER = "┌ ", "│ ", "└ "
 """The signs in the margin that hold a container and its layers together."""
@@ -42,12 +44,12 @@ def body(report: SummaryReport) -> Page:
 
 def _header(report: SummaryReport) -> Iterator[Line]:
     spec = report.plan.spec
-    yield Line(described(report.request), BOLD, _INDENT)
+    yield heading(report.request)
     yield Line(f"Input shape: {bracketed(report.plan.input_shape)}")
     yield Line(f"Output shape: {bracketed(report.plan.output_shape)} (planned)")
     if isinstance(spec, BlockSpec):
         convolutions = ", ".join(_convolutions(spec)).capitalize()
-        yield Line(f"{convolutions}; {_shortcut(spec)}", "", _INDENT)
+        yield Line(f"{convolutions}; {_shortcut(spec)}", "", INDENT)
 
 
 def _convolutions(block: BlockSpec) -> Iterator[str]:
@@ -57,7 +59,8 @@ def _convolutions(block: BlockSpec) -> Iterator[str]:
     else:
         yield "no expansion (expand 1)"
     stride = f" stride {block.stride}" if block.stride != 1 else ""
-    yield f"depthwise {block.kernel}x{block.kernel}{stride}"
+    dilation = f" dilation {block.dilation}" if block.dilation != 1 else ""
+    yield f"depthwise {block.kernel}x{block.kernel}{stride}{dilation}"
     yield f"project {block.hidden_channels} -> {block.out_channels}"
 
 
@@ -72,11 +75,10 @@ def _shortcut(block: BlockSpec) -> str:
 
 
 def _device(report: SummaryReport) -> Line:
-    given, dtype = report.run.device, report.run.dtype
     if report.forward is None:
-        return Line(f"Device: none (--no-forward), {dtype}")
-    device = report.forward.device
-    return Line(f"Device: {device}{' (auto)' if given != device else ''}, {dtype}")
+        return Line(f"Device: none (--no-forward), {report.run.dtype}")
+    auto = " (auto)" if report.run.device == "auto" else ""
+    return Line(f"Device: {report.forward.device}{auto}, {report.run.dtype}")
 
 
 def _table(report: SummaryReport) -> Table:
@@ -94,15 +96,16 @@ def _table(report: SummaryReport) -> Table:
         if "name" in cells:
             cells["name"] = list(map("".join, zip(_margins(layers), cells["name"], strict=True)))
         narrow["path"] = _short_paths(layers)
-    ranks = {name: rank for rank, name in enumerate(view.columns)} or _RANKS
+    ranks = {name: rank for rank, name in enumerate(view.columns or _RANKED)}
     return Table(
         [
             Column(
-                view.title(name, report.convention),
+                view.title(name, report.convention, report.run.dtype),
                 cells[name],
                 is_number(name),
                 ranks.get(name, len(ranks)),
                 narrow.get(name),
+                _highlights(rows, name, styles),
             )
             for name in cells
         ],
@@ -110,11 +113,25 @@ def _table(report: SummaryReport) -> Table:
     )
 
 
+def _highlights(
+    rows: Sequence[LayerRow | GroupRow], column: str, styles: Sequence[str]
+) -> Sequence[str]:
+    """Return a style for each cell: the largest costs stand out, except in the row of totals."""
+    if not is_cost(column):
+        return ()
+    amounts = [
+        0 if style == BOLD else getattr(row, column) or 0
+        for row, style in zip(rows, styles, strict=True)
+    ]
+    largest = max(amounts)
+    return [WARNING if amount == largest > 0 else "" for amount in amounts]
+
+
 def _footer(report: SummaryReport) -> Iterator[Line]:
     """Yield torchsummary's closing figures, those of mbv2, and whether the forward pass agrees."""
     totals, sizes = report.plan.totals, report.sizes
     yield Line()
-    yield Line(f"Total params: {totals.params:,}")
+    yield Line(f"Total params: {totals.params:,}", BOLD)
     yield Line(f"Trainable params: {totals.trainable_params:,}")
     yield Line(f"Non-trainable params: {totals.non_trainable_params:,}")
     yield Line()
@@ -123,12 +140,10 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
     yield Line(f"Params size (MB): {sizes.params_mb:,.2f}")
     yield Line(f"Estimated Total Size (MB): {sizes.total_mb:,.2f}")
     yield Line()
-    yield Line(f"{report.convention.unit}: {report.macs.total:,} ({_counted(report)})", "", _INDENT)
-    yield Line(
-        f"Peak memory ({report.run.dtype}): {', '.join(_peaks(report))} (see mbv2 memory)",
-        "",
-        _INDENT,
-    )
+    macs = f"{report.convention.unit}: {report.macs.total:,} ({_counted(report)})"
+    yield Line(macs, BOLD, INDENT)
+    peaks = f"Peak memory ({report.run.dtype}): {_peaks(report)} (see mbv2 memory)"
+    yield Line(peaks, BOLD, INDENT)
     yield _verdict(report)
 
 
@@ -138,25 +153,25 @@ def _counted(report: SummaryReport) -> str:
     if convention is not CONV_LINEAR:
         return f"{convention.name}: {convention.reported_by}"
     batched = report.request.input.batch > 1
-    return "convolutions + linear" + (f", {macs:,} a sample" if batched else "")
+    return "convolutions + linear" + (f", {macs:,} per sample" if batched else "")
 
 
-def _peaks(report: SummaryReport) -> Iterator[str]:
-    for use in report.memory:
-        if use.rule in (LAYERWISE, EAGER):
-            yield f"{bytes_text(use.peak_bytes(report.run.dtype))} {use.rule.name}"
+def _peaks(report: SummaryReport) -> str:
+    uses = [use for use in report.memory if use.rule in (LAYERWISE, EAGER)]
+    sizes = bytes_texts(use.peak_bytes(report.run.dtype) for use in uses)
+    return ", ".join(f"{size} {use.rule.name}" for size, use in zip(sizes, uses, strict=True))
 
 
 def _verdict(report: SummaryReport) -> Line:
     forward = report.forward
     if forward is None:
-        text = "Nothing was run (--no-forward): these are the plan's numbers."
-        return Line(text, WARNING, _INDENT)
+        text = "No forward pass was run (--no-forward). The numbers are those of the plan."
+        return Line(text, WARNING, INDENT)
     return Line(
         f"Plan and forward pass agree on every layer: {bracketed(forward.output_shape)}, "
         f"{forward.device}, {forward.dtype}.",
         GOOD,
-        _INDENT,
+        INDENT,
     )
 
 

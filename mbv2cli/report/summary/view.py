@@ -34,26 +34,28 @@ _DEFAULT_COLUMNS: Final[Mapping[By | None, tuple[str, ...]]] = {
     By.KIND: ("name", "layers", "params", "params_share", "macs", "macs_share", "intensity"),
 }
 _TITLES: Final[Mapping[str, str]] = {
+    "input_shape": "Input Shape",
     "output_shape": "Output Shape",
     "params": "Param #",
-    "params_share": "Share",
-    "path": "Path",
-    "role": "Role",
-    "macs_share": "Share",
-    "layerwise_bytes": "Layerwise KiB",
-    "inplace_depthwise_bytes": "In-place KiB",
-    "eager_bytes": "Eager KiB",
-    "training_bytes": "Training KiB",
-    "moved_bytes": "Moved KiB",
-    "receptive_field": "Field",
+    "params_share": "Param\nshare",
+    "layerwise_bytes": "Layerwise",
+    "inplace_depthwise_bytes": "In-place\ndepthwise",
+    "eager_bytes": "Eager",
+    "training_bytes": "Training",
+    "moved_bytes": "Moved",
+    "receptive_field": "Receptive\nfield",
+    "intensity": "MACs per\nbyte moved",
 }
-"""The titles that are not the name of the JSON field."""
+"""The titles that are not made of the name of the JSON field. Those of bytes get their unit."""
 
 _SAID_BY_THE_NAME: Final = frozenset({Role.NORM, Role.ACTIVATION, Role.DROPOUT, Role.BLOCK})
 
 _TEXT_COLUMNS: Final = frozenset(
     {"name", "path", "type", "role", "kind", "stage", "block", "functional"}
 )
+
+
+_COSTS: Final = frozenset({"params", "trainable_params", "macs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +77,17 @@ class View:
 
         return tuple((LayerRow if self.by is None else GroupRow).model_fields)
 
-    def title(self, column: str, convention: Convention) -> str:
-        """Return the title of a column."""
+    def title(self, column: str, convention: Convention, dtype: str) -> str:
+        """Return the title of a column, of one or two lines."""
         match column:
             case "name":
                 return "Layer (type)" if self.by is None else self.by.capitalize()
             case "macs":
                 return convention.unit
-            case _:
-                return _TITLES.get(column, column)
+            case "macs_share":
+                return f"{convention.unit}\nshare"
+        title = _TITLES.get(column, column.replace("_", " ").capitalize())
+        return f"{title}\n{dtype} KiB" if column.endswith("_bytes") else title
 
 
 DEFAULT_VIEW: Final = View()
@@ -112,6 +116,14 @@ def is_number(column: str) -> bool:
     return not (column in _TEXT_COLUMNS or column.endswith("shape"))
 
 
+def is_cost(column: str) -> bool:
+    """Return whether the largest amount of a column is the first to look at.
+
+    Under the rule ``training`` each layer adds to what the layers before it saved.
+    """
+    return column in _COSTS or (column.endswith("_bytes") and column != "training_bytes")
+
+
 def cell(row: LayerRow | GroupRow, column: str) -> str:
     """Return a cell; it is empty for null and for a zero that says nothing."""
     value = getattr(row, column)
@@ -129,16 +141,17 @@ def cell(row: LayerRow | GroupRow, column: str) -> str:
 
 
 def _role_text(row: Any) -> str:
-    """Return the role of a layer, its kernel if it is not 1×1, and its stride if it is not 1.
+    """Return the role of a layer; its kernel, stride and dilation where they are not 1.
 
-    ``depthwise 3x3 s2`` has stride 2. The role of a norm, an activation, a dropout or a block is
-    empty: the name of the layer says the same.
+    ``depthwise 3x3 s2 d4`` has stride 2 and dilation 4. The role of a norm, an activation, a
+    dropout or a block is empty: the name of the layer says the same.
     """
     if row.role in _SAID_BY_THE_NAME:
         return ""
     kernel = f" {_sides_text(row.kernel)}" if row.kernel not in (None, 1) else ""
     stride = f" s{row.stride}" if row.stride not in (None, 1) else ""
-    return f"{row.role}{kernel}{stride}"
+    dilation = f" d{row.dilation}" if row.dilation not in (None, 1) else ""
+    return f"{row.role}{kernel}{stride}{dilation}"
 
 
 def _sides_text(sides: int | tuple[int, ...]) -> str:

@@ -30,9 +30,8 @@ Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
 
 HELP = """\
 Every number comes from two independent routes: arithmetic (the plan) and a real forward pass \
-through torchsummary. mbv2 compares the two operation by operation. --no-forward \
-shows the plan alone: \
-exact, at once, without torch.
+through torchsummary. mbv2 compares the two operation by operation. --no-forward shows the plan \
+alone: exact, at once, without torch.
 
   mbv2 summary --in 3 --out 64 --expand 6
 
@@ -139,7 +138,9 @@ def _renderer(format_name: str, view: View, values: str | None) -> Renderer:
     if format_name != TABLE:
         raise UserError(f"--print and --format {format_name} exclude each other; give one of them")
     if view != DEFAULT_VIEW:
-        raise UserError("--print has no rows for --by and --columns; give one or the other")
+        raise UserError(
+            "--print shows no table, so --by and --columns do nothing; give one or the other"
+        )
     return partial(values_text, names=value_names(values))
 
 

@@ -97,6 +97,12 @@ def test_a_pipe_has_every_column_and_no_style(command: str, folder: Path) -> Non
     assert not any(line.endswith(" ") for line in text.splitlines())
 
 
+def test_a_file_has_no_style_and_no_width(folder: Path) -> None:
+    command = "summary network --no-forward"
+    assert at_terminal(f"{command} --output a.txt", folder, 40, FORCE_COLOR="1") == ""
+    assert (folder / "a.txt").read_text("utf-8") == piped(command, folder)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_force_color_adds_styles_to_a_pipe_and_changes_nothing_else(
     command: str, folder: Path

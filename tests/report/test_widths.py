@@ -34,7 +34,7 @@ COMMANDS = (
     "counts network --size 2048 --batch 64",
     "memory network",
     "memory network --size 2048 --batch 64 --dtype float64",
-    "cliffs network --rule inplace-depthwise --size 1024 --batch 8 --dtype float32",
+    "cliffs network --peak-rule inplace-depthwise --size 1024 --batch 8 --dtype float32",
     "presets",
     "sweep network --width-mult 0.35:1.4:0.35 --max-macs 300M --cdf --pareto peak,-macs",
     "check --no-forward",

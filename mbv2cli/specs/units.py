@@ -60,6 +60,42 @@ def bytes_text(count: int) -> str:
     return f"{count / 2**10:,.2f} KiB"
 
 
+def room_text(limit: int, actual: int) -> str:
+    """Return what an upper limit leaves: ``21.6 % left``, ``12.3 % over``, ``2.8 × the limit``."""
+    if actual <= limit:
+        return f"{_percent(limit - actual, limit)} left" if limit else ""
+    if actual >= 2 * limit:
+        return f"{actual / limit:,.1f} × the limit" if limit else "over"
+    return f"{_percent(actual - limit, limit)} over"
+
+
+def distance_text(minimum: int, actual: int) -> str:
+    """Return the distance to a lower limit: ``22.8 % above`` or ``25.0 % below``."""
+    if not minimum:
+        return ""
+    distance = _percent(abs(actual - minimum), minimum)
+    return f"{distance} {'above' if actual >= minimum else 'below'}"
+
+
+def growth_text(before: int, after: int) -> str:
+    """Return a change: ``30.6 % smaller``, ``45.6 % larger``, ``3.2 × as large``, ``unchanged``."""
+    if before == after:
+        return "unchanged"
+    if after < before:
+        return f"{_percent(before - after, before)} smaller"
+    if not before:
+        return "larger"
+    if after >= 2 * before:
+        return f"{after / before:,.1f} × as large"
+    return f"{_percent(after - before, before)} larger"
+
+
+def _percent(part: int, whole: int) -> str:
+    """Return a share with a digit after the point; a share is 0 only if the part is 0."""
+    share = 100 * part / whole
+    return "< 0.1 %" if 0 < share < 0.05 else f"{share:.1f} %"  # noqa: PLR2004  (half of 0.1)
+
+
 def short_text(amount: float, unit: Unit) -> str:
     """Return an amount with a letter for its power: ``50 M``, ``512 KiB``."""
     for factor, letters in _POWERS[unit]:

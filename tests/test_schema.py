@@ -38,7 +38,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     "check": CheckDocument,
     "compare": CompareDocument,
 }
-WITHOUT_JSON: Final = {"lock"}
+WITHOUT_JSON: Final = {"lock", "init"}
 SCHEMA: Final = Path(str(files("mbv2cli"))) / "schema.json"
 
 

@@ -77,6 +77,12 @@ def lock_beside(config: Path) -> Path:
     return config.with_name(LOCK) if config.name == SHARED_FILE else config.with_suffix(".lock")
 
 
+def is_in_shared_file(folder: Path) -> bool:
+    """Return whether ``folder`` has a ``pyproject.toml`` with a table ``[tool.mbv2]``."""
+    shared = folder / SHARED_FILE
+    return shared.is_file() and "mbv2" in read_toml(shared).get("tool", {})
+
+
 def find_config(folder: Path) -> Path:
     """Return the nearest configuration file in ``folder`` or above it.
 
@@ -86,11 +92,10 @@ def find_config(folder: Path) -> Path:
     for place in (folder, *folder.parents):
         if (place / FILE).is_file():
             return place / FILE
-        shared = place / SHARED_FILE
-        if shared.is_file() and "mbv2" in read_toml(shared).get("tool", {}):
-            return shared
+        if is_in_shared_file(place):
+            return place / SHARED_FILE
     raise UserError(
-        f"there is no {FILE} and no [tool.mbv2] in a {SHARED_FILE} here or above; write one, "
+        f"there is no {FILE} and no [tool.mbv2] in a {SHARED_FILE} here or above; run mbv2 init, "
         "or give limits as flags such as --max-params 2M"
     )
 

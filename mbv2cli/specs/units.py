@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
+from math import ceil
 from typing import Final
 
 _COUNTS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -103,6 +105,27 @@ def short_text(amount: float, unit: Unit) -> str:
             return f"{amount / factor:.4g} {letters}"
     return f"{amount:.4g}{' B' if unit is Unit.BYTES else ''}"
 
+
+def rounded_up(amount: Fraction | int, unit: Unit) -> str:
+    """Return a short text of at least ``amount``: ``2.17M``, ``809KiB``, ``17.5MiB``.
+
+    The text can be read again. It has about three digits, so it is at most 2.5 % above.
+    """
+    least, decimal_step = _LEAST[unit]
+    powers = ((factor, letters) for factor, letters in _POWERS[unit] if amount >= least * factor)
+    factor, letters = next(powers, (1, ""))
+    exact = Fraction(amount) / factor
+    step = Fraction(10) ** (len(str(int(exact))) - 3)
+    if step < 1:
+        step = max(step, decimal_step) if letters else Fraction(1)
+    return f"{float(ceil(exact / step) * step):.12g}{letters}"
+
+
+_LEAST: Final = {Unit.COUNT: (1, Fraction(1, 100)), Unit.BYTES: (10, Fraction(1, 4))}
+"""The least number before a letter, and the least step after the point.
+
+A quarter of 1 KiB is a whole number of bytes. Bytes change from KiB to MiB as in `bytes_text`.
+"""
 
 _POWERS: Final = {
     Unit.COUNT: ((10**9, "G"), (10**6, "M"), (10**3, "k")),

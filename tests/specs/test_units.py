@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbv2cli.specs.units import distance_text, growth_text, room_text
+from mbv2cli.specs.units import (
+    Unit,
+    distance_text,
+    growth_text,
+    read_bytes,
+    read_count,
+    room_text,
+    rounded_up,
+)
 
 amounts = st.integers(1, 10**12)
 
@@ -64,3 +74,33 @@ def test_words_have_no_sign_and_tell_the_side(one: int, other: int) -> None:
     assert distance_text(one, other).endswith("above") is (other >= one)
     for text in (room_text(one, other), growth_text(one, other), distance_text(one, other)):
         assert not {"+", "-"} & set(text)
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "text"),
+    [
+        (2_165_548, Unit.COUNT, "2.17M"),
+        (106_845_024, Unit.COUNT, "107M"),
+        (1725, Unit.COUNT, "1.73k"),
+        (999_999, Unit.COUNT, "1000k"),
+        (8, Unit.COUNT, "8"),
+        (827_904, Unit.BYTES, "809KiB"),
+        (3_311_617, Unit.BYTES, "3240KiB"),
+        (1945, Unit.BYTES, "1950"),
+        (101_376, Unit.BYTES, "99KiB"),
+        (101_377, Unit.BYTES, "99.25KiB"),
+        (18_140_365, Unit.BYTES, "17.5MiB"),
+    ],
+)
+def test_amounts_are_rounded_up_to_what_is_read_easily(amount: int, unit: Unit, text: str) -> None:
+    assert rounded_up(amount, unit) == text
+
+
+@given(amounts, st.sampled_from([(Unit.COUNT, read_count), (Unit.BYTES, read_bytes)]))
+def test_what_is_rounded_up_is_read_again_and_hardly_more(
+    amount: int, kind: tuple[Unit, Callable[[object], object]]
+) -> None:
+    unit, read = kind
+    limit = read(rounded_up(amount, unit))
+    assert isinstance(limit, int)
+    assert amount <= limit <= amount * 1.025 + 1

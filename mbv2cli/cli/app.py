@@ -28,10 +28,10 @@ COMMANDS: Final = {
     "cliffs": "Find width multipliers where rounding keeps a narrower network from saving memory.",
     "presets": "List the named networks. Each name is a TARGET.",
     "sweep": "Search a space of models for those that fit, are best, or are on the Pareto front.",
-    "check": "Check limits. Exit code 0 if all hold, 1 if one is broken.",
+    "check": "Check limits and the lock. Exit code 0 if all hold, 1 if one is broken.",
     "lock": "Record the current figures of every case in mbv2.lock, beside the configuration.",
     "init": "Write mbv2.toml for a model: limits above its figures. --github adds a workflow.",
-    "compare": "Compare two models: totals, then the layers that differ.",
+    "compare": "Compare two models: the fields, the layers and the figures that differ.",
 }
 """What each command does, in the order of the help.
 

@@ -284,7 +284,42 @@ def test_a_drift_within_its_tolerance_is_told(tmp_path: Path, face: str) -> None
         assert case["holds"]
         assert case["drift"]["fields"] == [{"field": "act", "before": "relu", "after": "silu"}]
     else:
+        assert "the drift is within the tolerance" in result.stdout
         assert "act relu -> silu" in result.stdout.replace("&gt;", ">")
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "words"),
+    [
+        ("", "no tolerance is set: every drift fails; run mbv2 lock to accept the drift"),
+        ("tolerance = '1%'\n", "beyond the tolerance; run mbv2 lock to accept the drift"),
+    ],
+)
+def test_a_drift_that_fails_says_what_accepts_it(
+    tmp_path: Path, tolerance: str, words: str
+) -> None:
+    (tmp_path / "mbv2.toml").write_text("[case.a]\n")
+    assert mbv2_here("lock", "-q", cwd=tmp_path).code == 0
+    result = check_in(tmp_path, f"{tolerance}[case.a]\nexpand = 7\n")
+    assert result.code == 1
+    assert words in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("size", 112), ("batch", 1), ("dtype", "'int8'"), ("peak_rule", "'layerwise'"), ("in", 2)],
+)
+def test_no_tolerance_lets_the_measurement_change(tmp_path: Path, key: str, value: object) -> None:
+    """Figures of another input, rule or dtype are smaller here; no comparison is possible."""
+    own = "target = 'network'\nbatch = 2\npeak_rule = 'eager'\n"
+    (tmp_path / "mbv2.toml").write_text(f"[case.a]\n{own}")
+    assert mbv2_here("lock", "-q", cwd=tmp_path).code == 0
+    other = "\n".join(line for line in own.splitlines() if not line.startswith(key))
+    result = check_in(tmp_path, f"tolerance = '900%'\n[case.a]\n{other}\n{key} = {value}\n")
+    assert result.code == 1
+    assert "a tolerance does not allow another kind, input, memory rule or dtype" in " ".join(
+        result.stdout.split()
+    )
 
 
 def test_a_lock_is_that_of_its_configuration(tmp_path: Path) -> None:

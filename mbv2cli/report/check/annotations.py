@@ -12,6 +12,7 @@ from mbv2cli.report.check.sentences import (
     drift_lines,
     failures,
     removed_text,
+    tolerance_text,
     warnings,
 )
 
@@ -30,7 +31,7 @@ def _annotations(report: CheckReport) -> Iterator[str]:
         for level, sentences in (
             ("error", list(failures(report, outcome))),
             ("warning", list(warnings(report, outcome))),
-            ("notice", _tolerated(outcome)),
+            ("notice", _tolerated(report, outcome)),
         ):
             if sentences:
                 yield _annotation(level, case.name, report.file, case.line, sentences)
@@ -39,11 +40,11 @@ def _annotations(report: CheckReport) -> Iterator[str]:
         yield _annotation(level, name, report.lock, None, [removed_text(report, name)])
 
 
-def _tolerated(outcome: Outcome) -> list[str]:
+def _tolerated(report: CheckReport, outcome: Outcome) -> list[str]:
     """Return what changed within the tolerance."""
     if outcome.drift is None or not outcome.drift.holds:
         return []
-    return ["the drift is within its tolerance", *drift_lines(outcome.drift)]
+    return [*drift_lines(outcome.drift), tolerance_text(report, outcome.drift)]
 
 
 def _annotation(
@@ -83,7 +84,7 @@ def as_junit(report: CheckReport) -> str:
         case = _test_case(suite, report, outcome.result.case.name)
         if not outcome.holds:
             _add(case, "failure", list(failures(report, outcome)))
-        told = [*warnings(report, outcome), *_tolerated(outcome)]
+        told = [*warnings(report, outcome), *_tolerated(report, outcome)]
         if told and outcome.checks_nothing:
             SubElement(case, "skipped", {"message": "; ".join(told)})
         elif told:

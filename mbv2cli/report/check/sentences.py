@@ -82,6 +82,14 @@ def warnings(report: CheckReport, outcome: Outcome) -> Iterator[str]:
         yield _no_lock(report, outcome)
 
 
+def tolerance_text(report: CheckReport, drift: Drift) -> str:
+    """Return whether a drift is within its tolerance, and what accepts it if not."""
+    if drift.holds:
+        return "the drift is within the tolerance: no figure got worse by more than it allows"
+    why = "beyond the tolerance" if drift.tolerance else "no tolerance is set: every drift fails"
+    return f"{why}; run {_lock_command(report)} to accept the drift"
+
+
 def failures(report: CheckReport, outcome: Outcome) -> Iterator[str]:
     """Yield a sentence for each broken expectation, and for the drift if it fails.
 
@@ -100,6 +108,7 @@ def failures(report: CheckReport, outcome: Outcome) -> Iterator[str]:
             if not found.allows(change):
                 yield locked_figure_text(change)
         yield from drift_lines(found)
+        yield tolerance_text(report, found)
 
 
 def removed_text(report: CheckReport, name: str) -> str:

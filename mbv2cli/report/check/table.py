@@ -15,6 +15,7 @@ from mbv2cli.report.check.sentences import (
     headroom_text,
     limit_text,
     removed_text,
+    tolerance_text,
     warnings,
 )
 from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Column, Line, Page, Table, page
@@ -89,8 +90,9 @@ def _heading(outcome: Outcome) -> Line:
 
 def _notes(report: CheckReport, outcome: Outcome) -> Iterator[Line]:
     """Yield the lines below the rows of a case: its drift, then what was not checked."""
-    for sentence in drift_lines(outcome.drift) if outcome.drift else ():
-        yield Line(f"{_INDENT}{sentence}", "", _HANGING)
+    if outcome.drift:
+        for sentence in (*drift_lines(outcome.drift), tolerance_text(report, outcome.drift)):
+            yield Line(f"{_INDENT}{sentence}", "", _HANGING)
     if outcome.requires_lock and outcome.lacks_lock:
         yield Line(f"{_INDENT}{list(failures(report, outcome))[-1]}", BAD, _HANGING)
     for sentence in warnings(report, outcome):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mbv2cli.gate.cases import Case, confirmed_result, planned_result
-from mbv2cli.gate.drift import Outcome
 from mbv2cli.gate.limits import Expectations
+from mbv2cli.gate.outcomes import CheckReport, Outcome
 from mbv2cli.inspection import DEFAULT_INPUT, ModelSpec, Plan
 from mbv2cli.report.check.sentences import failures
 from mbv2cli.report.text import described
@@ -38,7 +38,8 @@ def check(
         ),
     )
     result = confirmed_result(case) if forward else planned_result(case)
-    broken = list(failures(Outcome(result)))
+    outcome = Outcome(result)
+    broken = list(failures(CheckReport([outcome]), outcome))
     if broken:
         raise AssertionError("\n".join([described(case.request), *broken]))
     return result.plan

@@ -20,11 +20,12 @@ from mbv2cli.report.check.document import CheckDocument
 from mbv2cli.report.cliffs import CliffsDocument
 from mbv2cli.report.compare import CompareDocument
 from mbv2cli.report.counts import CountsDocument
-from mbv2cli.report.document import SCHEMA_VERSION, Document
+from mbv2cli.report.document import Document
 from mbv2cli.report.memory import MemoryDocument
 from mbv2cli.report.presets import PresetsDocument
 from mbv2cli.report.summary.document import SummaryDocument
 from mbv2cli.report.sweep.document import SweepDocument
+from mbv2cli.version import SCHEMA_VERSION
 from tests.process import mbv2_here
 
 DOCUMENTS: Final[dict[str, type[Document]]] = {
@@ -37,7 +38,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     "check": CheckDocument,
     "compare": CompareDocument,
 }
-WITHOUT_JSON: Final = {"lock", "help"}
+WITHOUT_JSON: Final = {"lock", "init", "help"}
 SCHEMA: Final = Path(str(files("mbv2cli"))) / "schema.json"
 
 

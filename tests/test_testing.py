@@ -16,7 +16,7 @@ def test_what_is_broken_is_the_message() -> None:
         check(NetworkSpec(), expect={"output": "1x10", "max_params": "3M", "max_macs": "400M"})
     assert str(error.value).splitlines()[1:] == [
         "output is 1x1000, expected 1x10",
-        "params is 3,504,872, expected <= 3,000,000",
+        "params is 3,504,872, expected <= 3,000,000 (16.8 % over)",
     ]
 
 

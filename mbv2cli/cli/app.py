@@ -40,9 +40,10 @@ GROUPS: Final[Mapping[str, CommandList]] = {
         "front.",
     },
     "Gate": {
-        "check": "Check limits. Exit code 0 if all hold, 1 if one is broken.",
+        "init": "Write mbv2.toml for a model: limits above its figures. --github adds a workflow.",
+        "check": "Check limits and the lock. Exit code 0 if all hold, 1 if one is broken.",
         "lock": "Record the current figures of every case in mbv2.lock, beside the configuration.",
-        "compare": "Compare two models: totals, then the layers that differ.",
+        "compare": "Compare two models: the fields, the layers and the figures that differ.",
     },
     "Help": {"help": "Show this help, the help of a command, or a guide."},
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,17 +20,14 @@ from mbv2cli.cli.progress import counted_progress
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case, CaseResult, confirmed_result, planned_result
 from mbv2cli.gate.config import Config, find_config, read_config
-from mbv2cli.gate.drift import outcomes
 from mbv2cli.gate.limits import Expectations
-from mbv2cli.gate.lock import LockedCase, read_lock, refuse_other_cases
-from mbv2cli.report.check.sentences import CheckReport
+from mbv2cli.gate.outcomes import CheckReport, Outcome, outcomes_of_config
 from mbv2cli.report.formats import TABLE, format_of, renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.reader import Setting, read_request, read_spec
 
 AUTO: Final = "auto"
 GITHUB: Final = "github"
-NO_LOCK: Final[Mapping[str, LockedCase]] = {}
 
 HELP = """\
 With limits as flags: check one target. Without: check the cases of mbv2.toml, or of [tool.mbv2] \
@@ -90,7 +87,7 @@ def check(
     exit_zero: Annotated[
         bool,
         typer.Option(
-            "--exit-zero", help="Exit 0 even if a limit is broken.", rich_help_panel="Output"
+            "--exit-zero", help="Exit 0 even if a check failed.", rich_help_panel="Output"
         ),
     ] = False,
     format_name: Annotated[str, format_option("check", AUTO)] = AUTO,
@@ -100,27 +97,22 @@ def check(
     format_name = _format_here(format_name, output)
     render = renderer("check", format_name)
     if any(setting.key != "peak_rule" for setting in limit_settings):
+        _refuse_config_beside_limits(config_file)
         case = _case_of_flags(names or [], target_settings, run_settings, limit_settings)
-        config, cases, locked = None, [case], NO_LOCK
+        report = CheckReport([Outcome(_runner(forward=forward is not False)(case))])
     else:
         _refuse_settings([*target_settings, *run_settings, *limit_settings])
         config = read_config(config_file or find_config(Path.cwd()))
-        cases = _chosen(config, names or [])
-        locked = _locked(config)
-    if forward is None:
-        forward = config is None or config.forward
-    run = _confirming if forward else planned_result
-    watched = counted_progress(cases, "Checking")
-    tolerance = config.tolerance if config else {}
-    report = CheckReport(
-        list(outcomes(watched, run, locked, tolerance)),
-        _path_in_workspace(config.path) if config else None,
-    )
+        report = outcomes_of_config(
+            config,
+            counted_progress(_chosen(config, names or []), "Checking"),
+            _runner(forward=config.forward if forward is None else forward),
+            _path_in_workspace(config.path),
+        )
     if not quiet or output:
         write(render(report), output)
         _append_job_summary(format_name, report)
-    holds = all(outcome.holds for outcome in report.outcomes)
-    return ExitCode.DONE if holds or exit_zero else ExitCode.CHECK_FAILED
+    return ExitCode.DONE if report.holds or exit_zero else ExitCode.CHECK_FAILED
 
 
 def _format_here(name: str, output: Path | None) -> str:
@@ -157,6 +149,14 @@ def _refuse_settings(settings: Sequence[Setting]) -> None:
         )
 
 
+def _refuse_config_beside_limits(config_file: Path | None) -> None:
+    if config_file is not None:
+        raise UserError(
+            "--config reads the cases of a file, and limits given as flags check one target; "
+            "give --config or limits, not both"
+        )
+
+
 def _chosen(config: Config, globs: Sequence[str]) -> list[Case]:
     for glob in globs:
         if not any(_matches(case, glob) for case in config.cases):
@@ -171,13 +171,9 @@ def _matches(case: Case, glob: str) -> bool:
     return glob == case.name or fnmatchcase(case.name.partition("[")[0], glob)
 
 
-def _locked(config: Config) -> Mapping[str, LockedCase]:
-    """Return the locked cases. Raises `UserError` unless they are exactly those of the file."""
-    if not config.lock.exists():
-        return NO_LOCK
-    locked = read_lock(config.lock)
-    refuse_other_cases(locked, (case.name for case in config.cases), config.lock)
-    return locked
+def _runner(*, forward: bool) -> Callable[[Case], CaseResult]:
+    """Return what runs a case: with its forward pass, or by the plan alone."""
+    return _confirming if forward else planned_result
 
 
 def _confirming(case: Case) -> CaseResult:

@@ -10,22 +10,27 @@ import typer
 
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.completion import completion, locked_cases, offer_targets
-from mbv2cli.cli.options import Output, format_option
+from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.options import ConfigFile, Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.errors import UserError
-from mbv2cli.gate.comparison import Comparison, lock_at, locked_plan, plan_of_text
+from mbv2cli.gate.comparison import Comparison, lock_at, locked_side, side_of_text
 from mbv2cli.gate.comparison import compare as compared
 from mbv2cli.gate.config import find_config, lock_beside
 from mbv2cli.gate.lock import read_lock
+from mbv2cli.report.compare import LAYER, ROWS, compare_report
 from mbv2cli.report.formats import format_of, renderer
+from mbv2cli.specs import InputSpec
+from mbv2cli.specs.reader import Setting
 
 HELP = """\
-A and B are targets, TOML files or JSON reports of mbv2 summary. With --lock REVISION: \
-compare a case of mbv2.lock at that git revision with the same case now. Without torch.
+A and B are targets, TOML files or JSON reports of mbv2 summary. --size and --batch are for both. \
+With --lock REVISION: compare a case of mbv2.lock at that git revision with the same case now. \
+Without torch.
 
-  mbv2 compare network network:width_mult=0.75
+  mbv2 compare network network:width_mult=0.75 --by stage
 
-  mbv2 compare mobilenetv2_100 keras_100 --format markdown
+  mbv2 compare mobilenetv2_100 keras_100 --size 160 --format markdown
 
   mbv2 compare --lock main edge
 """
@@ -38,6 +43,7 @@ def _offer(ctx: typer.Context, incomplete: str) -> list[str]:
     return completion(locked_cases)(ctx, incomplete)
 
 
+@with_flags(input_settings=(InputSpec,))
 def compare(
     names: Annotated[
         list[str] | None,
@@ -49,6 +55,7 @@ def compare(
         ),
     ] = None,
     *,
+    input_settings: list[Setting],
     revision: Annotated[
         str | None,
         typer.Option(
@@ -58,6 +65,23 @@ def compare(
             rich_help_panel="Run",
         ),
     ] = None,
+    config_file: ConfigFile = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="NAME",
+            help=f"A row for each {', '.join(ROWS[:-1])} or {ROWS[-1]} that differs.",
+            rich_help_panel="Output",
+            autocompletion=completion(lambda: ROWS),
+        ),
+    ] = LAYER,
+    every_row: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Show every row, not only the first 20.", rich_help_panel="Output"
+        ),
+    ] = False,
     exit_code: Annotated[
         bool,
         typer.Option("--exit-code", help="Exit 1 if they differ.", rich_help_panel="Output"),
@@ -66,31 +90,45 @@ def compare(
     output: Output = None,
 ) -> ExitCode:
     render = renderer("compare", format_of("compare", format_name, output))
-    names = names or []
-    comparison = _of_sides(names) if revision is None else _of_lock(names, revision)
-    write(render(comparison), output)
+    if revision is None:
+        comparison = _of_targets(names or [], input_settings, config_file)
+    else:
+        comparison = _of_lock(names or [], revision, input_settings, config_file)
+    write(render(compare_report(comparison, by, shows_every_row=every_row)), output)
     return ExitCode.CHECK_FAILED if exit_code and comparison.differs else ExitCode.DONE
 
 
-def _of_sides(names: Sequence[str]) -> Comparison:
+def _of_targets(
+    names: Sequence[str], input_settings: Sequence[Setting], config_file: Path | None
+) -> Comparison:
+    if config_file is not None:
+        raise UserError("--config needs --lock REVISION beside it: two targets have no lock")
     if len(names) != 2:  # noqa: PLR2004  (A and B)
         raise UserError(
             f"compare takes two models, A and B, not {len(names)}; "
             "try mbv2 compare network network:width_mult=0.75"
         )
-    first, second = names
-    return compared(first, plan_of_text(first), second, plan_of_text(second))
+    before, after = (side_of_text(name, input_settings) for name in names)
+    return compared(before, after)
 
 
-def _of_lock(names: Sequence[str], revision: str) -> Comparison:
-    path = lock_beside(find_config(Path.cwd()))
+def _of_lock(
+    names: Sequence[str],
+    revision: str,
+    input_settings: Sequence[Setting],
+    config_file: Path | None,
+) -> Comparison:
+    if input_settings:
+        raise UserError(
+            f"{input_settings[0].place} is for two targets; a locked case has an input of its own"
+        )
+    path = lock_beside(config_file or find_config(Path.cwd()))
     now = read_lock(path)
     name = _case(names, list(now))
+    then = lock_at(path, revision)
     return compared(
-        f"{name} at {revision}",
-        locked_plan(lock_at(path, revision), name, f"the lock at {revision}"),
-        f"{name} as locked now",
-        locked_plan(now, name, str(path)),
+        locked_side(then, name, f"the lock at {revision}", f"{name} at {revision}"),
+        locked_side(now, name, str(path), f"{name} as locked now"),
     )
 
 

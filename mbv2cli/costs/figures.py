@@ -141,7 +141,7 @@ def _combined(rule: MemoryRule) -> Combine:
 def _peak_figure(rule: MemoryRule) -> Figure:
     return Figure(
         rule.name.replace("-", "_"),
-        f"peak of activation memory under the rule {rule.name}",
+        f"bytes of activation memory at the peak, under the rule {rule.name}",
         lambda model, counting: _peak_of(rule, model, counting.dtype),
         Unit.BYTES,
         lambda _counting: _combined(rule),
@@ -153,7 +153,7 @@ PARAMS: Final = Figure("params", "parameters", _sum_of(lambda op: op.params), be
 MACS: Final = Figure("macs", "MACs of the batch, by the convention", _macs, better=Better.SMALLER)
 PEAK: Final = Figure(
     "peak",
-    "peak of activation memory, by the memory rule and the dtype",
+    "bytes of activation memory at the peak, by the memory rule and the dtype",
     lambda model, counting: _peak_of(rule_named(counting.rule), model, counting.dtype),
     Unit.BYTES,
     lambda counting: _combined(rule_named(counting.rule)),
@@ -175,7 +175,7 @@ ACTIVATIONS: Final = Figure(
 LAYERS: Final = Figure("layers", "rows of torchsummary's table", _layers, better=Better.SMALLER)
 RECEPTIVE_FIELD: Final = Figure(
     "receptive_field",
-    "side of what an element of the last feature map sees, in input pixels",
+    "input pixels on a side of what an element of the last feature map sees",
     _widening,
     better=Better.LARGER,
     start=1,

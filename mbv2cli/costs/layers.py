@@ -78,6 +78,11 @@ _GROUP_OF: Final[Mapping[By, Callable[[Layer], str]]] = {
 }
 
 
+def group_of(layer: Layer, by: By) -> str:
+    """Return the name of the group that a layer is in."""
+    return _GROUP_OF[by](layer)
+
+
 def layer_figures(
     graph: Graph, layers: Iterable[Layer], dtype: str, convention: Convention = CONV_LINEAR
 ) -> tuple[LayerFigures, ...]:
@@ -114,7 +119,7 @@ def grouped(figures: Iterable[LayerFigures], by: By) -> tuple[GroupFigures, ...]
     groups: dict[str, list[LayerFigures]] = {kind: [] for kind in Kind} if by is By.KIND else {}
     for one in figures:
         if not one.layer.is_container:
-            groups.setdefault(_GROUP_OF[by](one.layer), []).append(one)
+            groups.setdefault(group_of(one.layer, by), []).append(one)
     sums = {name: _sum(name, members) for name, members in groups.items() if members}
     all_params = sum(group.params for group in sums.values())
     all_macs = sum(group.macs for group in sums.values())

@@ -1,226 +1,142 @@
-"""Two models beside each other: their figures, and their layers in pairs."""
+"""Two models beside each other: what they are, and how they differ."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from itertools import zip_longest
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
-from mbv2cli.costs.figures import PEAK, Counting, graded_figures
+from mbv2cli.costs.figures import PEAK, Counting, Figure, graded_figures
+from mbv2cli.costs.layers import By, GroupFigures, group_of, grouped, layer_figures
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
 from mbv2cli.errors import UserError, nearest
+from mbv2cli.gate.differences import Differences, Snapshot, differences, snapshot
 from mbv2cli.gate.lock import LockedCase, parse_lock
-from mbv2cli.graph.graph import Graph
-from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.specs import InputSpec
-from mbv2cli.specs.reader import KINDS, read_request
-from mbv2cli.specs.units import Unit
+from mbv2cli.specs.reader import KINDS, Setting, read_request, read_spec
+from mbv2cli.version import SCHEMA_VERSION
 
-_Rows: TypeAlias = tuple[Layer | None, Layer | None]
-
-_LEFT_OUT: Final = frozenset({"name", "op", "stage", "block"})
-"""The fields of a layer that depend on the layers before it, or on the stages of the spec."""
-
-
-class Difference(NamedTuple):
-    """A figure of both models. Peaks are those of float32."""
-
-    what: str
-    before: int
-    after: int
-    unit: Unit = Unit.COUNT
-
-    @property
-    def change(self) -> int:
-        """The amount of the second model minus that of the first."""
-        return self.after - self.before
+_DEFAULT: Final = Counting(rule=LAYERWISE.name, dtype="float32")
+_REPORT: Final = "summary"
+"""The command whose JSON is a side of a comparison."""
 
 
-class FieldChange(NamedTuple):
-    """A field of a layer or of its operation that differs; ``inputs`` holds names of layers."""
+class Side(NamedTuple):
+    """A model with its name, and how its peak is counted."""
 
     name: str
-    before: object
-    after: object
+    plan: Plan
+    counting: Counting = _DEFAULT
+
+    def snapshot(self) -> Snapshot:
+        """Return the model with every graded figure, and its peak under every memory rule."""
+        return snapshot(self.plan, self.counting, _compared(self.counting))
 
 
-class LayerPair(NamedTuple):
-    """A layer of both models, None if only one of them has it, and the fields that differ."""
-
-    before: Layer | None
-    after: Layer | None
-    changes: tuple[FieldChange, ...] = ()
-
-    @property
-    def differs(self) -> bool:
-        """Whether the layers differ, apart from the number in their name and their stage."""
-        return self.before is None or self.after is None or bool(self.changes)
+def _compared(counting: Counting) -> Iterator[tuple[Figure, Counting]]:
+    for figure in graded_figures():
+        rules = [rule.name for rule in MEMORY_RULES] if figure is PEAK else [counting.rule]
+        yield from ((figure, counting._replace(rule=rule)) for rule in rules)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two models with their names, their figures and every pair of layers."""
+    """Two models and their differences."""
 
-    before_name: str
-    after_name: str
-    before: Plan
-    after: Plan
-    totals: tuple[Difference, ...]
-    layers: tuple[LayerPair, ...]
+    before: Side
+    after: Side
+    found: Differences
 
     @property
     def differs(self) -> bool:
-        """Whether any layer differs."""
-        return any(pair.differs for pair in self.layers)
+        """Whether a field, a figure or a layer differs."""
+        return self.found.differs
 
 
-def compare(before_name: str, before: Plan, after_name: str, after: Plan) -> Comparison:
-    """Return the comparison of two plans."""
-    aligned = _aligned(before.layers, after.layers)
-    return Comparison(
-        before_name,
-        after_name,
-        before,
-        after,
-        totals=tuple(_totals(before, after)),
-        layers=tuple(_pairs(before.graph, after.graph, aligned)),
-    )
+class GroupPair(NamedTuple):
+    """A stage or a block of both models, None if only one has it.
 
-
-def first_difference(before: Plan, after: Plan) -> LayerPair | None:
-    """Return the first layers that differ; None if the graphs are equal.
-
-    Here layers are paired by their number: all of these pairs are equal if and only if all pairs
-    of `compare` are.
+    ``differing`` is the number of its layers that differ.
     """
-    rows = zip_longest(before.layers, after.layers)
-    pairs = _pairs(before.graph, after.graph, rows)
-    return next((pair for pair in pairs if pair.differs), None)
+
+    name: str
+    before: GroupFigures | None
+    after: GroupFigures | None
+    differing: int
 
 
-def _totals(before: Plan, after: Plan) -> Iterator[Difference]:
-    for figure in graded_figures():
-        rules = [rule.name for rule in MEMORY_RULES] if figure is PEAK else [LAYERWISE.name]
-        for rule in rules:
-            counting = Counting(rule=rule, dtype="float32")
-            name = f"{figure.name} ({rule})" if figure is PEAK else figure.name
-            old, new = before.figure(figure, counting), after.figure(figure, counting)
-            yield Difference(name, old, new, figure.unit)
+def compare(before: Side, after: Side) -> Comparison:
+    """Return the comparison of two models."""
+    return Comparison(before, after, differences(before.snapshot(), after.snapshot()))
 
 
-def _aligned(before: Sequence[Layer], after: Sequence[Layer]) -> Iterator[_Rows]:
-    """Yield layers of the same path and type together, in order, and the others alone."""
-    matcher = SequenceMatcher(
-        None, list(map(_place, before)), list(map(_place, after)), autojunk=False
+def group_pairs(comparison: Comparison, by: By) -> tuple[GroupPair, ...]:
+    """Return the stages or blocks in which a layer differs, in forward order."""
+    differing: dict[str, int] = {}
+    for pair in comparison.found.differing_layers:
+        for name in {group_of(layer, by) for layer in pair.layers}:
+            differing[name] = differing.get(name, 0) + 1
+    old, new = (_groups(side, by) for side in (comparison.before, comparison.after))
+    return tuple(
+        GroupPair(name, old.get(name), new.get(name), differing[name])
+        for name in dict.fromkeys([*old, *new])
+        if name in differing
     )
-    for tag, old_start, old_end, new_start, new_end in matcher.get_opcodes():
-        old, new = before[old_start:old_end], after[new_start:new_end]
-        if tag == "equal":
-            yield from zip(old, new, strict=True)
-        else:
-            yield from ((layer, None) for layer in old)
-            yield from ((None, layer) for layer in new)
 
 
-def _place(layer: Layer) -> tuple[str, str]:
-    return layer.path, layer.type
+def _groups(side: Side, by: By) -> dict[str, GroupFigures]:
+    figures = layer_figures(side.plan.graph, side.plan.layers, side.counting.dtype)
+    return {group.name: group for group in grouped(figures, by)}
 
 
-def _pairs(before: Graph, after: Graph, rows: Iterable[_Rows]) -> Iterator[LayerPair]:
-    """Yield ``rows`` with the fields that differ."""
-    old_values, new_values = _Values(before), _Values(after)
-    for number, (old, new) in enumerate(rows):
-        if old is None or new is None:
-            yield LayerPair(old, new)
-            continue
-        changes = list(_changes(_fields(before, old), _fields(after, new)))
-        if old.op is not None and new.op is not None:
-            if not _same(old_values.sources(old.op), new_values.sources(new.op)):
-                names = old_values.source_names(old.op), new_values.source_names(new.op)
-                changes.append(FieldChange("inputs", *names))
-            old_values.add(old.op, number)
-            new_values.add(new.op, number)
-        yield LayerPair(old, new, tuple(changes))
+def side_of_text(text: str, input_settings: Iterable[Setting] = ()) -> Side:
+    """Return the model of a target, a TOML file or a JSON report.
 
-
-class _Values:
-    """The values of a graph, each with the number of the pair of layers that it comes from."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self._pairs = {value: ~value for value in range(len(graph.input_shapes))}
-
-    def add(self, op: int, number: int) -> None:
-        """Add the result of an operation, which is in the pair of this number."""
-        self._pairs[self._graph.value_of(op)] = number
-
-    def sources(self, op: int) -> list[int | None]:
-        """Return the pair that each input comes from; None for a layer without a partner."""
-        return [self._pairs.get(value) for value in self._graph.ops[op].inputs]
-
-    def source_names(self, op: int) -> str:
-        """Return the names of the layers from which the inputs of an operation come."""
-        return ", ".join(map(self._source, self._graph.ops[op].inputs))
-
-    def _source(self, value: int) -> str:
-        index = value - len(self._graph.input_shapes)
-        if index < 0:
-            return "input"
-        op = self._graph.ops[index]
-        return f"{op.type or op.function} {op.path}".rstrip()
-
-
-def _same(sources: list[int | None], others: list[int | None]) -> bool:
-    """Return whether inputs come from the same pairs.
-
-    A layer without a partner counts as the same: it is a difference of its own already.
+    ``input_settings`` replace size and batch of its input. Raises `UserError`.
     """
-    return len(sources) == len(others) and all(
-        one == other or None in (one, other) for one, other in zip(sources, others, strict=True)
-    )
-
-
-def _fields(graph: Graph, layer: Layer) -> dict[str, object]:
-    """Return the fields of a layer and of its operation, apart from its name and its stage."""
-    fields = {name: value for name, value in layer._asdict().items() if name not in _LEFT_OUT}
-    if layer.op is not None:
-        op = graph.ops[layer.op]
-        fields |= {"kind": op.kind, "function": op.function, **op.attributes._asdict()}
-    return fields
-
-
-def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[FieldChange]:
-    for name in dict.fromkeys([*before, *after]):
-        old, new = before.get(name), after.get(name)
-        if old != new:
-            yield FieldChange(name, old, new)
-
-
-def plan_of_text(text: str) -> Plan:
-    """Return the plan of a target, a TOML file or a JSON report. Raises `UserError`."""
     if text.endswith(".json"):
-        return _plan_of_report(Path(text))
-    request = read_request(text)
-    return plan_of(request.spec, request.input)
+        return Side(text, _plan_of_report(Path(text), input_settings))
+    request = read_request(text, input_settings)
+    return Side(text, plan_of(request.spec, request.input))
 
 
-def _plan_of_report(path: Path) -> Plan:
+def _plan_of_report(path: Path, input_settings: Iterable[Setting]) -> Plan:
+    remedy = f"write one with mbv2 {_REPORT} --format json --output {path}"
+    content = _json_object(path, remedy)
+    _refuse_other_reports(content, path, remedy)
+    own = read_spec(InputSpec, input_settings)
+    try:
+        spec = KINDS[content["kind"]].model_validate(content["spec"])
+        input_ = InputSpec.model_validate(content["input"])
+    except (ValueError, KeyError, TypeError, UserError):
+        raise UserError(f"{path} is not a report of mbv2 {_REPORT}; {remedy}") from None
+    return plan_of(spec, input_.model_copy(update=own.model_dump(exclude_unset=True)))
+
+
+def _json_object(path: Path, remedy: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8"))
-        spec = KINDS[content["kind"]].model_validate(content["spec"])
-        return plan_of(spec, InputSpec.model_validate(content["input"]))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, RecursionError, UserError):
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not a report of mbv2 {_REPORT}; {remedy}")
+    return content
+
+
+def _refuse_other_reports(content: Mapping[str, Any], path: Path, remedy: str) -> None:
+    command, version = content.get("command"), content.get("schema_version")
+    if command != _REPORT:
+        found = f"a report of mbv2 {command}, " if isinstance(command, str) else ""
+        raise UserError(f"{path} is {found}not a report of mbv2 {_REPORT}; {remedy}")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
         raise UserError(
-            f"{path} is not a report of mbv2; "
-            f"write one with mbv2 summary --format json --output {path}"
-        ) from None
+            f"{path} has schema_version {version!r}; this mbv2 reads {SCHEMA_VERSION}; {remedy}"
+        )
 
 
 def lock_at(path: Path, revision: str) -> Mapping[str, LockedCase]:
@@ -245,8 +161,16 @@ def lock_at(path: Path, revision: str) -> Mapping[str, LockedCase]:
     return parse_lock(shown.stdout.decode("utf-8", "replace"), f"{path.name} at {revision}")
 
 
-def locked_plan(cases: Mapping[str, LockedCase], name: str, place: str) -> Plan:
-    """Return the plan of a locked case. Raises `UserError` if the lock does not have it."""
+def locked_side(cases: Mapping[str, LockedCase], name: str, place: str, title: str) -> Side:
+    """Return the model of a locked case. Raises `UserError` if the lock does not have the case."""
     if name not in cases:
-        raise UserError(f"{place} has no case '{name}'{nearest(name, cases)}")
-    return cases[name].plan()
+        raise UserError(
+            f"{place} has no case '{name}' (the cases are {', '.join(cases)}){nearest(name, cases)}"
+        )
+    try:
+        plan = cases[name].plan()
+    except UserError as error:
+        raise UserError(
+            f"{place}: the case '{name}' is not a model: {error}; run mbv2 lock to write it anew"
+        ) from None
+    return Side(title, plan, cases[name].counting)

@@ -18,17 +18,15 @@ from mbv2cli.gate.drift import Allowance, read_tolerance
 from mbv2cli.gate.limits import Expectations
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.base import keys
+from mbv2cli.specs.fields import ambiguous_size
 from mbv2cli.specs.reader import (
     Setting,
-    is_file,
-    nearest_target,
-    own_name,
     parse_toml,
     read_request,
     read_spec,
+    read_target,
     read_text,
     read_toml,
-    split_target,
     target_seen_from,
 )
 from mbv2cli.specs.synonyms import nearest_key
@@ -41,7 +39,7 @@ WHOLE: Final = frozenset({"stages", "features"})
 """Keys whose value is one list or one table, not a list of values to choose from."""
 LOCK: Final = "mbv2.lock"
 
-_KEYS: Final = ("case", "forward", "tolerance")
+_KEYS: Final = ("case", "forward", "require_lock", "tolerance")
 
 _CASE_KEYS: Final = frozenset(
     ["target"]
@@ -55,12 +53,16 @@ _CASE_KEYS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The cases of a file, whether their forward passes run, and the tolerance of their locks."""
+    """The cases of a file, whether their forward passes run, and what their locks demand.
+
+    ``requires_lock`` says whether a case without a lock fails.
+    """
 
     path: Path
     cases: tuple[Case, ...]
     forward: bool
     tolerance: Mapping[str, Allowance]
+    requires_lock: bool = False
 
     @property
     def lock(self) -> Path:
@@ -69,8 +71,18 @@ class Config:
 
 
 def lock_beside(config: Path) -> Path:
-    """Return the path of the lock of a configuration file."""
-    return config.with_name(LOCK)
+    """Return the path of the lock of a configuration file.
+
+    The lock of ``mbv2.toml`` and of ``pyproject.toml`` is ``mbv2.lock``; that of another
+    ``NAME.toml`` is ``NAME.lock``, so that no two files share a lock by accident.
+    """
+    return config.with_name(LOCK) if config.name == SHARED_FILE else config.with_suffix(".lock")
+
+
+def is_in_shared_file(folder: Path) -> bool:
+    """Return whether ``folder`` has a ``pyproject.toml`` with a table ``[tool.mbv2]``."""
+    shared = folder / SHARED_FILE
+    return shared.is_file() and "mbv2" in read_toml(shared).get("tool", {})
 
 
 def find_config(folder: Path) -> Path:
@@ -82,11 +94,10 @@ def find_config(folder: Path) -> Path:
     for place in (folder, *folder.parents):
         if (place / FILE).is_file():
             return place / FILE
-        shared = place / SHARED_FILE
-        if shared.is_file() and "mbv2" in read_toml(shared).get("tool", {}):
-            return shared
+        if is_in_shared_file(place):
+            return place / SHARED_FILE
     raise UserError(
-        f"there is no {FILE} and no [tool.mbv2] in a {SHARED_FILE} here or above; write one, "
+        f"there is no {FILE} and no [tool.mbv2] in a {SHARED_FILE} here or above; run mbv2 init, "
         "or give limits as flags such as --max-params 2M"
     )
 
@@ -101,9 +112,11 @@ def read_config(path: Path) -> Config:
         for key in content
         if key not in _KEYS
     ]
-    forward = content.get("forward", True)
-    if not isinstance(forward, bool):
-        mistakes.append(f"{path}: forward must be true or false, not {forward!r}")
+    forward, requires_lock = True, False
+    with _collected(mistakes):
+        forward = _truth(path, content, "forward", default=True)
+    with _collected(mistakes):
+        requires_lock = _truth(path, content, "require_lock", default=False)
     with _collected(mistakes):
         tolerance = read_tolerance(content.get("tolerance", {}), f"{path}: tolerance")
     cases: list[Case] = []
@@ -115,7 +128,14 @@ def read_config(path: Path) -> Config:
         _refuse_same_names(path, cases)
     if mistakes:
         raise MistakesError(mistakes)
-    return Config(path, tuple(cases), forward, tolerance)
+    return Config(path, tuple(cases), forward, tolerance, requires_lock)
+
+
+def _truth(path: Path, content: Mapping[str, Any], key: str, *, default: bool) -> bool:
+    value = content.get(key, default)
+    if not isinstance(value, bool):
+        raise UserError(f"{path}: {key} must be true or false, not {value!r}")
+    return value
 
 
 @contextmanager
@@ -182,8 +202,17 @@ def _refuse_unusable(path: Path, name: str, choices: Mapping[str, list[Any]]) ->
             mistakes.append(f"{place} is not a key of a case{nearest_key(key, _CASE_KEYS)}")
         elif not values:
             mistakes.append(f"{place} is an empty list; give a value")
+        elif key == "size" and ambiguous_size(values):
+            mistakes.append(_two_sizes(place, *values))
     if mistakes:
         raise MistakesError(mistakes)
+
+
+def _two_sizes(place: str, height: int, width: int) -> str:
+    return (
+        f'{place} must be "{height}x{width}" for one input, or '
+        f'["{height}x{height}", "{width}x{width}"] for two cases, not [{height}, {width}]'
+    )
 
 
 def _case(
@@ -198,9 +227,9 @@ def _case(
     model = [setting for setting in settings if setting.key not in own]
     mistakes: list[str] = []
 
-    target = _Target(path, name, values.get("target", "block"))
     with _collected(mistakes):
-        request = read_request(target.words(), model)
+        place = f"{path}: case.{name}.target"
+        request = read_request(_target(path, values.get("target", "block"), place), model)
     with _collected(mistakes):
         run = read_spec(RunSpec, settings)
     with _collected(mistakes):
@@ -210,24 +239,19 @@ def _case(
     return Case(full_name, request, run, expected, line)
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The target of a case; the path of a TOML file is relative to the configuration."""
+def _target(path: Path, value: object, place: str) -> str:
+    """Return a target as it is read from here; a file is relative to the configuration.
 
-    path: Path
-    case: str
-    value: object
-
-    def words(self) -> str:
-        place = f"{self.path}: case.{self.case}.target"
-        if not isinstance(self.value, str):
-            raise UserError(f'{place} must be a target such as "network", not {self.value!r}')
-        name, _inline = split_target(self.value)
-        if not is_file(name) and own_name(name) is None:
-            raise UserError(
-                f"{place} names no target: '{name}'{nearest_target(name)} (mbv2 presets lists them)"
-            )
-        return target_seen_from(self.path.parent, self.value)
+    Raises `UserError` if there is no such target.
+    """
+    if not isinstance(value, str):
+        raise UserError(f'{place} must be a target such as "network", not {value!r}')
+    target = target_seen_from(path.parent, value)
+    try:
+        read_target(target)
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from None
+    return target
 
 
 class _Statement(NamedTuple):

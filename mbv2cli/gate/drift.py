@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, NamedTuple
+from enum import Enum
+from typing import Final
 
 from mbv2cli.costs.figures import Better, graded_figures
 from mbv2cli.errors import UserError, nearest
-from mbv2cli.gate.cases import Case, CaseResult
-from mbv2cli.gate.comparison import LayerPair, first_difference
+from mbv2cli.gate.cases import CaseResult
+from mbv2cli.gate.differences import (
+    Differences,
+    FieldChange,
+    FigureChange,
+    Snapshot,
+    differences,
+    figure_changes,
+    snapshot,
+)
 from mbv2cli.gate.lock import LockedCase
-from mbv2cli.graph.ops import Shape
-from mbv2cli.inspection import Plan
-from mbv2cli.specs.units import Unit, read_bytes
+from mbv2cli.specs.units import read_bytes
 
 _PERCENT: Final = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?%")
 
@@ -27,9 +34,13 @@ class Allowance:
     percent: Decimal = Decimal(0)
     amount: int = 0
 
-    def allows(self, before: int, after: int) -> bool:
-        """Return whether ``after`` is at most this much above ``before``."""
-        return after <= before + before * self.percent / 100 + self.amount
+    def allows(self, change: FigureChange) -> bool:
+        """Return whether a figure got worse by at most this much."""
+        worse = change.change if change.figure.better is Better.SMALLER else -change.change
+        return worse <= change.before * self.percent / 100 + self.amount
+
+
+NO_GROWTH: Final = Allowance()
 
 
 def read_tolerance(value: object, place: str) -> Mapping[str, Allowance]:
@@ -61,88 +72,56 @@ def _read(value: object, place: str) -> Allowance:
     return Allowance(amount=amount)
 
 
-class ShapeChange(NamedTuple):
-    """The output shape as it is locked and as it is now."""
+class Cause(Enum):
+    """Why a case differs from its lock."""
 
-    what: str
-    before: Shape
-    after: Shape
-
-    @property
-    def changed(self) -> bool:
-        """Whether the shapes differ."""
-        return self.before != self.after
-
-    @property
-    def holds(self) -> bool:
-        """Whether the shape is unchanged: there is no tolerance for a shape."""
-        return not self.changed
-
-
-class AmountChange(NamedTuple):
-    """A figure as it is locked and as it is now."""
-
-    what: str
-    before: int
-    after: int
-    unit: Unit = Unit.COUNT
-    allowance: Allowance | None = None
-
-    @property
-    def changed(self) -> bool:
-        """Whether the amounts differ."""
-        return self.before != self.after
-
-    @property
-    def holds(self) -> bool:
-        """Whether the amount is unchanged or within its tolerance."""
-        return not self.changed or (
-            self.allowance is not None and self.allowance.allows(self.before, self.after)
-        )
-
-
-Change = ShapeChange | AmountChange
-
-
-class Drift(NamedTuple):
-    """Every locked figure, and the stages and the first layer that differ from the lock."""
-
-    changes: tuple[Change, ...]
-    stages: tuple[str, ...]
-    first_layer: LayerPair | None
-
-    @property
-    def holds(self) -> bool:
-        """Whether figures differ and all of them are within their tolerance."""
-        return any(change.changed for change in self.changes) and all(
-            change.holds for change in self.changes
-        )
+    CHANGED = "a field of the case changed"
+    EDITED = "the lock was edited: nothing of the case differs"
+    NOT_A_MODEL = "the lock was edited: what it holds is not a model"
+    RECOUNTED = "no field of the case differs: the lock was edited, or mbv2 counts differently now"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The result of a case, and its drift if it differs from its lock."""
+class Drift:
+    """How a case differs from its lock, and the tolerance for it.
 
-    result: CaseResult
-    drift: Drift | None = None
+    Without a tolerance every drift fails, also one that changes no figure. With a tolerance a
+    drift holds if what is measured is the same (kind, input, memory rule and dtype), the output
+    shape is the same, and no figure got worse by more than its tolerance. A figure without a
+    tolerance of its own may not get worse. So a larger tolerance never fails what a smaller one
+    passes, and a smaller growth never fails where a larger one passes.
+    """
+
+    found: Differences
+    cause: Cause
+    tolerance: Mapping[str, Allowance]
 
     @property
     def holds(self) -> bool:
-        """Whether every expectation and every locked figure holds."""
-        return self.result.holds and (self.drift is None or self.drift.holds)
+        """Whether there is a tolerance and the drift is within it."""
+        return (
+            bool(self.tolerance)
+            and self.cause is not Cause.NOT_A_MODEL
+            and all(map(self.allows_field, self.found.fields))
+            and self.allows_output
+            and all(map(self.allows, self.found.figures))
+        )
 
+    def allows(self, change: FigureChange) -> bool:
+        """Return whether a figure is unchanged or within its tolerance."""
+        return not change.changed or (
+            bool(self.tolerance)
+            and self.tolerance.get(change.figure.name, NO_GROWTH).allows(change)
+        )
 
-def outcomes(
-    cases: Iterable[Case],
-    run: Callable[[Case], CaseResult],
-    locked: Mapping[str, LockedCase],
-    tolerance: Mapping[str, Allowance],
-) -> Iterator[Outcome]:
-    """Run the cases one after the other; yield the outcome of each."""
-    for case in cases:
-        result = run(case)
-        lock = locked.get(case.name)
-        yield Outcome(result, drift(lock, result, tolerance) if lock else None)
+    def allows_field(self, change: FieldChange) -> bool:
+        """Return whether a field may change: with a tolerance, if it is not of the measurement."""
+        return bool(self.tolerance) and not change.is_of_measurement
+
+    @property
+    def allows_output(self) -> bool:
+        """Whether the output shape is unchanged: there is no tolerance for a shape."""
+        return not self.found.output_differs
 
 
 def drift(
@@ -152,28 +131,23 @@ def drift(
     now = LockedCase.of(result)
     if now.same_as(locked):
         return None
-    amounts = (
-        AmountChange(
-            figure.name,
-            locked.figures[figure.name],
-            now.figures[figure.name],
-            figure.unit,
-            tolerance.get(figure.name),
-        )
-        for figure in graded_figures()
+    after = snapshot(
+        result.plan,
+        result.case.counting,
+        ((figure, result.case.counting) for figure in graded_figures()),
     )
-    shape = ShapeChange("output", locked.output, now.output)
-    stages = tuple(
-        name
-        for name in dict.fromkeys([*locked.stages, *now.stages])
-        if locked.stages.get(name) != now.stages.get(name)
-    )
-    return Drift((shape, *amounts), stages, _first_layer(locked, result.plan))
-
-
-def _first_layer(locked: LockedCase, plan: Plan) -> LayerPair | None:
     try:
-        before = locked.plan()
-    except (UserError, ValueError):  # the lock was edited: its spec is not a model
-        return LayerPair(None, plan.layers[0])
-    return first_difference(before, plan)
+        plan = locked.plan()
+    except UserError:
+        output = FieldChange("output", locked.output, now.output)
+        found = Differences((), output, figure_changes(locked.measured, after.figures), ())
+        return Drift(found, Cause.NOT_A_MODEL, tolerance)
+    before = Snapshot(plan, locked.counting, locked.output, locked.measured)
+    found = differences(before, after)
+    return Drift(found, _cause(found, same_graph=now.graph == locked.graph), tolerance)
+
+
+def _cause(found: Differences, *, same_graph: bool) -> Cause:
+    if found.fields:
+        return Cause.CHANGED
+    return Cause.EDITED if same_graph and not found.figures_differ else Cause.RECOUNTED

@@ -70,8 +70,8 @@ _Bytes = Annotated[
     Allowed("bytes such as 512KiB, 25MiB, 1.5MB or 320000"),
 ]
 _TYPES: Final[Mapping[Unit, object]] = {Unit.COUNT: _Count, Unit.BYTES: _Bytes}
-_EXAMPLES: Final = {Unit.COUNT: "", Unit.BYTES: ", such as 512KiB"}
-_BOUNDS: Final = {Better.SMALLER: "Maximum", Better.LARGER: "Minimum"}
+_EXAMPLES: Final = {Unit.COUNT: "300k or 2M", Unit.BYTES: "512KiB or 1.5MB"}
+_BOUNDS: Final = {Better.SMALLER: "At most", Better.LARGER: "At least"}
 
 
 def limit_key(figure: Figure) -> str:
@@ -104,11 +104,11 @@ def _limit_fields() -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for figure in graded_figures():
         bound, example = _BOUNDS[_better(figure)], _EXAMPLES[figure.unit]
-        description = f"{bound} {figure.description}{example}."
+        description = f"{bound} this many {figure.description}; write {example}."
         fields[limit_key(figure)] = (_TYPES[figure.unit], Field(None, description=description))
         if figure is PEAK:
             rules: Any = Literal[tuple(rule.name for rule in MEMORY_RULES)]
-            description = "Memory rule of the peak."
+            description = "Memory rule that max_peak is judged by."
             fields["peak_rule"] = (rules, Field(LAYERWISE.name, description=description))
     return fields
 
@@ -131,7 +131,9 @@ else:
 class Expectations(Limits):
     """Limits, and the expected shapes of outputs. Raises `UserError`."""
 
-    output: _Pattern = Field(None, description="Output shape; * for a size that may vary.")
+    output: _Pattern = Field(
+        None, description="Shape of the output, such as 1x1000; * allows any size."
+    )
     features: Annotated[
         Mapping[int, _Pattern],
         Allowed('a table of shapes by stride, such as {8 = "1x32x28x28", 16 = "1x96x14x14"}'),

@@ -22,6 +22,7 @@ from mbv2cli.costs.memory import LAYERWISE
 from mbv2cli.costs.segments import PlacedCosts, SegmentCosts, together
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import CaseResult
+from mbv2cli.gate.differences import Measured
 from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan, plan_of
@@ -104,11 +105,24 @@ class LockedCase(FrozenModel):
         """Return whether both hold the same values of the same types: 1 is neither 1.0 nor true."""
         return self == other and _typed(self.spec) == _typed(other.spec)
 
+    @property
+    def counting(self) -> Counting:
+        """How the accepted peak is counted."""
+        return Counting(rule=self.peak_rule, dtype=self.peak_dtype)
+
+    @property
+    def measured(self) -> tuple[Measured, ...]:
+        """The accepted figures, in the order of the registry."""
+        return tuple(
+            Measured(figure, self.counting, self.figures[figure.name])
+            for figure in graded_figures()
+        )
+
     def plan(self) -> Plan:
         """Return the plan of the accepted model. Raises `UserError` if it is not a model."""
         spec = KINDS[self.kind].model_validate(self.spec)
-        batch, _channels, *size = self.input
-        return plan_of(spec, InputSpec.model_validate({"size": size, "batch": batch}))
+        batch, size = self.input[:1], self.input[2:]
+        return plan_of(spec, InputSpec.model_validate({"size": size, "batch": sum(batch)}))
 
 
 def _typed(values: Mapping[str, Any]) -> str:
@@ -227,13 +241,3 @@ def _refuse_other_versions(version: object, place: str) -> None:
             f"{place} has version {version}, written by an earlier mbv2; "
             f"run mbv2 lock to write it in version {VERSION}"
         )
-
-
-def refuse_other_cases(locked: Iterable[str], configured: Iterable[str], path: Path) -> None:
-    """Raise `UserError` if the lock does not have exactly the configured cases."""
-    have, want = set(locked), set(configured)
-    for names, verb in ((want - have, "lacks"), (have - want, "still has")):
-        if names:
-            first, more = sorted(names)[0], len(names) - 1
-            others = f" and {more} more" if more else ""
-            raise UserError(f"{path} {verb} the case '{first}'{others}; run mbv2 lock")

@@ -1,83 +1,224 @@
-"""`mbv2 compare`: totals of two models, and the layers that differ."""
+"""`mbv2 compare`: what differs of two models. The totals come last, where a terminal shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
 
 from pydantic import Field
 
-from mbv2cli.gate.comparison import Comparison, Difference, LayerPair
+from mbv2cli.costs.figures import PEAK
+from mbv2cli.costs.layers import By, GroupFigures
+from mbv2cli.errors import UserError, nearest
+from mbv2cli.gate.comparison import Comparison, GroupPair, Side, group_pairs
+from mbv2cli.gate.differences import FigureChange, LayerPair
 from mbv2cli.graph.ops import Shape
-from mbv2cli.inspection import Plan
-from mbv2cli.report.document import Document, LayerPairPart, Part
+from mbv2cli.graph.rows import Layer
+from mbv2cli.report.differences import change_text, told_changes, value_text
+from mbv2cli.report.document import Document, FieldChangePart, LayerPairPart, Part
+from mbv2cli.report.page import BOLD, DIM, GOOD, Block, Column, Line, Page, Table, page
 from mbv2cli.report.text import code, compact
 from mbv2cli.specs import BlockSpec, NetworkSpec
-from mbv2cli.specs.units import amount_text
+from mbv2cli.specs.units import amount_text, growth_text
+
+LAYER: Final = "layer"
+ROWS: Final = (LAYER, By.BLOCK.value, By.STAGE.value)
+"""The values of `--by`."""
+
+_SHOWN_ROWS: Final = 20
+_INDENT: Final = "  "
+_IN_COLUMNS: Final = frozenset({"type", "output_shape", "params"})
+_CONSEQUENCES: Final = frozenset({"input_shape", "trainable_params", "buffers", "macs", "groups"})
+"""Fields of a layer that change with the layers before it or with the columns beside them."""
+_ROW_TITLES: Final = ("Type", "Output shape", "Params", "Other fields")
+_GROUP_TITLES: Final = ("Layers", "Output shape", "Params", "MACs")
 
 
-def as_table(comparison: Comparison) -> str:
-    """Return the totals, then the layers that differ."""
-    return "".join(f"{line.rstrip()}\n" for line in _table_lines(comparison))
+@dataclass(frozen=True, slots=True)
+class CompareReport:
+    """A comparison; its stages or blocks, if they are asked for; and whether rows are left out."""
+
+    comparison: Comparison
+    by: str
+    groups: tuple[GroupPair, ...]
+    shows_every_row: bool
 
 
-def _table_lines(comparison: Comparison) -> Iterator[str]:
-    yield f"A: {comparison.before_name}"
-    yield f"B: {comparison.after_name}"
-    yield ""
-    yield f"{'':<25} {'A':>15} {'B':>15} {'B - A':>13} {'':>8}"
-    for cells in _totals(comparison):
-        what, before, after, change, percent = cells
-        yield f"{what:<25} {before:>15} {after:>15} {change:>13} {percent:>8}"
-    yield ""
-    pairs = _differing(comparison)
-    if not pairs:
-        yield "Every layer is the same."
-        return
-    yield f"{len(pairs)} of {len(comparison.layers)} layers differ (- only A, + only B):"
-    yield f"  {'path':<20} {'output shape':<28} params"
-    for mark, path, shapes, params in map(_pair_cells, pairs):
-        yield f"{mark} {path:<20} {shapes:<28} {params}"
+def compare_report(comparison: Comparison, by: str, *, shows_every_row: bool) -> CompareReport:
+    """Return what is shown. Raises `UserError` if ``by`` is not among `ROWS`."""
+    if by not in ROWS:
+        raise UserError(f"--by must be one of {', '.join(ROWS)}, not '{by}'{nearest(by, ROWS)}")
+    groups = () if by == LAYER else group_pairs(comparison, By(by))
+    return CompareReport(comparison, by, groups, shows_every_row)
 
 
-def as_markdown(comparison: Comparison) -> str:
-    """Return a table of the totals and, folded away, the layers that differ."""
-    return "".join(f"{line}\n" for line in _markdown_lines(comparison))
+class _Row(NamedTuple):
+    """A layer, a block or a stage that differs. ``mark`` is - for only A and + for only B."""
+
+    mark: str
+    place: str
+    cells: tuple[str, ...]
+    differs: tuple[bool, ...]
 
 
-def _markdown_lines(comparison: Comparison) -> Iterator[str]:
-    names = map(code, (comparison.before_name, comparison.after_name))
-    yield f"| | {' | '.join(names)} | difference | |"
-    yield "| --- | ---: | ---: | ---: | ---: |"
-    (_output, before, after, *_), *totals = _totals(comparison)
-    yield f"| output | `{before}` | `{after}` | | |"
-    for cells in totals:
-        yield f"| {' | '.join(cells)} |"
-    pairs = _differing(comparison)
-    if not pairs:
-        return
-    yield ""
-    yield f"<details><summary>{len(pairs)} layers differ</summary>"
-    yield ""
-    yield "| | path | output shape | params |"
-    yield "| --- | --- | --- | --- |"
-    for mark, path, shapes, params in map(_pair_cells, pairs):
-        yield f"| {mark.strip()} | `{path}` | {shapes} | {params} |"
-    yield ""
-    yield "</details>"
+def as_table(report: CompareReport) -> Page:
+    """Return the names, the rows that differ, the fields that differ, and the totals."""
+    return page(_blocks(report))
 
 
-def _totals(comparison: Comparison) -> Iterator[tuple[str, str, str, str, str]]:
-    """Yield what, A, B, difference and percent: of the output shape, then of each figure."""
-    before, after = (compact(plan.output_shape) for plan in (comparison.before, comparison.after))
-    yield "output", before, after, "", ""
-    for one in comparison.totals:
+def _blocks(report: CompareReport) -> Iterator[Block]:
+    comparison = report.comparison
+    yield Line(f"A: {comparison.before.name}", BOLD, "   ")
+    yield Line(f"B: {comparison.after.name}", BOLD, "   ")
+    yield Line()
+    rows = _rows(report)
+    shown = rows if report.shows_every_row else rows[:_SHOWN_ROWS]
+    if rows:
+        marks = " (- only A, + only B)" if any(row.mark.strip() for row in rows) else ""
+        yield Line(f"{_counted(report, rows)}{marks}:", BOLD, _INDENT)
+        yield _rows_table(report, shown)
+        if len(shown) < len(rows):
+            more = len(rows) - len(shown)
+            text = f"{more} more of them differ. --all shows every row, and so does --format json."
+            yield Line(text, DIM, _INDENT)
+        yield Line()
+    if comparison.found.fields:
+        yield Line("Fields that differ:", BOLD)
+        for change in comparison.found.fields:
+            yield Line(f"{_INDENT}{change_text(change)}", "", _INDENT * 2)
+        yield Line()
+    yield _totals_table(comparison)
+    yield Line()
+    yield Line(_closing(comparison), "" if comparison.differs else GOOD, _INDENT)
+
+
+def _closing(comparison: Comparison) -> str:
+    """Return in a sentence what differs."""
+    found = comparison.found
+    if not comparison.differs:
+        return "Nothing differs: every field, every figure and every layer is the same."
+    layers = len(found.differing_layers)
+    if layers:
+        return f"Layers that differ: {layers} of {len(found.layers)}."
+    names = ", ".join(change.field for change in found.fields)
+    fields = f"Fields differ: {names}; " if len(found.fields) > 1 else f"Field {names} differs; "
+    return f"{fields}every operation is the same."
+
+
+def _counted(report: CompareReport, rows: Sequence[_Row]) -> str:
+    if report.by == LAYER:
+        return f"Layers that differ: {len(rows)} of {len(report.comparison.found.layers)}"
+    return f"{report.by.capitalize()}s that differ: {len(rows)}"
+
+
+def _titles(report: CompareReport) -> tuple[str, ...]:
+    return _ROW_TITLES if report.by == LAYER else _GROUP_TITLES
+
+
+def _rows_table(report: CompareReport, rows: Sequence[_Row]) -> Table:
+    """Return the rows. A column in which no row differs is left out."""
+    columns = [
+        Column("", [row.mark for row in rows]),
+        Column(
+            "Path" if report.by == LAYER else report.by.capitalize(), [row.place for row in rows]
+        ),
+    ]
+    for number, title in enumerate(_titles(report)):
+        if any(row.differs[number] for row in rows):
+            rank = 1 + sum(not row.differs[number] for row in rows)
+            columns.append(Column(title, [row.cells[number] for row in rows], rank=rank))
+    return Table(columns)
+
+
+def _rows(report: CompareReport) -> list[_Row]:
+    if report.by != LAYER:
+        return [_group_row(pair) for pair in report.groups]
+    return [_layer_row(pair) for pair in report.comparison.found.differing_layers]
+
+
+def _layer_row(pair: LayerPair) -> _Row:
+    layers = pair.layers
+    told = list(told_changes(pair))
+    others = [change for change in told if change.field not in _IN_COLUMNS | _CONSEQUENCES]
+    if not others and not any(change.field in _IN_COLUMNS for change in told):
+        others = told
+    cells = (
+        _arrow([layer.type for layer in layers]),
+        _arrow([compact(layer.output_shape) for layer in layers]),
+        _arrow([f"{layer.params:,}" for layer in layers]),
+        ", ".join(map(change_text, others)),
+    )
+    alone = len(layers) == 1
+    changed = {change.field for change in told}
+    differs = (
+        alone or "type" in changed,
+        alone or "output_shape" in changed,
+        alone or "params" in changed,
+        bool(others),
+    )
+    return _Row(_mark(pair.before, pair.after), layers[-1].path or layers[-1].type, cells, differs)
+
+
+def _group_row(pair: GroupPair) -> _Row:
+    groups = [group for group in (pair.before, pair.after) if group]
+    shapes = [value_text(group.output_shape) for group in groups]
+    params = [f"{group.params:,}" for group in groups]
+    macs = [f"{group.macs:,}" for group in groups]
+    differs = (True, *(len(groups) == 1 or len(set(one)) > 1 for one in (shapes, params, macs)))
+    cells = (f"{pair.differing} differ", _arrow(shapes), _arrow(params), _arrow(macs))
+    return _Row(_mark(pair.before, pair.after), pair.name, cells, differs)
+
+
+def _mark(before: Layer | GroupFigures | None, after: Layer | GroupFigures | None) -> str:
+    return " " if before and after else "+" if after else "-"
+
+
+def _arrow(words: Sequence[str]) -> str:
+    return " -> ".join(dict.fromkeys(words))
+
+
+class _Total(NamedTuple):
+    """The output shape or a figure of both. ``narrow`` is a short name for a narrow terminal."""
+
+    what: str
+    narrow: str
+    before: str
+    after: str
+    difference: str
+    change: str
+
+
+def _totals_table(comparison: Comparison) -> Table:
+    totals = list(_totals(comparison))
+    return Table(
+        [
+            Column("Total", [one.what for one in totals], narrow=[one.narrow for one in totals]),
+            Column("A", [one.before for one in totals], is_number=True, rank=1),
+            Column("B", [one.after for one in totals], is_number=True, rank=-1),
+            Column("B - A", [one.difference for one in totals], is_number=True, rank=3),
+            Column("Change", [one.change for one in totals], is_number=True, rank=2),
+        ]
+    )
+
+
+def _totals(comparison: Comparison) -> Iterator[_Total]:
+    found = comparison.found
+    before, after = (compact(shape) for shape in (found.output.before, found.output.after))
+    changed = "changed" if found.output_differs else "unchanged"
+    yield _Total("output", "output", before, after, "", changed)
+    for one in found.figures:
         before, after = (amount_text(amount, one.unit) for amount in (one.before, one.after))
-        percent = f"{one.change / one.before:+.1%}" if one.change and one.before else ""
-        yield one.what, before, after, _change_text(one), percent
+        change = growth_text(one.before, one.after)
+        yield _Total(one.what, _narrow(one), before, after, _difference_text(one), change)
 
 
-def _change_text(one: Difference) -> str:
+def _narrow(one: FigureChange) -> str:
+    """Return the name of a figure; of a peak only its memory rule and its dtype."""
+    return one.what.removeprefix(f"{PEAK.name} (").removesuffix(")")
+
+
+def _difference_text(one: FigureChange) -> str:
     """Return B - A with its sign, or nothing if A and B are equal."""
     if not one.change:
         return ""
@@ -85,21 +226,40 @@ def _change_text(one: Difference) -> str:
     return f"{sign}{amount_text(abs(one.change), one.unit)}"
 
 
-def _differing(comparison: Comparison) -> list[LayerPair]:
-    return [pair for pair in comparison.layers if pair.differs]
+def as_markdown(report: CompareReport) -> str:
+    """Return the fields that differ, the totals and, folded away, the rows that differ."""
+    return "".join(f"{line}\n" for line in _markdown_lines(report))
 
 
-def _pair_cells(pair: LayerPair) -> tuple[str, str, str, str]:
-    """Return mark, path, output shape and parameters of a pair that differs."""
-    layers = [layer for layer in (pair.before, pair.after) if layer]
-    mark = " " if pair.before and pair.after else "+" if pair.after else "-"
-    shapes = [compact(layer.output_shape) for layer in layers]
-    params = [f"{layer.params:,}" for layer in layers]
-    return mark, layers[-1].path or layers[-1].type, _arrow(shapes), _arrow(params)
-
-
-def _arrow(words: list[str]) -> str:
-    return " -> ".join(dict.fromkeys(words))
+def _markdown_lines(report: CompareReport) -> Iterator[str]:
+    comparison = report.comparison
+    yield f"**{_closing(comparison)}**"
+    yield ""
+    if comparison.found.fields:
+        yield from ("| field | A | B |", "| --- | --- | --- |")
+        for change in comparison.found.fields:
+            values = (code(value_text(value)) for value in (change.before, change.after))
+            yield f"| {code(change.field)} | {' | '.join(values)} |"
+        yield ""
+    names = map(code, (comparison.before.name, comparison.after.name))
+    yield f"| | {' | '.join(names)} | B - A | change |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    for total in _totals(comparison):
+        cells = (total.what, total.before, total.after, total.difference, total.change)
+        yield f"| {' | '.join(cells)} |"
+    rows = _rows(report)
+    if not rows:
+        return
+    yield ""
+    yield f"<details><summary>{_counted(report, rows)}</summary>"
+    yield ""
+    titles = ("", report.by, *(title.lower() for title in _titles(report)))
+    yield f"| {' | '.join(titles)} |"
+    yield f"|{' --- |' * len(titles)}"
+    for row in rows:
+        yield f"| {' | '.join((row.mark.strip(), f'`{row.place}`', *row.cells))} |"
+    yield ""
+    yield "</details>"
 
 
 class SidePart(Part):
@@ -109,44 +269,76 @@ class SidePart(Part):
     spec: BlockSpec | NetworkSpec = Field(description="Every field of the model.")
     input_shape: Shape = Field(description="Batch, channels, height, width.")
     output_shape: Shape = Field(description="Shape of the output.")
+    peak_rule: str = Field(description="Memory rule of the lock; `layerwise` without a lock.")
+    dtype: str = Field(description="Element type that bytes are counted in.")
 
 
 class DifferencePart(Part):
     """A figure of both models."""
 
-    what: str = Field(description="Name of the figure; peaks are those of float32.")
+    what: str = Field(description="Name of the figure; a peak with memory rule and dtype.")
     unit: str = Field(description="`count` or `bytes`.")
     before: int = Field(description="Figure of A.")
     after: int = Field(description="Figure of B.")
     change: int = Field(description="B - A.")
 
 
+class ComparedGroupPart(Part):
+    """A block or a stage of one model."""
+
+    layers: int = Field(description="Layers and operations in the group.")
+    output_shape: Shape | None = Field(description="Output shape of the last layer.")
+    params: int = Field(description="Parameters.")
+    macs: int = Field(description="MACs of convolutions and linear layers.")
+
+
+class GroupPairPart(Part):
+    """A block or a stage in which a layer differs."""
+
+    name: str = Field(description="Path of the block or name of the stage.")
+    differing: int = Field(description="Layers of the group that differ.")
+    before: ComparedGroupPart | None = Field(description="The group in A; null if A has none.")
+    after: ComparedGroupPart | None = Field(description="The group in B; null if B has none.")
+
+
 class CompareDocument(Document):
     """What `mbv2 compare --format json` prints."""
 
     command: Literal["compare"] = Field("compare", description="`compare`.")
-    differs: bool = Field(description="Whether any layer differs.")
+    differs: bool = Field(description="Whether a field, a figure or a layer differs.")
     a: SidePart = Field(description="The first model.")
     b: SidePart = Field(description="The second model.")
+    fields: tuple[FieldChangePart, ...] = Field(
+        description="Fields of the model, its input and its counting that differ."
+    )
     totals: tuple[DifferencePart, ...] = Field(description="Figures of both.")
+    groups: tuple[GroupPairPart, ...] = Field(
+        description="With `--by block` or `stage`, the groups that differ."
+    )
     layers: tuple[LayerPairPart, ...] = Field(description="The layers that differ, aligned.")
 
 
-def as_json(comparison: Comparison) -> str:
-    """Return the document, indented."""
+def as_json(report: CompareReport) -> str:
+    """Return the document, indented. It has every layer that differs."""
+    comparison = report.comparison
+    found = comparison.found
     return CompareDocument(
         differs=comparison.differs,
-        a=_side(comparison.before_name, comparison.before),
-        b=_side(comparison.after_name, comparison.after),
-        totals=tuple(map(DifferencePart.model_validate, comparison.totals)),
-        layers=tuple(map(LayerPairPart.model_validate, _differing(comparison))),
+        a=_side(comparison.before),
+        b=_side(comparison.after),
+        fields=tuple(map(FieldChangePart.model_validate, found.fields)),
+        totals=tuple(map(DifferencePart.model_validate, found.figures)),
+        groups=tuple(map(GroupPairPart.model_validate, report.groups)),
+        layers=tuple(map(LayerPairPart.model_validate, found.differing_layers)),
     ).text
 
 
-def _side(name: str, plan: Plan) -> SidePart:
+def _side(side: Side) -> SidePart:
     return SidePart(
-        name=name,
-        spec=plan.spec,
-        input_shape=plan.input_shape,
-        output_shape=plan.output_shape,
+        name=side.name,
+        spec=side.plan.spec,
+        input_shape=side.plan.input_shape,
+        output_shape=side.plan.output_shape,
+        peak_rule=side.counting.rule,
+        dtype=side.counting.dtype,
     )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mbv2cli.graph.ops import Shape
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Request
-from mbv2cli.version import __version__
-
-SCHEMA_VERSION: Final = 1
-"""Grows when a field goes or changes its meaning. A new field does not change it."""
+from mbv2cli.version import SCHEMA_VERSION, __version__
 
 Megabytes = Annotated[float, AfterValidator(lambda exact: round(exact, 2))]
 
@@ -75,6 +72,14 @@ class ComparedLayerPart(Part):
     macs: int = Field(description="MACs of convolutions and linear layers.")
 
 
+class FieldChangePart(Part):
+    """A field that differs."""
+
+    field: str = Field(description="Name of the field.")
+    before: Any = Field(description="Value before, or in A; null if there is none.")
+    after: Any = Field(description="Value now, or in B; null if there is none.")
+
+
 class LayerPairPart(Part):
     """A layer that differs."""
 
@@ -83,4 +88,7 @@ class LayerPairPart(Part):
     )
     after: ComparedLayerPart | None = Field(
         description="Layer of B, or of the current model; null if the layer is gone."
+    )
+    changes: tuple[FieldChangePart, ...] = Field(
+        description="The fields that differ; empty if the layer is new or gone."
     )

@@ -88,6 +88,18 @@ def _listed(literal: Any, synonyms: Mapping[str, str] = NO_SYNONYMS) -> BeforeVa
     return BeforeValidator(read)
 
 
+def ambiguous_size(value: object) -> bool:
+    """Return whether ``value`` is a list of two whole numbers where a list has several values.
+
+    There ``[32, 48]`` could be one size of two sides, or two sizes of one side each.
+    """
+    return (
+        isinstance(value, list)
+        and len(value) == 2  # noqa: PLR2004  (height and width)
+        and all(isinstance(side, int) and not isinstance(side, bool) for side in value)
+    )
+
+
 Number = BeforeValidator(_no_bool)
 
 Channels = Annotated[int, Number, Field(ge=1, le=MAX_CHANNELS)]

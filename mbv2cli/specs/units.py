@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
+from math import ceil
 from typing import Final
 
 _COUNTS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -76,6 +78,42 @@ def bytes_numbers(amounts: Iterable[int]) -> tuple[list[str], str]:
     return [f"{amount / 2 ** (10 * power):,.2f}" for amount in amounts], unit
 
 
+def room_text(limit: int, actual: int) -> str:
+    """Return what an upper limit leaves: ``21.6 % left``, ``12.3 % over``, ``2.8 × the limit``."""
+    if actual <= limit:
+        return f"{_percent(limit - actual, limit)} left" if limit else ""
+    if actual >= 2 * limit:
+        return f"{actual / limit:,.1f} × the limit" if limit else "over"
+    return f"{_percent(actual - limit, limit)} over"
+
+
+def distance_text(minimum: int, actual: int) -> str:
+    """Return the distance to a lower limit: ``22.8 % above`` or ``25.0 % below``."""
+    if not minimum:
+        return ""
+    distance = _percent(abs(actual - minimum), minimum)
+    return f"{distance} {'above' if actual >= minimum else 'below'}"
+
+
+def growth_text(before: int, after: int) -> str:
+    """Return a change: ``30.6 % smaller``, ``45.6 % larger``, ``3.2 × as large``, ``unchanged``."""
+    if before == after:
+        return "unchanged"
+    if after < before:
+        return f"{_percent(before - after, before)} smaller"
+    if not before:
+        return "larger"
+    if after >= 2 * before:
+        return f"{after / before:,.1f} × as large"
+    return f"{_percent(after - before, before)} larger"
+
+
+def _percent(part: int, whole: int) -> str:
+    """Return a share with a digit after the point; a share is 0 only if the part is 0."""
+    share = 100 * part / whole
+    return "< 0.1 %" if 0 < share < 0.05 else f"{share:.1f} %"  # noqa: PLR2004  (half of 0.1)
+
+
 def short_text(amount: float, unit: Unit) -> str:
     """Return an amount with a letter for its power: ``50 M``, ``512 KiB``."""
     for factor, letters in _POWERS[unit]:
@@ -83,6 +121,27 @@ def short_text(amount: float, unit: Unit) -> str:
             return f"{amount / factor:.4g} {letters}"
     return f"{amount:.4g}{' B' if unit is Unit.BYTES else ''}"
 
+
+def rounded_up(amount: Fraction | int, unit: Unit) -> str:
+    """Return a short text of at least ``amount``: ``2.17M``, ``809KiB``, ``17.5MiB``.
+
+    The text can be read again. It has about three digits, so it is at most 2.5 % above.
+    """
+    least, decimal_step = _LEAST[unit]
+    powers = ((factor, letters) for factor, letters in _POWERS[unit] if amount >= least * factor)
+    factor, letters = next(powers, (1, ""))
+    exact = Fraction(amount) / factor
+    step = Fraction(10) ** (len(str(int(exact))) - 3)
+    if step < 1:
+        step = max(step, decimal_step) if letters else Fraction(1)
+    return f"{float(ceil(exact / step) * step):.12g}{letters}"
+
+
+_LEAST: Final = {Unit.COUNT: (1, Fraction(1, 100)), Unit.BYTES: (10, Fraction(1, 4))}
+"""The least number before a letter, and the least step after the point.
+
+A quarter of 1 KiB is a whole number of bytes. Bytes change from KiB to MiB as in `bytes_text`.
+"""
 
 _POWERS: Final = {
     Unit.COUNT: ((10**9, "G"), (10**6, "M"), (10**3, "k")),

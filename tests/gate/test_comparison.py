@@ -8,11 +8,26 @@ from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, UserError
 from mbv2cli.costs.figures import Counting, figure_named, graded_figures
+from mbv2cli.costs.layers import By
 from mbv2cli.costs.memory import MEMORY_RULES
-from mbv2cli.gate.comparison import FieldChange, compare, first_difference
-from mbv2cli.gate.lock import digest
-from mbv2cli.inspection import ModelSpec, plan_of
+from mbv2cli.gate.cases import Case, planned_result
+from mbv2cli.gate.comparison import Comparison, Side, compare, group_pairs
+from mbv2cli.gate.differences import FieldChange, LayerPair
+from mbv2cli.gate.drift import Cause, drift
+from mbv2cli.gate.limits import Expectations
+from mbv2cli.gate.lock import digest, lock_text, parse_lock
+from mbv2cli.inspection import ModelSpec, Plan, plan_of
+from mbv2cli.specs import RunSpec
+from mbv2cli.specs.reader import Request
 from tests.strategies import block_specs, input_specs, network_specs
+
+
+def compared(before: Plan, after: Plan) -> Comparison:
+    return compare(Side("a", before), Side("b", after))
+
+
+def differing(before: Plan, after: Plan) -> tuple[LayerPair, ...]:
+    return compared(before, after).found.differing_layers
 
 
 @given(network_specs(), network_specs(), input_specs)
@@ -20,11 +35,11 @@ def test_every_graded_figure_is_compared_and_the_peak_under_every_rule(
     before: NetworkSpec, after: NetworkSpec, input_: InputSpec
 ) -> None:
     plans = plan_of(before, input_), plan_of(after, input_)
-    totals = {one.what: one for one in compare("a", plans[0], "b", plans[1]).totals}
-    peaks = {f"peak ({rule.name})" for rule in MEMORY_RULES}
+    totals = {one.what: one for one in compared(*plans).found.figures}
+    peaks = {f"peak ({rule.name}, float32)" for rule in MEMORY_RULES}
     assert totals.keys() == {figure.name for figure in graded_figures()} - {"peak"} | peaks
     for what, one in totals.items():
-        name, _, rule = what.rstrip(")").partition(" (")
+        name, _, rule = what.removesuffix(", float32)").partition(" (")
         counting = Counting(rule=rule or "layerwise", dtype="float32")
         figure = figure_named(name)
         assert (one.before, one.after) == tuple(plan.figure(figure, counting) for plan in plans)
@@ -49,11 +64,10 @@ def test_the_first_difference_names_the_fields_of_the_layer(
     stages = {"stages": "t1c16/t6c24s2"} if key == "stages" else {}
     before = plan_of(NetworkSpec.model_validate(stages))
     after = plan_of(NetworkSpec.model_validate({key: value}))
-    found = first_difference(before, after)
-    assert found is not None
+    found = differing(before, after)[0]
     assert found.after is not None
     assert found.after.path == layer
-    changed = {change.name for change in found.changes}
+    changed = {change.field for change in found.changes}
     assert changed >= fields
     assert changed <= fields | {"params", "trainable_params", "macs"}
 
@@ -64,12 +78,11 @@ def test_other_inputs_are_a_difference() -> None:
     *ops, add = after.graph.ops
     rewired = add._replace(inputs=(1, add.inputs[1]))
     after.__dict__["graph"] = replace(after.graph, ops=(*ops, rewired))
-    found = first_difference(before, after)
-    assert found is not None
+    (found,) = differing(before, after)
     assert found.changes == (
         FieldChange("inputs", "input, BatchNorm2d conv.3", "Conv2d conv.0.0, BatchNorm2d conv.3"),
     )
-    assert compare("a", before, "b", after).differs
+    assert compared(before, after).differs
 
 
 @st.composite
@@ -86,28 +99,112 @@ def neighbours(draw: st.DrawFn) -> tuple[ModelSpec, ModelSpec]:
 
 
 @given(neighbours(), input_specs)
-def test_lock_drift_and_comparison_agree_on_whether_graphs_differ(
+def test_check_and_compare_agree_on_whether_models_differ(
+    specs: tuple[ModelSpec, ModelSpec], input_: InputSpec
+) -> None:
+    one, other = (planned_result(case_of(spec, input_)) for spec in specs)
+    (locked,) = parse_lock(lock_text([one]), "mbv2.lock").values()
+    found = drift(locked, other, {})
+    comparison = compared(one.plan, other.plan)
+    assert comparison.differs is (found is not None)
+    assert comparison.differs is compared(other.plan, one.plan).differs
+    assert comparison.differs is (specs[0] != specs[1])
+    if found is not None:
+        assert not found.holds
+        assert found.cause is Cause.CHANGED
+        assert found.found.fields == comparison.found.fields
+        assert found.found.layers == comparison.found.layers
+
+
+def case_of(spec: ModelSpec, input_: InputSpec) -> Case:
+    return Case("a", Request("a", spec, input_), RunSpec(), Expectations())
+
+
+@given(neighbours(), input_specs)
+def test_graphs_and_layers_differ_together(
     specs: tuple[ModelSpec, ModelSpec], input_: InputSpec
 ) -> None:
     before, after = (plan_of(spec, input_) for spec in specs)
     differs = digest(before) != digest(after)
     assert differs is (before.graph.ops != after.graph.ops)
-    assert differs is (first_difference(before, after) is not None)
-    assert differs is compare("a", before, "b", after).differs
-    assert differs is compare("b", after, "a", before).differs
+    assert differs is bool(differing(before, after))
+    assert differs is bool(differing(after, before))
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("one", "other", "fields"),
     [
-        ({"width_mult": 1.0}, {"width_mult": 1.001}),
-        ({"stages": "t1c16/t6c24n2"}, {"stages": "t1c16/t6c24/t6c24"}),
+        ({"width_mult": 1.0}, {"width_mult": 1.001}, [("width_mult", 1.0, 1.001)]),
+        ({}, {"expand": 6}, [("expand", None, 6)]),
+        (
+            {"stages": "t1c16/t6c24n2"},
+            {"stages": "t1c16/t6c24/t6c24"},
+            [
+                ("stages[1].n", 2, 1),
+                (
+                    "stages[2]",
+                    None,
+                    {"t": 6, "c": 24, "n": 1, "s": 1, "kernel": 3, "dilation": 1},
+                ),
+            ],
+        ),
     ],
 )
-def test_specs_of_the_same_graph_have_no_layer_that_differs(
-    one: dict[str, object], other: dict[str, object]
+def test_specs_of_the_same_graph_differ_in_a_field_and_in_no_layer(
+    one: dict[str, object], other: dict[str, object], fields: list[tuple[str, object, object]]
 ) -> None:
     before, after = (plan_of(NetworkSpec.model_validate(values)) for values in (one, other))
     assert digest(before) == digest(after)
-    assert first_difference(before, after) is None
-    assert not compare("a", before, "b", after).differs
+    assert differing(before, after) == ()
+    assert compared(before, after).differs
+    assert list(compared(before, after).found.fields) == fields
+
+
+def test_a_field_of_a_stage_is_named() -> None:
+    before, after = (
+        plan_of(NetworkSpec.model_validate({"stages": stages}))
+        for stages in ("t1c16/t6c24s2", "t1c16/t6c24s2d2")
+    )
+    assert compared(before, after).found.fields == (FieldChange("stages[1].dilation", 1, 2),)
+
+
+def test_every_field_of_input_and_counting_is_compared() -> None:
+    one = Side("a", plan_of(NetworkSpec()))
+    other = Side(
+        "b",
+        plan_of(NetworkSpec(), InputSpec.model_validate({"size": (96, 64), "batch": 2})),
+        Counting(rule="eager", dtype="int8"),
+    )
+    assert compare(one, other).found.fields == (
+        FieldChange("size", (224, 224), (96, 64)),
+        FieldChange("batch", 1, 2),
+        FieldChange("peak_rule", "layerwise", "eager"),
+        FieldChange("dtype", "float32", "int8"),
+    )
+    assert all(change.is_of_measurement for change in compare(one, other).found.fields)
+
+
+def test_a_block_and_a_network_differ_in_their_kind() -> None:
+    fields = compared(plan_of(BlockSpec()), plan_of(NetworkSpec())).found.fields
+    assert [change.field for change in fields] == ["kind", "expand", "act"]
+
+
+def test_layers_of_the_same_path_are_one_pair() -> None:
+    """An activation that is replaced is one pair, though no two layers have its path and type."""
+    pairs = differing(plan_of(BlockSpec()), plan_of(BlockSpec.model_validate({"act": "silu"})))
+    assert [pair.after and pair.after.path for pair in pairs] == ["conv.0.2", "conv.1.2"]
+    assert all(pair.before is not None for pair in pairs)
+
+
+@pytest.mark.parametrize("by", [By.BLOCK, By.STAGE])
+def test_groups_have_every_layer_that_differs(by: By) -> None:
+    before, after = plan_of(NetworkSpec()), plan_of(NetworkSpec.model_validate({"act": "silu"}))
+    groups = group_pairs(compared(before, after), by)
+    assert sum(group.differing for group in groups) == len(differing(before, after)) == 35
+    assert [group.name for group in groups if group.differing == 1] == [*_WITH_ONE_ACTIVATION[by]]
+
+
+_WITH_ONE_ACTIVATION = {
+    By.BLOCK: ("features.0", "features.1", "features.18"),
+    By.STAGE: ("stem", "s1", "head"),
+}

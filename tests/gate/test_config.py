@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mbv2cli import NetworkSpec, UserError
 from mbv2cli.errors import MistakesError
-from mbv2cli.gate.config import case_lines, find_config, read_config
+from mbv2cli.gate.config import case_lines, find_config, lock_beside, read_config
+from mbv2cli.specs.reader import read_request
 
 MATRIX = """
 forward = false
@@ -88,6 +89,86 @@ def test_the_target_of_a_case_is_any_target(tmp_path: Path, target: str) -> None
     assert (request.spec, request.input.size) == (NetworkSpec(), (96, 96))
 
 
+def test_a_target_is_what_it_is_elsewhere_and_may_be_a_list(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "tiny.toml").write_text("classes = 3\n")
+    path = tmp_path / "mbv2.toml"
+    targets = ["block:expand=4", "keras_035:size=96", "deep/tiny.toml:width_mult=0.5,batch=2"]
+    path.write_text(f"[case.a]\ntarget = {targets}\n")
+    cases = read_config(path).cases
+    assert [case.name for case in cases] == [f"a[target={target}]" for target in targets]
+    files = [*targets[:2], f"{tmp_path}/{targets[2]}"]
+    for case, target in zip(cases, files, strict=True):
+        assert case.request == read_request(target)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("nework", "there is no target 'nework'"),
+        ("none.toml", "cannot read"),
+        ("network:size", "cannot read 'size'"),
+    ],
+)
+def test_what_is_no_target_is_named_with_its_place(tmp_path: Path, value: str, words: str) -> None:
+    path = tmp_path / "mbv2.toml"
+    path.write_text(f"[case.a]\ntarget = {value!r}\n")
+    with pytest.raises(UserError, match=words) as error:
+        read_config(path)
+    assert str(error.value).startswith(f"{path}: case.a.target: ")
+
+
+@pytest.mark.parametrize(
+    ("size", "sizes"),
+    [
+        ("[32]", [(32, 32)]),
+        ("'32x48'", [(32, 48)]),
+        ("['32x32', '48x48']", [(32, 32), (48, 48)]),
+        ("[32, '48x48']", [(32, 32), (48, 48)]),
+        ("[32, 48, 64]", [(32, 32), (48, 48), (64, 64)]),
+    ],
+)
+def test_a_list_of_sizes_is_a_list_of_cases(
+    tmp_path: Path, size: str, sizes: list[tuple[int, int]]
+) -> None:
+    path = tmp_path / "mbv2.toml"
+    path.write_text(f"[case.a]\nsize = {size}\n")
+    assert [case.request.input.size for case in read_config(path).cases] == sizes
+
+
+def test_a_list_of_two_whole_numbers_is_no_size_and_both_spellings_are_told(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mbv2.toml"
+    path.write_text("[case.a]\nsize = [32, 48]\n")
+    with pytest.raises(UserError) as error:
+        read_config(path)
+    assert str(error.value) == (
+        f'{path}: case.a.size must be "32x48" for one input, or ["32x32", "48x48"] for two '
+        "cases, not [32, 48]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "lock"),
+    [
+        ("mbv2.toml", "mbv2.lock"),
+        ("pyproject.toml", "mbv2.lock"),
+        ("other.toml", "other.lock"),
+    ],
+)
+def test_each_configuration_has_a_lock_of_its_own(name: str, lock: str) -> None:
+    assert lock_beside(Path("a") / name) == Path("a") / lock
+
+
+@pytest.mark.parametrize("key", ["forward", "require_lock"])
+def test_what_is_true_or_false_is_nothing_else(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "mbv2.toml"
+    path.write_text(f"{key} = 'yes'\n[case.a]\n")
+    with pytest.raises(UserError, match=f"{key} must be true or false, not 'yes'"):
+        read_config(path)
+
+
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "mbv2.toml"
     path.write_text(
@@ -106,7 +187,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
             "case.a.expand must be",
             "case.a.dtype must be",
             "case.a.max_params must be",
-            "case.b.target names no target: 'nework'; did you mean 'network'?",
+            "case.b.target: there is no target 'nework'",
             "case.c.width_mult belongs to a network",
             "case.d.max_prams is not a key of a case; did you mean 'max_params'?",
             "case.e.size is an empty list",

@@ -2,30 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mbv2cli.gate.drift import Outcome
-from mbv2cli.report.check.sentences import CheckReport, closing_line, failures
+from mbv2cli.gate.outcomes import CheckReport, Outcome
+from mbv2cli.report.check.sentences import (
+    closing_lines,
+    drift_lines,
+    failures,
+    removed_text,
+    tolerance_text,
+    warnings,
+)
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 
 def as_github(report: CheckReport) -> str:
-    """Return an error on the line of each case that fails, and a closing line."""
-    failed = (outcome for outcome in report.outcomes if not outcome.holds)
-    lines = [_annotation(outcome, report.file) for outcome in failed]
-    return "".join(f"{line}\n" for line in (*lines, closing_line(report)))
+    """Return an error or a warning on the line of each case that has one, and closing lines."""
+    return "".join(f"{line}\n" for line in (*_annotations(report), *closing_lines(report)))
 
 
-def _annotation(outcome: Outcome, file: Path | None) -> str:
-    case = outcome.result.case
+def _annotations(report: CheckReport) -> Iterator[str]:
+    for outcome in report.outcomes:
+        case = outcome.result.case
+        for level, sentences in (
+            ("error", list(failures(report, outcome))),
+            ("warning", list(warnings(report, outcome))),
+            ("notice", _tolerated(report, outcome)),
+        ):
+            if sentences:
+                yield _annotation(level, case.name, report.file, case.line, sentences)
+    for name in report.removed:
+        level = "error" if report.requires_lock else "warning"
+        yield _annotation(level, name, report.lock, None, [removed_text(report, name)])
+
+
+def _tolerated(report: CheckReport, outcome: Outcome) -> list[str]:
+    """Return what changed within the tolerance."""
+    if outcome.drift is None or not outcome.drift.holds:
+        return []
+    return [*drift_lines(outcome.drift), tolerance_text(report, outcome.drift)]
+
+
+def _annotation(
+    level: str, name: str, file: Path | None, line: int | None, sentences: list[str]
+) -> str:
     properties = {
         "file": None if file is None else str(file),
-        "line": case.line,
-        "title": f"mbv2: {case.name}",
+        "line": line,
+        "title": f"mbv2: {name}",
     }
     text = ",".join(
         f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None
     )
-    return f"::error {text}::" + _data("\n".join(failures(outcome)))
+    return f"::{level} {text}::" + _data("\n".join(sentences))
 
 
 def _data(text: str) -> str:
@@ -38,23 +71,53 @@ def _property(text: str) -> str:
 
 
 def as_junit(report: CheckReport) -> str:
-    """Return a test suite ``mbv2 check`` with a test case for each case."""
+    """Return a test suite ``mbv2 check`` with a test case for each case.
+
+    A case that checks nothing is skipped, and so is a case that only the lock has. What else was
+    not checked is in the ``system-out`` of its case.
+    """
     from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-    failed = sum(not outcome.holds for outcome in report.outcomes)
-    counts = {"tests": str(len(report.outcomes)), "failures": str(failed), "errors": "0"}
-    suites = Element("testsuites", counts)
-    suite = SubElement(suites, "testsuite", {"name": "mbv2 check", **counts, "skipped": "0"})
+    suites = Element("testsuites")
+    suite = SubElement(suites, "testsuite", {"name": "mbv2 check"})
     for outcome in report.outcomes:
-        attributes = {"classname": "mbv2.check", "name": outcome.result.case.name}
-        if report.file is not None:
-            attributes["file"] = str(report.file)
-        case = SubElement(suite, "testcase", attributes)
+        case = _test_case(suite, report, outcome.result.case.name)
         if not outcome.holds:
-            sentences = list(failures(outcome))
-            failure = SubElement(
-                case, "failure", {"type": "check", "message": "; ".join(sentences)}
-            )
-            failure.text = "\n".join(sentences)
+            _add(case, "failure", list(failures(report, outcome)))
+        told = [*warnings(report, outcome), *_tolerated(report, outcome)]
+        if told and outcome.checks_nothing:
+            SubElement(case, "skipped", {"message": "; ".join(told)})
+        elif told:
+            SubElement(case, "system-out").text = "\n".join(told)
+    for name in report.removed:
+        case, text = _test_case(suite, report, name), removed_text(report, name)
+        if report.requires_lock:
+            _add(case, "failure", [text])
+        else:
+            SubElement(case, "skipped", {"message": text})
+    counts = {
+        "tests": len(suite),
+        "failures": len(suite.findall("*/failure")),
+        "errors": 0,
+        "skipped": len(suite.findall("*/skipped")),
+    }
+    for element in (suites, suite):
+        element.attrib.update({key: str(count) for key, count in counts.items()})
     indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suites, encoding="unicode") + "\n"
+
+
+def _test_case(suite: Element, report: CheckReport, name: str) -> Element:
+    from xml.etree.ElementTree import SubElement
+
+    attributes = {"classname": "mbv2.check", "name": name}
+    if report.file is not None:
+        attributes["file"] = str(report.file)
+    return SubElement(suite, "testcase", attributes)
+
+
+def _add(case: Element, tag: str, sentences: list[str]) -> None:
+    from xml.etree.ElementTree import SubElement
+
+    element = SubElement(case, tag, {"type": "check", "message": "; ".join(sentences)})
+    element.text = "\n".join(sentences)

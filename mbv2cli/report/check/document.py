@@ -6,10 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from mbv2cli.gate.drift import Change, Drift, Outcome, ShapeChange
+from mbv2cli.gate.differences import FigureChange
+from mbv2cli.gate.drift import Drift
 from mbv2cli.gate.limits import ShapeVerdict, Verdict
-from mbv2cli.report.check.sentences import CheckReport, limit_text
-from mbv2cli.report.document import Document, LayerPairPart, Part
+from mbv2cli.gate.outcomes import CheckReport, Outcome
+from mbv2cli.report.check.sentences import failures, limit_text, warnings
+from mbv2cli.report.document import Document, FieldChangePart, LayerPairPart, Part
 from mbv2cli.report.text import compact
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 
@@ -33,7 +35,7 @@ class VerdictPart(Part):
 class ChangePart(Part):
     """A locked figure, before and now."""
 
-    what: str = Field(description="Name of the figure.")
+    what: str = Field(description="Name of the figure; a peak with memory rule and dtype.")
     before: int | str = Field(description="Figure in the lock.")
     after: int | str = Field(description="Figure now.")
     changed: bool = Field(description="Whether the two differ.")
@@ -43,11 +45,19 @@ class ChangePart(Part):
 class DriftPart(Part):
     """How a case differs from the lock."""
 
-    holds: bool = Field(description="Whether every change is within its tolerance.")
-    changes: tuple[ChangePart, ...] = Field(description="Every locked figure.")
-    stages: tuple[str, ...] = Field(description="The stages whose figures differ.")
+    holds: bool = Field(description="Whether there is a tolerance and every change is within it.")
+    cause: str = Field(
+        description="`changed`: a field of the case changed. `edited` or `not_a_model`: the lock "
+        "was edited. `recounted`: no field changed, so the lock was edited or mbv2 counts "
+        "differently now."
+    )
+    fields: tuple[FieldChangePart, ...] = Field(
+        description="Fields of the model, its input and its counting that differ."
+    )
+    changes: tuple[ChangePart, ...] = Field(description="The output and every locked figure.")
+    stages: tuple[str, ...] = Field(description="The stages in which a layer differs.")
     first_layer: LayerPairPart | None = Field(
-        description="The first layer that differs; null if mbv2 counts the same layers differently."
+        description="The first layer that differs; null if every operation is the same."
     )
 
 
@@ -55,7 +65,14 @@ class CaseResultPart(Part):
     """A case and its outcome."""
 
     name: str = Field(description="Name of the case.")
-    holds: bool = Field(description="Whether every expectation holds.")
+    holds: bool = Field(description="Whether every expectation, the drift and the lock hold.")
+    failures: tuple[str, ...] = Field(description="What does not hold, as sentences.")
+    warnings: tuple[str, ...] = Field(description="What was not checked, as sentences.")
+    checks_nothing: bool = Field(description="Whether the case has no limit and no lock.")
+    lock: str = Field(
+        description="`compared`: with the lock. `no lock`: there is no lock. `no case`: the lock "
+        "lacks the case. `unused`: the limits are flags."
+    )
     line: int | None = Field(description="Line of the case in the configuration file.")
     target: str = Field(description="The target as it was given.")
     spec: BlockSpec | NetworkSpec = Field(description="Every field of what was checked.")
@@ -73,20 +90,32 @@ class CheckDocument(Document):
 
     command: Literal["check"] = Field("check", description="`check`.")
     holds: bool = Field(description="Whether every case holds.")
+    require_lock: bool = Field(description="Whether a case without a lock fails.")
+    removed: tuple[str, ...] = Field(
+        description="Cases that only the lock has; each is a failure with `require_lock`."
+    )
     cases: tuple[CaseResultPart, ...] = Field(description="Every case, in order.")
 
 
 def as_json(report: CheckReport) -> str:
     """Return the document, indented."""
-    holds = all(outcome.holds for outcome in report.outcomes)
-    return CheckDocument(holds=holds, cases=tuple(map(_case, report.outcomes))).text
+    return CheckDocument(
+        holds=report.holds,
+        require_lock=report.requires_lock,
+        removed=tuple(report.removed),
+        cases=tuple(_case(report, outcome) for outcome in report.outcomes),
+    ).text
 
 
-def _case(outcome: Outcome) -> CaseResultPart:
+def _case(report: CheckReport, outcome: Outcome) -> CaseResultPart:
     result = outcome.result
     return CaseResultPart(
         name=result.case.name,
         holds=outcome.holds,
+        failures=tuple(failures(report, outcome)),
+        warnings=tuple(warnings(report, outcome)),
+        checks_nothing=outcome.checks_nothing,
+        lock=outcome.lock_use,
         line=result.case.line,
         target=result.case.request.target,
         spec=result.case.request.spec,
@@ -99,25 +128,36 @@ def _case(outcome: Outcome) -> CaseResultPart:
 
 
 def _drift(drift: Drift) -> DriftPart:
+    found, first = drift.found, drift.found.differing_layers[:1]
     return DriftPart(
         holds=drift.holds,
-        changes=tuple(map(_change, drift.changes)),
-        stages=drift.stages,
-        first_layer=LayerPairPart.model_validate(drift.first_layer) if drift.first_layer else None,
+        cause=drift.cause.name.lower(),
+        fields=tuple(map(FieldChangePart.model_validate, found.fields)),
+        changes=(_output(drift), *(_change(drift, change) for change in found.figures)),
+        stages=found.stages,
+        first_layer=LayerPairPart.model_validate(first[0]) if first else None,
     )
 
 
-def _change(change: Change) -> ChangePart:
-    if isinstance(change, ShapeChange):
-        before, after = compact(change.before), compact(change.after)
-        return ChangePart(
-            what=change.what,
-            before=before,
-            after=after,
-            changed=change.changed,
-            holds=change.holds,
-        )
-    return ChangePart.model_validate(change)
+def _output(drift: Drift) -> ChangePart:
+    output = drift.found.output
+    return ChangePart(
+        what=output.field,
+        before=compact(output.before),
+        after=compact(output.after),
+        changed=drift.found.output_differs,
+        holds=drift.allows_output,
+    )
+
+
+def _change(drift: Drift, change: FigureChange) -> ChangePart:
+    return ChangePart(
+        what=change.what,
+        before=change.before,
+        after=change.after,
+        changed=change.changed,
+        holds=drift.allows(change),
+    )
 
 
 def _verdict(verdict: Verdict) -> VerdictPart:

@@ -1,25 +1,24 @@
-"""What `mbv2 check` reports, and its figures as text."""
+"""What `mbv2 check` tells, as sentences and cells that its formats share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-from mbv2cli.gate.comparison import LayerPair
-from mbv2cli.gate.drift import Change, Drift, Outcome, ShapeChange
+from mbv2cli.gate.differences import FigureChange
+from mbv2cli.gate.drift import Cause, Drift
 from mbv2cli.gate.limits import ShapeVerdict, Verdict, pattern_text
-from mbv2cli.graph.rows import Layer
+from mbv2cli.gate.outcomes import CheckReport, LockUse, Outcome
+from mbv2cli.report.differences import change_text, changes_text, pair_title
 from mbv2cli.report.text import compact
-from mbv2cli.specs.units import amount_text
+from mbv2cli.specs.units import amount_text, distance_text, growth_text, room_text
 
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """The outcome of each case, and the file that the cases were read from, if any."""
-
-    outcomes: Sequence[Outcome]
-    file: Path | None
+_LOCK: Final = Path("mbv2.lock")
+_CONFIG: Final = Path("mbv2.toml")
+_USUAL: Final = ("mbv2.toml", "pyproject.toml")
+"""The configurations that are found without `--config`."""
+_NOT_TOLERATED: Final = " (a tolerance does not allow another kind, input, memory rule or dtype)"
 
 
 def limit_text(verdict: Verdict) -> str:
@@ -37,60 +36,62 @@ def actual_text(verdict: Verdict) -> str:
 
 
 def headroom_text(verdict: Verdict) -> str:
-    """Return the headroom in percent of the limit, or nothing for a shape."""
+    """Return the distance to the limit in words, or nothing for a shape."""
     if isinstance(verdict, ShapeVerdict):
         return ""
-    return f"{verdict.headroom / verdict.limit:+.1%}" if verdict.limit else ""
+    distance = distance_text if verdict.is_minimum else room_text
+    return distance(verdict.limit, verdict.actual)
 
 
 def broken_text(verdict: Verdict) -> str:
     """Return a broken expectation as a sentence."""
-    return f"{verdict.what} is {actual_text(verdict)}, expected {limit_text(verdict)}"
+    distance = headroom_text(verdict)
+    return (
+        f"{verdict.what} is {actual_text(verdict)}, expected {limit_text(verdict)}"
+        f"{f' ({distance})' if distance else ''}"
+    )
 
 
-def closing_line(report: CheckReport) -> str:
-    """Return how many cases there were and how many of them failed."""
+def closing_lines(report: CheckReport) -> Iterator[str]:
+    """Yield how many cases there were and how many of them failed, then what was not checked."""
     outcomes = report.outcomes
     failed = sum(not outcome.holds for outcome in outcomes)
     cases = f"{len(outcomes):,} case{'s' if len(outcomes) != 1 else ''}"
     verdict = f"{failed:,} failed" if failed else "all passed"
     ran = all(outcome.result.forward_ran for outcome in outcomes)
-    return f"{cases}: {verdict} ({'plan and forward pass agree' if ran else 'by the plan alone'})"
-
-
-def change_text(change: Change) -> str:
-    """Return a locked figure before and now: ``1,568 -> 1,104``, or ``1,568, unchanged``."""
-    if isinstance(change, ShapeChange):
-        before, after = compact(change.before), compact(change.after)
-    else:
-        before, after = (
-            amount_text(change.before, change.unit),
-            amount_text(change.after, change.unit),
+    yield f"{cases}: {verdict} ({'plan and forward pass agree' if ran else 'by the plan alone'})"
+    if any(outcome.lock_use is LockUse.NO_LOCK for outcome in outcomes):
+        yield f"drift is not checked: there is no {_lock(report)}; run {_lock_command(report)}"
+    lacking = sum(outcome.lock_use is LockUse.NO_CASE for outcome in outcomes)
+    if lacking:
+        these = f"{lacking:,} case{'s' if lacking != 1 else ''}"
+        yield (
+            f"drift is not checked for {these}: {_lock(report)} lacks "
+            f"{'it' if lacking == 1 else 'them'}; run {_lock_command(report)}"
         )
-    return f"{before} -> {after}" if change.changed else f"{after}, unchanged"
 
 
-def growth_text(change: Change) -> str:
-    """Return the change of a figure in percent, or nothing for a shape."""
-    if isinstance(change, ShapeChange) or not (change.changed and change.before):
-        return ""
-    return f"{(change.after - change.before) / change.before:+.1%}"
+def warnings(report: CheckReport, outcome: Outcome) -> Iterator[str]:
+    """Yield a sentence for each thing that was not checked and is no failure."""
+    if outcome.checks_nothing and outcome.holds:
+        yield (
+            "nothing is checked: the case has no limit and no lock; write a limit such as "
+            f'max_params = "2M", or run {_lock_command(report)}'
+        )
+    elif outcome.lock_use is LockUse.NO_CASE and not outcome.requires_lock:
+        yield _no_lock(report, outcome)
 
 
-def first_layer_lines(drift: Drift) -> tuple[str, ...]:
-    """Return the first layer that differs, then a line for each of its fields that do."""
-    if drift.first_layer is None:
-        return ("no layer differs: the lock was edited, or mbv2 counts differently now",)
-    before, after = drift.first_layer.before, drift.first_layer.after
-    where = f" (in {', '.join(drift.stages)})" if drift.stages else ""
-    head = f"first layer that differs{where}:"
-    if before and after and before.path == after.path:
-        return (f"{head} {_named(before)}", *_field_lines(drift.first_layer))
-    return (f"{head} {_whole_text(before)} -> {_whole_text(after)}",)
+def tolerance_text(report: CheckReport, drift: Drift) -> str:
+    """Return whether a drift is within its tolerance, and what accepts it if not."""
+    if drift.holds:
+        return "the drift is within the tolerance: no figure got worse by more than it allows"
+    why = "beyond the tolerance" if drift.tolerance else "no tolerance is set: every drift fails"
+    return f"{why}; run {_lock_command(report)} to accept the drift"
 
 
-def failures(outcome: Outcome) -> Iterator[str]:
-    """Yield a sentence for each broken expectation and each drift beyond its tolerance.
+def failures(report: CheckReport, outcome: Outcome) -> Iterator[str]:
+    """Yield a sentence for each broken expectation, and for the drift if it fails.
 
     With a drift, the output shape is among them even if it is unchanged, because a cost is judged
     by what it buys.
@@ -98,34 +99,72 @@ def failures(outcome: Outcome) -> Iterator[str]:
     for verdict in outcome.result.verdicts:
         if not verdict.holds:
             yield broken_text(verdict)
-    if outcome.drift and not outcome.drift.holds:
-        for change in outcome.drift.changes:
-            if not change.holds or isinstance(change, ShapeChange):
-                yield f"locked {change.what}: {change_text(change)} {growth_text(change)}".rstrip()
-        head, *fields = first_layer_lines(outcome.drift)
-        yield ": ".join(filter(None, (head, ", ".join(fields))))
+    if outcome.requires_lock and outcome.lacks_lock:
+        yield f"require_lock is true, and {_no_lock(report, outcome)}"
+    found = outcome.drift
+    if found and not found.holds:
+        yield locked_output_text(found)
+        for change in found.found.figures:
+            if not found.allows(change):
+                yield locked_figure_text(change)
+        yield from drift_lines(found)
+        yield tolerance_text(report, found)
 
 
-def _named(layer: Layer) -> str:
-    return f"{layer.name or layer.type} {layer.path}".rstrip()
+def removed_text(report: CheckReport, name: str) -> str:
+    """Return that only the lock has a case."""
+    return (
+        f"{_lock(report)} has the case '{name}', which {(report.file or _CONFIG).name} does not "
+        f"have; run {_lock_command(report)}"
+    )
 
 
-def _field_lines(pair: LayerPair) -> Iterator[str]:
-    for change in pair.changes:
-        old, new = _value_text(change.before), _value_text(change.after)
-        if old != new and change.name != "trainable_params":  # changes as params does
-            yield f"{change.name} {old} -> {new}"
+def _no_lock(report: CheckReport, outcome: Outcome) -> str:
+    if outcome.lock_use is LockUse.NO_LOCK:
+        return f"there is no {_lock(report)}; run {_lock_command(report)}"
+    return f"{_lock(report)} lacks the case; run {_lock_command(report)}"
 
 
-def _value_text(value: object) -> str:
-    if isinstance(value, tuple):
-        return compact(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return "none" if value is None else str(value)
+def _lock(report: CheckReport) -> str:
+    return (report.lock or _LOCK).name
 
 
-def _whole_text(layer: Layer | None) -> str:
-    if layer is None:
-        return "none"
-    return f"{_named(layer)} {compact(layer.output_shape)} ({layer.params:,} params)"
+def _lock_command(report: CheckReport) -> str:
+    file = report.file or _CONFIG
+    return "mbv2 lock" if file.name in _USUAL else f"mbv2 lock --config {file}"
+
+
+def locked_figure_text(change: FigureChange) -> str:
+    """Return a locked figure as a sentence: ``locked params: 1,568 -> 1,104, 29.6 % smaller``."""
+    old, new = (amount_text(amount, change.unit) for amount in (change.before, change.after))
+    if not change.changed:
+        return f"locked {change.what}: {new}, unchanged"
+    return f"locked {change.what}: {old} -> {new}, {growth_text(change.before, change.after)}"
+
+
+def locked_output_text(drift: Drift) -> str:
+    """Return the locked output shape, and whether it changed."""
+    output = drift.found.output
+    if not drift.found.output_differs:
+        return f"locked output: {compact(output.after)}, unchanged"
+    return f"locked output: {compact(output.before)} -> {compact(output.after)}"
+
+
+def drift_lines(drift: Drift) -> Iterator[str]:
+    """Yield each field that changed, then the first layer that differs, or that none does."""
+    if drift.cause is not Cause.CHANGED:
+        yield drift.cause.value
+        return
+    for change in drift.found.fields:
+        note = _NOT_TOLERATED if drift.tolerance and change.is_of_measurement else ""
+        yield f"changed: {change_text(change)}{note}"
+    layers = drift.found.differing_layers
+    if not layers:
+        yield "every operation is the same"
+        return
+    first = layers[0]
+    fields = changes_text(first)
+    yield (
+        f"first layer that differs (in {', '.join(drift.found.stages)}): {pair_title(first)}"
+        f"{f': {fields}' if fields else ''}"
+    )

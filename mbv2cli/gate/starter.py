@@ -1,0 +1,110 @@
+"""The first files of a gate: a configuration for a model, a workflow and a pre-commit hook."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import PurePath
+from typing import Final
+
+from mbv2cli.costs.figures import FLASH, MACS, PARAMS, PEAK, Figure
+from mbv2cli.gate.cases import Case
+from mbv2cli.gate.limits import Expectations, limit_key, pattern_text
+from mbv2cli.inspection import plan_of
+from mbv2cli.specs import RunSpec
+from mbv2cli.specs.base import keys
+from mbv2cli.specs.reader import Setting, read_request, read_spec
+from mbv2cli.specs.units import amount_text, rounded_up
+
+WORKFLOW: Final = """\
+# Checks the models of mbv2.toml on every push. Written by mbv2 init.
+name: mbv2
+on: [push, pull_request]
+permissions:
+  contents: read
+jobs:
+  check:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "3.12"
+      # torch for CPUs: the usual build brings gigabytes for GPUs
+      - run: pip install torch --index-url https://download.pytorch.org/whl/cpu
+      # pip finds mbv2 in your package index; name a wheel or a git address if it is elsewhere
+      - run: pip install mbv2
+      - run: mbv2 check --no-forward
+"""
+
+PRE_COMMIT: Final = """\
+# Checks the models of mbv2.toml before each commit. Written by mbv2 init.
+repos:
+  - repo: local
+    hooks:
+      - id: mbv2-check
+        name: mbv2 check
+        entry: mbv2 check --no-forward
+        language: system  # the mbv2 that is installed
+        files: (^|/)(mbv2\\.(toml|lock)|pyproject\\.toml)$
+        pass_filenames: false
+"""
+
+_LIMITED: Final = (PARAMS, MACS, PEAK, FLASH)
+_MARGIN: Final = Fraction(11, 10)
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def starter_config(target: str, settings: Iterable[Setting]) -> str:
+    """Return an ``mbv2.toml`` with one case: its limits are 10 % above the figures of ``target``.
+
+    ``settings`` are flags of the model and its run. Raises `UserError` for a mistake in them.
+    """
+    settings = list(settings)
+    own = [setting for setting in settings if setting.key not in keys(RunSpec)]
+    case = Case(
+        _case_name(target), read_request(target, own), read_spec(RunSpec, settings), Expectations()
+    )
+    return "".join(f"{line}\n" for line in _lines(case, settings))
+
+
+def _lines(case: Case, settings: Iterable[Setting]) -> Iterator[str]:
+    plan = plan_of(case.request.spec, case.request.input)
+    yield "# The models that mbv2 check checks. Written by mbv2 init."
+    yield "# Each limit is 10 % above the figure of the model: make it what you can afford."
+    yield ""
+    yield f"[case.{_key(case.name)}]"
+    yield "# The model: a TARGET of mbv2 summary, then its fields, under the names of the flags."
+    yield f"target = {_text(case.request.target)}"
+    for setting in settings:
+        yield f"{setting.key} = {_text(str(setting.value))}"
+    fields = keys(Expectations)
+    yield f"# {fields['output'].description}"
+    yield f"output = {_text(pattern_text(plan.output_shape))}"
+    for figure in _LIMITED:
+        amount = plan.figure(figure, case.counting)
+        key = limit_key(figure)
+        yield f"# {fields[key].description}"
+        limit = _text(rounded_up(amount * _MARGIN, figure.unit))
+        yield f"{key} = {limit}  # now {_now(case, figure, amount)}"
+
+
+def _now(case: Case, figure: Figure, amount: int) -> str:
+    text = amount_text(amount, figure.unit)
+    return f"{text} ({case.counting.rule}, {case.counting.dtype})" if figure is PEAK else text
+
+
+def _case_name(target: str) -> str:
+    name = target.partition(":")[0]
+    return PurePath(name).stem if name.endswith(".toml") else name
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _text(name)
+
+
+def _text(value: str) -> str:
+    """Return a TOML string. JSON escapes are TOML's too."""
+    return json.dumps(value, ensure_ascii=False)

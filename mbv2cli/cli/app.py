@@ -81,9 +81,12 @@ class Command(TyperCommand):
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Return what the shell offers for a word that starts with a hyphen."""
-        for option in self.params:
-            if isinstance(option, TyperOption) and words_before(ctx)[-1:] == option.opts[-1:]:
-                return option.shell_complete(ctx, incomplete)  # --sort -macs
+        from mbv2cli.cli.mistakes import flags_of, takes_value
+
+        flags = flags_of(self, ctx)
+        before = "".join(words_before(ctx)[-1:])
+        if takes_value(flags, before):
+            return flags[before].shell_complete(ctx, incomplete)  # --sort -macs
         return super().shell_complete(ctx, incomplete)
 
     def get_help_option(self, ctx: Any) -> TyperOption | None:

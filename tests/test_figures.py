@@ -42,6 +42,7 @@ def test_a_search_by_eager_memory_needs_no_eager_rule(tmp_path: Path) -> None:
         return result.stdout
 
     sweep = ("sweep", "network", "--width-mult", "0.5,1", "--size", "32", "--sort", "eager")
+    sweep += ("--dtype", "int8")
     found = [member["eager"] for member in json.loads(printed(*sweep, "--format", "json"))["top"]]
     summary = ("summary", "network", "--no-forward", "--dtype", "int8", "--size", "32")
     assert found == [
@@ -75,7 +76,7 @@ def test_a_new_figure_is_everywhere_without_another_change(tmp_path: Path) -> No
     sweep = ("sweep", "--expand", "1,6", "--size", "8", "--sort", "made_up")
     code, shown = run(*sweep, "--max-made-up", "7")
     assert (code, "1 fail made_up <= 7" in shown) == (0, True)
-    assert re.search(r"\n +macs .* made_up +target\n .* 5  block:expand=1,size=8\n", shown)
+    assert re.search(r"\n +macs .* made_up +target\n.* 5 block:expand=1,size=8\n", shown)
     members = json.loads(run(*sweep, "--format", "json")[1])["top"]
     assert [member["made_up"] for member in members] == [5, 8]
     assert run(*sweep, "--where", "made_up < 6", "--output", "m.csv", "-q")[0] == 0

@@ -113,7 +113,7 @@ def sweep(
             rich_help_panel="Search",
         ),
     ] = None,
-    dtype: DType = "int8",
+    dtype: DType = "float32",
     convention: Convention = CONV_LINEAR.key,
     format_name: Annotated[str, format_option("sweep")] = "table",
     output: Annotated[
@@ -142,6 +142,14 @@ def sweep(
             rich_help_panel="Output",
         ),
     ] = None,
+    fail_if_empty: Annotated[
+        bool,
+        typer.Option(
+            "--fail-if-empty",
+            help="Exit with code 1 if no member fits.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
     quiet: Quiet = False,
 ) -> ExitCode:
     refuse_other_formats("sweep", format_name)
@@ -172,7 +180,10 @@ def sweep(
     report = run(query, runner(options.jobs, scheduler), files)
     if not quiet:
         write(renderer("sweep", format_name)(report), None)
-    return ExitCode.DONE if report.complete else ExitCode.INTERRUPTED
+    if not report.complete:
+        return ExitCode.INTERRUPTED
+    is_empty = not report.result.feasible
+    return ExitCode.CHECK_FAILED if fail_if_empty and is_empty else ExitCode.DONE
 
 
 def _space(target: str | None, file: Path | None, settings: list[Setting]) -> Space:

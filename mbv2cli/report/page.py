@@ -99,7 +99,7 @@ def fitted(page: Page, width: int | None = None) -> Iterator[Sequence[Line]]:
 
 def _wrapped(line: Line, width: int | None) -> Iterator[Sequence[Line]]:
     width = width or _SENTENCE_WIDTH
-    if len(line.text) <= width:
+    if len(line.text) <= width or len(line.text.split()) == 1:
         yield (line,)
         return
     texts = textwrap.wrap(

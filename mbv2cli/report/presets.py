@@ -36,7 +36,7 @@ def preset_figures() -> tuple[PresetFigures, ...]:
 def _figures(preset: Preset) -> PresetFigures:
     request = read_request(preset.name)
     plan = plan_of(request.spec, request.input)
-    return PresetFigures(preset, plan, plan.figure(PEAK, Counting()))
+    return PresetFigures(preset, plan, plan.figure(PEAK, Counting(dtype="int8")))
 
 
 def as_table(figures: Sequence[PresetFigures]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -49,15 +49,31 @@ def _scaled(value: object, factors: Mapping[str, int]) -> object:
 
 def amount_text(amount: int, unit: Unit) -> str:
     """Return an amount in full, with commas; bytes as `bytes_text` writes them."""
-    return bytes_text(amount) if unit is Unit.BYTES else f"{amount:,}"
+    return amount_texts([amount], unit)[0]
+
+
+def amount_texts(amounts: Sequence[int], unit: Unit) -> list[str]:
+    """Return amounts in full, with commas; bytes as `bytes_texts` writes them."""
+    return bytes_texts(amounts) if unit is Unit.BYTES else [f"{amount:,}" for amount in amounts]
 
 
 def bytes_text(count: int) -> str:
     """Return ``1,470.00 KiB``, from 10 MiB on ``10.53 MiB``, and from 10 GiB on ``12.50 GiB``."""
+    return bytes_texts([count])[0]
+
+
+def bytes_texts(counts: Sequence[int]) -> list[str]:
+    """Return amounts of bytes, all in one unit: ``1,470.00 KiB``, ``12.50 KiB``.
+
+    The unit is MiB or GiB where the largest amount is at least 10 of the unit and the smallest is
+    0 or at least 1 of the unit.
+    """
+    amounts = [count for count in counts if count]
     for power, name in ((3, "GiB"), (2, "MiB")):
-        if count >= 10 * 2 ** (10 * power):
-            return f"{count / 2 ** (10 * power):,.2f} {name}"
-    return f"{count / 2**10:,.2f} KiB"
+        unit = 2 ** (10 * power)
+        if amounts and max(amounts) >= 10 * unit and min(amounts) >= unit:
+            return [f"{count / unit:,.2f} {name}" for count in counts]
+    return [f"{count / 2**10:,.2f} KiB" for count in counts]
 
 
 def short_text(amount: float, unit: Unit) -> str:

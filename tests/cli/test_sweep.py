@@ -2,21 +2,34 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import pytest
 from pyarrow import parquet
 from syrupy.assertion import SnapshotAssertion
 
+from mbv2cli.report.page import Page, fitted
 from tests.cli.test_process import LOADED, main_with, modules_of_command
 from tests.process import Result, mbv2, mbv2_here, python
 from tests.search.test_front import undominated
 
 GRID: Final = (
-    *("network", "--width-mult", "0.35:1.4:0.05", "--size", "96:256:16", "--expand", "3,4,6"),
+    *(
+        "network",
+        "--dtype",
+        "int8",
+        "--width-mult",
+        "0.35:1.4:0.05",
+        "--size",
+        "96:256:16",
+        "--expand",
+        "3,4,6",
+    ),
     *("--max-macs", "100M", "--max-params", "2M", "--max-peak", "512KiB"),
 )
 SPACE: Final = """
@@ -31,7 +44,9 @@ stages = [
 """
 SMALL: Final = ("sweep", "--in", "4,8", "--out", "8,16", "--size", "8")
 FIGURES: Final = ("params", "macs", "peak", "flash", "activations", "layers", "receptive_field")
-LIMITS: Final = ("--max-macs", "12M", "--max-peak", "90KiB", "--where", "flash < peak")
+LIMITS: Final = (
+    *("--max-macs", "12M", "--max-peak", "90KiB", "--where", "flash < peak", "--dtype", "int8"),
+)
 
 
 def fits(row: dict[str, Any]) -> list[bool]:
@@ -51,6 +66,14 @@ def sweep(folder: Path | None, *arguments: str) -> str:
     result = mbv2_here("sweep", *arguments, cwd=folder)
     assert (result.code, result.stderr) == (0, "")
     return result.stdout
+
+
+def page_of(folder: Path, *arguments: str) -> Page:
+    """Return the page that a sweep writes, before it is fitted to a terminal."""
+    with patch("mbv2cli.cli.sweep.write") as write:
+        sweep(folder, *arguments)
+    page: Page = write.call_args.args[0]
+    return page
 
 
 def document(folder: Path | None, *arguments: str) -> dict[str, Any]:
@@ -123,7 +146,7 @@ def test_a_scheduler_that_does_not_answer_is_told(tmp_path: Path) -> None:
     [
         GRID,
         ("network", "--width-mult", "0.1:1:0.1", "--size", "64:224:32", "--pareto", "peak,-macs"),
-        (*GRID[:7], "--pareto", "layers,-receptive_field,peak", "--sort", "layers", "--top", "3"),
+        (*GRID[:9], "--pareto", "layers,-receptive_field,peak", "--sort", "layers", "--top", "3"),
         (
             *("--in", "8:64:8", "--expand", "1:6:1", "--kernel", "3,5,7"),
             *("--size", "32", "--where", "macs < 9e6 and peak <= 20*params"),
@@ -163,11 +186,21 @@ def test_json(folder: Path, snapshot: SnapshotAssertion) -> None:
     assert sweep(folder, *arguments, "--sample", "700", "--format", "json") == snapshot
 
 
-def test_lines_are_no_wider_than_80_but_for_targets(folder: Path) -> None:
+WORDS: Final = r"\d[\d,.]*|network:\S+"
+"""A number, or a target."""
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_a_terminal_of_any_width_breaks_no_number_and_no_target(folder: Path, width: int) -> None:
+    impossible = ("network", "--width-mult", "0.1,1", "--max-peak", "9KiB", "--max-macs", "9k")
     three = ("--pareto", "layers,-receptive_field,peak")
-    for arguments in (GRID, ("--space", "space.toml", "--cdf", *three)):
-        for line in sweep(folder, *arguments).splitlines():
-            assert len(line) <= 80 or line.lstrip().startswith("network:")
+    for arguments in (GRID, ("--space", "space.toml", "--cdf", *three), impossible):
+        shown = page_of(folder, *arguments)
+        plain = set(re.findall(WORDS, shown.text))
+        for pieces in fitted(shown, width):
+            line = "".join(text for text, *_ in pieces).rstrip()
+            assert len(line) <= width or "network:" in line
+            assert set(re.findall(WORDS, line)) <= plain | {str(width)}
 
 
 def test_nobody_fits_an_impossible_limit(folder: Path) -> None:
@@ -228,7 +261,7 @@ def test_the_front_is_that_of_the_members(folder: Path, rows: Rows, figures: str
 def test_the_distribution_is_that_of_the_members(folder: Path, rows: Rows) -> None:
     found = document(folder, "--space", "space.toml", *LIMITS, "--cdf")
     assert [one["percent"] for one in found["quantiles"]] == list(range(0, 101, 10))
-    for name in ("macs", "params", "peak", "flash"):
+    for name in FIGURES:
         values = sorted(row[name] for row in feasible(rows))
         deciles = [values[max(0, ceil(len(values) * tenth / 10) - 1)] for tenth in range(11)]
         assert [one[name] for one in found["quantiles"]] == deciles

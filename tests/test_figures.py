@@ -42,8 +42,8 @@ def test_a_search_by_eager_memory_needs_no_eager_rule(tmp_path: Path) -> None:
         return result.stdout
 
     sweep = ("sweep", "network", "--width-mult", "0.5,1", "--size", "32", "--sort", "eager")
-    sweep += ("--dtype", "int8")
-    found = [member["eager"] for member in json.loads(printed(*sweep, "--format", "json"))["top"]]
+    in_int8 = (*sweep, "--dtype", "int8", "--format", "json")
+    found = [member["eager"] for member in json.loads(printed(*in_int8))["top"]]
     summary = ("summary", "network", "--no-forward", "--dtype", "int8", "--size", "32")
     assert found == [
         int(printed(*summary, "--width-mult", width, "--print", "eager_bytes"))

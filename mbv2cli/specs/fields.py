@@ -62,6 +62,14 @@ def _two_sides(value: object) -> object:
     return value
 
 
+def ambiguous_size(value: object) -> bool:
+    """Return whether ``value`` is a list or tuple of exactly two ints.
+
+    It may mean one input, height × width, or two square inputs.
+    """
+    return isinstance(value, list | tuple) and [type(side) for side in value] == [int, int]
+
+
 Number = BeforeValidator(_no_bool)
 
 Channels = Annotated[int, Number, Field(ge=1, le=MAX_CHANNELS)]

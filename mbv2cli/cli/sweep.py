@@ -73,7 +73,7 @@ def sweep(
         typer.Option(
             "--where",
             metavar="CONDITION",
-            help="A condition on figures, such as 'macs < 100e6 and peak <= 2*params'.",
+            help="A condition on figures, such as 'macs < 60M and peak <= 320KiB'.",
             rich_help_panel="Limits",
         ),
     ] = None,

@@ -26,8 +26,8 @@ _FIGURES: Final = ", ".join(figure.name for figure in graded_figures())
 
 HELP = f"""\
 Every field takes a list or start:stop:step. --space FILE has choices for the fields of every \
-stage too. Figures are exact, millions of models a second, without torch. Figures for --sort, \
---pareto and --where: {_FIGURES}, \
+stage too. If no model fits, the report says why. The figures are exact. A sweep searches \
+millions of models a second, without torch. Figures for --sort, --pareto and --where: {_FIGURES}, \
 height, width, size, and the fields that are numbers.
 
 [bold]Examples[/bold]
@@ -64,7 +64,7 @@ def sweep(
         typer.Option(
             "--space",
             metavar="FILE",
-            help="Read the space from a TOML file, in place of a target.",
+            help="Read the space from a TOML file instead of a target.",
             rich_help_panel="Search",
         ),
     ] = None,
@@ -100,7 +100,7 @@ def sweep(
         bool,
         typer.Option(
             "--cdf",
-            help="Show how the members that fit are distributed, in steps of 10 %.",
+            help="Show the distribution of the members that fit, in steps of 10 %.",
             rich_help_panel="Search",
         ),
     ] = False,
@@ -121,7 +121,7 @@ def sweep(
         typer.Option(
             "--output",
             metavar="FILE",
-            help="Write the members that fit to FILE.parquet, .csv or .jsonl, as they are found.",
+            help="Write every member that fits to FILE, which ends in .parquet, .csv or .jsonl.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -129,7 +129,7 @@ def sweep(
         bool,
         typer.Option(
             "--all",
-            help="Write members that do not fit to --output too, with a column `feasible`.",
+            help="Write the members that do not fit to --output too, with a column `feasible`.",
             rich_help_panel="Output",
         ),
     ] = False,
@@ -138,7 +138,7 @@ def sweep(
         typer.Option(
             "--plot",
             metavar="FILE",
-            help="Draw members, limits and front into FILE.svg or .png.",
+            help="Draw the members, the limits and the front into FILE, which ends in .svg or .png.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -191,8 +191,8 @@ def _space(target: str | None, file: Path | None, settings: list[Setting]) -> Sp
         return read_space(target or "block", settings)
     if target is not None:
         raise UserError(
-            f"--space {file} has a target of its own, so '{target}' goes unused; name it in the "
-            f'file, as target = "{target}"'
+            f"--space {file} has a target of its own; remove '{target}' here, or write "
+            f'target = "{target}" in the file'
         )
     return read_space_file(file, settings)
 
@@ -201,6 +201,6 @@ def _refuse_unused(
     output: Path | None, *, every: bool, scheduler: str | None, search_settings: list[Setting]
 ) -> None:
     if every and output is None:
-        raise UserError("--all needs --output FILE: it is there that members are written")
+        raise UserError("--all needs --output FILE, the file that gets the members")
     if scheduler is not None and any(setting.key == "jobs" for setting in search_settings):
         raise UserError("--jobs and --scheduler exclude each other; give one of them")

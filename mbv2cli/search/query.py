@@ -69,16 +69,16 @@ class SearchOptions(Spec):
     noun = "search"
 
     sample: _Sample = Field(
-        None, description="Search this many random members, such as 1M, instead of all."
+        None, description="Search this many random members, such as 1M, instead of all members."
     )
     seed: Seed = Field(0, description="Random seed of the sample.")
-    top: _Listed = Field(10, description="Members listed by --sort.")
+    top: _Listed = Field(10, description="Number of members that --sort lists.")
     verify: _Listed = Field(
         0,
-        description="Build this many random members that fit, and those listed, and run their "
-        "forward passes: all must agree.",
+        description="Build the listed members and this many random members that fit, and run "
+        "their forward passes. Every number must be that of the plan.",
     )
-    jobs: _Jobs = Field(1, description="Processes.")
+    jobs: _Jobs = Field(1, description="Number of processes.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -335,14 +335,16 @@ def test_a_preset_is_a_base_for_members(folder: Path) -> None:
     assert int(summary.stdout) == found["top"][0]["macs"]
 
 
-def test_several_processes_find_the_same(folder: Path) -> None:
+@pytest.mark.parametrize("limit", ["200", "5"], ids=["some fit", "none fits"])
+def test_several_processes_find_the_same(folder: Path, limit: str) -> None:
     arguments = (
         *("--in", "1:64:1", "--out", "1:48:1", "--expand", "1:6:1", "--kernel", "1:9:2"),
-        *("--stride", "1:3:1", "--size", "8,9", "--max-macs", "9k", "--max-params", "200"),
+        *("--stride", "1:3:1", "--size", "8,9", "--max-macs", "9k", "--max-params", limit),
         *("--pareto", "peak,-macs", "--cdf"),
     )
     one = sweep(folder, *arguments, "--output", "one.csv")
     assert "Tried 552,960" in one  # three tasks
+    assert ("Why no member fits" in one) == (limit == "5")
     two = mbv2("sweep", *arguments, "--jobs", "2", "--output", "two.csv", cwd=folder)
     assert two == (0, one, "")
     assert (folder / "one.csv").read_text() == (folder / "two.csv").read_text()

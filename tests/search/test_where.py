@@ -295,7 +295,7 @@ def test_what_is_no_condition_is_refused_at_once(
         ("mac < 1", "there is no figure 'mac'"),
         ("mac < 1", "did you mean 'macs'?"),
         ("sqrt < 1", "there is no figure 'sqrt'"),
-        ("macs < 100Q", "'macs < 100M' is not an expression"),
+        ("macs < 100Q", "'macs < 100Q' is not an expression"),
         ("macs < 1 & params < 2", "only the operators"),
     ],
 )

@@ -138,7 +138,7 @@ def sweep(
         typer.Option(
             "--plot",
             metavar="FILE",
-            help="Draw the members, the limits and the front into FILE, which ends in .svg or .png.",
+            help="Draw members, limits and front into FILE, which ends in .svg or .png.",
             rich_help_panel="Output",
         ),
     ] = None,

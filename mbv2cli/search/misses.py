@@ -18,6 +18,7 @@ from mbv2cli.errors import UserError
 from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import ModelSpec, plan_of
 from mbv2cli.search.figures import COSTS
+from mbv2cli.search.members import Members
 from mbv2cli.search.partial import PartialResult
 from mbv2cli.search.query import Bound, Query
 from mbv2cli.search.where import Where
@@ -91,13 +92,13 @@ def misses(query: Query, result: PartialResult) -> Misses | None:
         return None
     met = [result.buildable - failed for failed in result.failed]
     pairs = zip(query.pairs, result.pairs_met, strict=True)
-    *of_bounds, (of_all,) = (winners(query, members) for members in result.misses)
+    *of_bounds, of_all = winners(query, Members.joined(result.misses))
     factor = max(float(bound.distance(of_all.figures[bound.figure])) for bound in query.bounds)
     each_is_met = all(met[: len(query.bounds)])
     return Misses(
         limits=tuple(
             _miss(query, bound, count, member)
-            for bound, count, (member,) in zip(query.bounds, met, of_bounds, strict=False)
+            for bound, count, member in zip(query.bounds, met, of_bounds, strict=False)
         ),
         exclusive=tuple(
             (query.conditions[one], query.conditions[other])

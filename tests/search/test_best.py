@@ -63,7 +63,7 @@ SPACE: Final = read_space(
     "block",
     settings_of(
         {"in": [5, 4, 16], "out": [4, 5], "expand": [0.1, 1, 6], "act": ["relu", "gelu", "silu"]}
-        | {"size": [8, 16]}
+        | {"size": "8,16"}
     ),
 )
 names = st.sampled_from(["params", "macs", "peak", "flash", "layers", "in", "height", "expand"])

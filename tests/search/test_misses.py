@@ -22,7 +22,7 @@ from mbv2cli.specs.reader import Setting, read_request
 from tests.process import mbv2_here
 from tests.search.test_space import settings_of
 
-SPACE = read_space("network", settings_of({"width_mult": [0.35, 0.75, 1], "size": [64, 96]}))
+SPACE = read_space("network", settings_of({"width_mult": [0.35, 0.75, 1], "size": "64,96"}))
 LITERAL = (
     *("network", "--width-mult", "0.35:1:0.05", "--size", "96:160:16", "--dtype", "int8"),
     *("--max-peak", "320KiB", "--max-flash", "1MiB", "--max-macs", "60M"),

@@ -22,7 +22,7 @@ from mbv2cli.specs.run import InputSpec
 ModelSpec: TypeAlias = BlockSpec | NetworkSpec
 
 DEFAULT_INPUT: Final = InputSpec()
-_DEFAULT: Final = Counting(dtype="float32")
+_DEFAULT: Final = Counting()
 
 
 class Totals(NamedTuple):

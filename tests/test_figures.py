@@ -42,7 +42,8 @@ def test_a_search_by_eager_memory_needs_no_eager_rule(tmp_path: Path) -> None:
         return result.stdout
 
     sweep = ("sweep", "network", "--width-mult", "0.5,1", "--size", "32", "--sort", "eager")
-    found = [member["eager"] for member in json.loads(printed(*sweep, "--format", "json"))["top"]]
+    in_int8 = (*sweep, "--dtype", "int8", "--format", "json")
+    found = [member["eager"] for member in json.loads(printed(*in_int8))["top"]]
     summary = ("summary", "network", "--no-forward", "--dtype", "int8", "--size", "32")
     assert found == [
         int(printed(*summary, "--width-mult", width, "--print", "eager_bytes"))
@@ -75,7 +76,7 @@ def test_a_new_figure_is_everywhere_without_another_change(tmp_path: Path) -> No
     sweep = ("sweep", "--expand", "1,6", "--size", "8", "--sort", "made_up")
     code, shown = run(*sweep, "--max-made-up", "7")
     assert (code, "1 fail made_up <= 7" in shown) == (0, True)
-    assert re.search(r"\n +macs .* made_up +target\n .* 5  block:expand=1,size=8\n", shown)
+    assert re.search(r"\n +macs .* made_up +target\n.* 5 block:expand=1,size=8\n", shown)
     members = json.loads(run(*sweep, "--format", "json")[1])["top"]
     assert [member["made_up"] for member in members] == [5, 8]
     assert run(*sweep, "--where", "made_up < 6", "--output", "m.csv", "-q")[0] == 0

@@ -29,8 +29,8 @@ _FIGURES: Final = ", ".join(figure.name for figure in graded_figures())
 
 HELP = f"""\
 Every field takes a list or start:stop:step. --space FILE has choices for the fields of every \
-stage too. Figures are exact, millions of models a second, without torch. Figures for --sort, \
---pareto and --where: {_FIGURES}, \
+stage too. If no model fits, the report says why. The figures are exact. A sweep searches \
+millions of models a second, without torch. Figures for --sort, --pareto and --where: {_FIGURES}, \
 height, width, size, and the fields that are numbers.
 
   mbv2 sweep network --size 96:256:16 --pareto peak,-macs
@@ -77,7 +77,7 @@ def sweep(
         typer.Option(
             "--space",
             metavar="FILE",
-            help="Read the space from a TOML file, in place of a target.",
+            help="Read the space from a TOML file instead of a target.",
             rich_help_panel="Search",
         ),
     ] = None,
@@ -86,7 +86,7 @@ def sweep(
         typer.Option(
             "--where",
             metavar="CONDITION",
-            help="A condition on figures, such as 'macs < 100e6 and peak <= 2*params'.",
+            help="A condition on figures, such as 'macs < 60M and peak <= 320KiB'.",
             rich_help_panel="Limits",
         ),
     ] = None,
@@ -115,7 +115,7 @@ def sweep(
         bool,
         typer.Option(
             "--cdf",
-            help="Show how the members that fit are distributed, in steps of 10 %.",
+            help="Show the distribution of the members that fit, in steps of 10 %.",
             rich_help_panel="Search",
         ),
     ] = False,
@@ -128,7 +128,7 @@ def sweep(
             rich_help_panel="Search",
         ),
     ] = None,
-    dtype: DType = "int8",
+    dtype: DType = "float32",
     convention: Convention = CONV_LINEAR.key,
     format_name: Annotated[str, format_option("sweep")] = "table",
     output: Annotated[
@@ -136,7 +136,7 @@ def sweep(
         typer.Option(
             "--output",
             metavar="FILE",
-            help="Write the members that fit to FILE.parquet, .csv or .jsonl, as they are found.",
+            help="Write every member that fits to FILE, which ends in .parquet, .csv or .jsonl.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -144,7 +144,7 @@ def sweep(
         bool,
         typer.Option(
             "--all",
-            help="Write members that do not fit to --output too, with a column `feasible`.",
+            help="Write the members that do not fit to --output too, with a column `feasible`.",
             rich_help_panel="Output",
         ),
     ] = False,
@@ -153,10 +153,18 @@ def sweep(
         typer.Option(
             "--plot",
             metavar="FILE",
-            help="Draw members, limits and front into FILE.svg or .png.",
+            help="Draw members, limits and front into FILE, which ends in .svg or .png.",
             rich_help_panel="Output",
         ),
     ] = None,
+    fail_if_empty: Annotated[
+        bool,
+        typer.Option(
+            "--fail-if-empty",
+            help="Exit with code 1 if no member fits.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
     quiet: Quiet = False,
 ) -> ExitCode:
     format_name = format_named("sweep", format_name)
@@ -188,7 +196,10 @@ def sweep(
     report = run(query, runner(options.jobs, scheduler), files)
     if not quiet:
         write(renderer("sweep", format_name)(report), None)
-    return ExitCode.DONE if report.complete else ExitCode.INTERRUPTED
+    if not report.complete:
+        return ExitCode.INTERRUPTED
+    is_empty = not report.result.feasible
+    return ExitCode.CHECK_FAILED if fail_if_empty and is_empty else ExitCode.DONE
 
 
 def _space(target: str | None, file: Path | None, settings: list[Setting]) -> Space:
@@ -196,8 +207,8 @@ def _space(target: str | None, file: Path | None, settings: list[Setting]) -> Sp
         return read_space(target or "block", settings)
     if target is not None:
         raise UserError(
-            f"--space {file} has a target of its own, so '{target}' goes unused; name it in the "
-            f'file, as target = "{target}"'
+            f"--space {file} has a target of its own; remove '{target}' here, or write "
+            f'target = "{target}" in the file'
         )
     return read_space_file(file, settings)
 
@@ -206,6 +217,6 @@ def _refuse_unused(
     output: Path | None, *, every: bool, scheduler: str | None, search_settings: list[Setting]
 ) -> None:
     if every and output is None:
-        raise UserError("--all needs --output FILE: it is there that members are written")
+        raise UserError("--all needs --output FILE, the file that gets the members")
     if scheduler is not None and any(setting.key == "jobs" for setting in search_settings):
         raise UserError("--jobs and --scheduler exclude each other; give one of them")

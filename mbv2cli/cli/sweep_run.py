@@ -16,6 +16,7 @@ from mbv2cli.report.sweep.members import member_writer, refuse_other_suffixes
 from mbv2cli.report.sweep.plot import draw, refuse_undrawable
 from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.search.members import sample_of
+from mbv2cli.search.misses import misses
 from mbv2cli.search.partial import Kept, PartialResult, front_in_order, quantiles
 from mbv2cli.search.processes import in_processes
 from mbv2cli.search.query import CLOUD, MAX_LISTED, Keep, Query
@@ -114,6 +115,7 @@ def _report(query: Query, searched: SearchResult) -> SweepReport:
         cloud=sample_of(result.sampled, CLOUD),
         quantiles=quantiles(query, result.sampled) if query.cdf else (),
         verified=verified,
+        misses=misses(query, result) if searched.complete else None,
     )
 
 

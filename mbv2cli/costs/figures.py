@@ -57,7 +57,7 @@ class Counting(NamedTuple):
 
     convention: str = "conv+linear"
     rule: str = "layerwise"
-    dtype: str = "int8"
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True, slots=True)

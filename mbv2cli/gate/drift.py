@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -22,7 +23,7 @@ from mbv2cli.gate.differences import (
     snapshot,
 )
 from mbv2cli.gate.lock import LockedCase
-from mbv2cli.specs.units import read_bytes
+from mbv2cli.specs.units import read_bytes, read_count
 
 _PERCENT: Final = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?%")
 
@@ -63,10 +64,10 @@ def read_tolerance(value: object, place: str) -> Mapping[str, Allowance]:
 def _read(value: object, place: str) -> Allowance:
     if isinstance(value, str) and (found := _PERCENT.fullmatch(value.strip())):
         return Allowance(percent=Decimal(found[1]))
-    try:
-        amount = read_bytes(value)
-    except ValueError:
-        amount = None
+    amount: object = None
+    for read in (read_bytes, read_count):  # the tolerance may be that of a count or of bytes
+        with suppress(ValueError):
+            amount = read(value)
     if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
         raise UserError(f'{place} must be "2%" or an amount such as "10k" or "4KiB", not {value!r}')
     return Allowance(amount=amount)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from mbv2cli.errors import UserError
 from mbv2cli.search.front import front
 from mbv2cli.search.members import Members, lowest, sample_of
-from mbv2cli.search.query import DISTRIBUTED, Ordering, Query
+from mbv2cli.search.query import REPORTED, Bound, Ordering, Query
 
 MAX_FRONT: Final = 10**6
 """Largest number of members of a front that is held in memory."""
@@ -42,7 +44,9 @@ class PartialResult:
 
     ``failed`` counts, for each condition, the buildable members that do not fulfil it.
     ``sampled`` is a sample of the members that fit, ``others`` one of the members that can be
-    built but do not fit.
+    built but do not fit. ``pairs_met`` tells, for each pair of conditions, whether some member
+    fulfils both. While no member fits, ``misses`` has the buildable member that is nearest to each
+    limit, then the one that is nearest to all limits.
     """
 
     tried: int
@@ -53,6 +57,8 @@ class PartialResult:
     front: Members
     sampled: Members
     others: Members
+    pairs_met: tuple[bool, ...]
+    misses: tuple[Members, ...]
     kept: Kept | None = None
 
 
@@ -60,24 +66,59 @@ class Quantile(NamedTuple):
     """For each figure, the value that ``percent`` percent of the members do not exceed."""
 
     percent: int
-    macs: int
-    params: int
-    peak: int
-    flash: int
+    figures: Mapping[str, int]
 
 
 def merged(query: Query, first: PartialResult, second: PartialResult) -> PartialResult:
     """Return the result of the members of both, without the members to emit."""
+    feasible = first.feasible + second.feasible
     return PartialResult(
         first.tried + second.tried,
         first.buildable + second.buildable,
-        first.feasible + second.feasible,
+        feasible,
         tuple(map(sum, zip(first.failed, second.failed, strict=True))),
         best_of(query, Members.joined([first.best, second.best])),
         front_of(query, Members.joined([first.front, second.front])),
         sample_of(Members.joined([first.sampled, second.sampled]), query.sampled),
         sample_of(Members.joined([first.others, second.others]), query.others_sampled),
+        tuple(map(or_, first.pairs_met, second.pairs_met)),
+        no_misses(query) if feasible else misses_of(query, first.misses, second.misses),
     )
+
+
+def no_misses(query: Query) -> tuple[Members, ...]:
+    """Return no member for each limit, and none for all limits together."""
+    nothing = Members.none(len(query.space.varied), len(query.searched))
+    return (nothing,) * (len(query.bounds) + 1)
+
+
+def misses_of(query: Query, *several: tuple[Members, ...]) -> tuple[Members, ...]:
+    """Return, for each limit and for all limits together, the nearest of several members."""
+    if not query.bounds:
+        return no_misses(query)
+    *of_bounds, of_all = (Members.joined(some) for some in zip(*several, strict=True))
+    nearest = [
+        lowest(members, _bound_key(bound, bound_values(query, members)[number]), 1)
+        for number, (bound, members) in enumerate(zip(query.bounds, of_bounds, strict=True))
+    ]
+    return (*nearest, lowest(of_all, distances(query, bound_values(query, of_all)), 1))
+
+
+def bound_values(query: Query, members: Members) -> list[NDArray[Any]]:
+    """Return, for each limit, the figure of each member."""
+    by_name = dict(zip(query.searched, members.values, strict=True))
+    return [by_name[bound.figure] for bound in query.bounds]
+
+
+def distances(query: Query, values: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return the largest factor by which members break a limit. ``values`` has its figures."""
+    of_bounds = map(Bound.distance, query.bounds, values)
+    found: NDArray[Any] = reduce(np.maximum, of_bounds)
+    return found
+
+
+def _bound_key(bound: Bound, values: NDArray[Any]) -> NDArray[Any]:
+    return -values if bound.is_minimum else values
 
 
 def best_of(query: Query, members: Members) -> Members:
@@ -122,8 +163,11 @@ def quantiles(query: Query, members: Members) -> tuple[Quantile, ...]:
     """
     if not len(members):
         return ()
-    columns = [members.values[query.searched.index(name)] for name in DISTRIBUTED]
+    columns = [members.values[query.searched.index(name)] for name in REPORTED]
     deciles = [
         np.percentile(column, PERCENTS, method="inverted_cdf").tolist() for column in columns
     ]
-    return tuple(Quantile(*row) for row in zip(PERCENTS, *deciles, strict=True))
+    return tuple(
+        Quantile(percent, dict(zip(REPORTED, amounts, strict=True)))
+        for percent, *amounts in zip(PERCENTS, *deciles, strict=True)
+    )

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
+from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 from pydantic import BeforeValidator, Field
@@ -22,7 +24,7 @@ from mbv2cli.specs.fields import Allowed, Number, Seed
 from mbv2cli.specs.units import read_count
 
 if TYPE_CHECKING:
-    from mbv2cli.costs.figures import Counting
+    from mbv2cli.costs.figures import Amount, Counting
 
 MAX_SAMPLE: Final = 10**10
 MAX_LISTED: Final = 1_000
@@ -32,10 +34,7 @@ MAX_ENUMERATED: Final = 10**8
 """Largest space that is searched without a sample."""
 
 REPORTED: Final = tuple(COSTS)
-"""Figures that are written for each member."""
-
-DISTRIBUTED: Final = ("macs", "params", "peak", "flash")
-"""Figures whose distribution is shown."""
+"""Figures that are written for each member, and whose distribution is shown."""
 
 SAMPLE: Final = 2**17
 """Largest number of members that a distribution is computed from."""
@@ -70,16 +69,16 @@ class SearchOptions(Spec):
     noun = "search"
 
     sample: _Sample = Field(
-        None, description="Search this many random members, such as 1M, instead of all."
+        None, description="Search this many random members, such as 1M, instead of all members."
     )
     seed: Seed = Field(0, description="Random seed of the sample.")
-    top: _Listed = Field(10, description="Members listed by --sort.")
+    top: _Listed = Field(10, description="Number of members that --sort lists.")
     verify: _Listed = Field(
         0,
-        description="Build this many random members that fit, and those listed, and run their "
-        "forward passes: all must agree.",
+        description="Build the listed members and this many random members that fit, and run "
+        "their forward passes. Every number must be that of the plan.",
     )
-    jobs: _Jobs = Field(1, description="Processes.")
+    jobs: _Jobs = Field(1, description="Number of processes.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +95,15 @@ class Bound(NamedTuple):
     figure: str
     limit: int
     is_minimum: bool = False
+
+    def holds(self, amounts: Amount) -> Amount:
+        """Return whether each amount keeps the limit; the limit itself is allowed."""
+        return amounts >= self.limit if self.is_minimum else amounts <= self.limit
+
+    def distance(self, amounts: Amount) -> Amount:
+        """Return the factor by which each amount exceeds the limit, or falls short of it."""
+        limit = max(float(self.limit), 1.0)  # 0 counts as 1: the factor stays finite
+        return limit / (amounts + (amounts == 0)) if self.is_minimum else amounts * (1 / limit)
 
 
 class Ordering(NamedTuple):
@@ -136,7 +144,7 @@ class Query:
     verified: int = 0
     keep: Keep = Keep.NONE
 
-    @property
+    @cached_property
     def searched(self) -> tuple[str, ...]:
         """The figures that are computed for every member."""
         names = (
@@ -145,7 +153,7 @@ class Query:
             *(bound.figure for bound in self.bounds),
             *(self.where.names if self.where else ()),
             *self.plotted,
-            *(DISTRIBUTED if self.cdf else ()),
+            *(REPORTED if self.cdf else ()),
         )
         return tuple(dict.fromkeys(names))
 
@@ -160,10 +168,15 @@ class Query:
         """Size of the sample of members that can be built but do not fit."""
         return CLOUD if self.plotted else 0
 
-    @property
+    @cached_property
     def conditions(self) -> tuple[Bound | Where, ...]:
         """All conditions. A member fits if it fulfils each of them."""
         return (*self.bounds, self.where) if self.where else self.bounds
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """All pairs of different conditions, by their numbers."""
+        return tuple(combinations(range(len(self.conditions)), 2))
 
 
 def read_query(

@@ -11,8 +11,17 @@ from numpy.typing import NDArray
 
 from mbv2cli.search.front import pivots, undominated_by
 from mbv2cli.search.members import Members, hashes, sample_of
-from mbv2cli.search.partial import Kept, PartialResult, best_of, front_of, keys
-from mbv2cli.search.query import Query
+from mbv2cli.search.partial import (
+    Kept,
+    PartialResult,
+    best_of,
+    bound_values,
+    distances,
+    front_of,
+    keys,
+    no_misses,
+)
+from mbv2cli.search.query import Bound, Query
 
 _PENDING: Final = 2**13
 """Candidates that are collected before a selection is made of them."""
@@ -26,7 +35,10 @@ class Reducer:
     def __init__(self, query: Query) -> None:
         nothing = Members.none(len(query.space.varied), len(query.searched))
         self._tried = self._buildable = self._feasible = 0
+        self._query = query
         self._failed = [0] * len(query.conditions)
+        self._unmet = set(query.pairs)
+        self._misses = _Misses(query)
         self._best = _Best(query, nothing)
         self._front = _Front(query, nothing)
         self._sampled = _Sample(query.sampled, nothing)
@@ -47,15 +59,22 @@ class Reducer:
         self._tried += len(exist)
         self._buildable += buildable
         self._feasible += int(np.count_nonzero(fits))
-        for number, held in enumerate(hold):
-            self._failed[number] += buildable - int(np.count_nonzero(held))
+        met = [int(np.count_nonzero(held)) for held in hold]
+        for number, count in enumerate(met):
+            self._failed[number] += buildable - count
+        for pair in [(one, other) for one, other in self._unmet if met[one] and met[other]]:
+            if np.any(hold[pair[0]] & hold[pair[1]]):
+                self._unmet.remove(pair)
 
     def select(self, members: Members, exist: NDArray[np.bool_], fits: NDArray[np.bool_]) -> None:
         """Select the members of a chunk that may be among the best, in the front or in a sample."""
+        if self._query.bounds and not self._feasible:
+            self._misses.add(members, exist)
         places = np.flatnonzero(fits)
         for selection in (self._best, self._front, self._sampled):
             selection.add(members, places)
-        self._others.add(members, np.flatnonzero(exist & ~fits))
+        if self._query.others_sampled:
+            self._others.add(members, np.flatnonzero(exist & ~fits))
 
     def keep(self, members: Members, fits: NDArray[np.bool_]) -> None:
         """Add members to emit."""
@@ -72,8 +91,60 @@ class Reducer:
             self._front.members(),
             self._sampled.members(),
             self._others.members(),
+            tuple(pair not in self._unmet for pair in self._query.pairs),
+            no_misses(self._query) if self._feasible else self._misses.members(),
             Kept.joined(self._kept) if self._kept else None,
         )
+
+
+class _Misses:
+    """The member that is nearest to each limit, and the one that is nearest to all limits."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._members = list(no_misses(query))
+        self._amounts: list[Any] = [None] * len(query.bounds)
+        self._distance = np.inf
+
+    def add(self, members: Members, exist: NDArray[np.bool_]) -> None:
+        """Look for nearer members in a chunk. Of equally near ones, the earlier is kept."""
+        if not exist.any():
+            return
+        values = bound_values(self._query, members)
+        places = None if exist.all() else np.flatnonzero(exist)  # None: fast, as nothing is copied
+        least: list[float] = []
+        for number, (bound, value) in enumerate(zip(self._query.bounds, values, strict=True)):
+            place = _nearest(bound, value, places)
+            amount, best = value[place], self._amounts[number]
+            if best is None or (amount > best if bound.is_minimum else amount < best):
+                self._amounts[number] = amount
+                self._members[number] = members.at(np.array([place]))
+            least.append(bound.distance(amount))
+        if max(least) < self._distance:  # else no member of the chunk is nearer to all limits
+            hardest = least.index(max(least))
+            distance = self._query.bounds[hardest].distance(values[hardest])
+            self._add_to_all(members, np.flatnonzero(exist & (distance < self._distance)))
+
+    def _add_to_all(self, members: Members, places: Places) -> None:
+        """Look at ``places`` for a member that is nearer to all limits together."""
+        if not len(places):
+            return
+        distance = distances(self._query, [v[places] for v in bound_values(self._query, members)])
+        nearest = distance.argmin()
+        if distance[nearest] < self._distance:
+            self._distance = distance[nearest]
+            self._members[-1] = members.at(places[[nearest]])
+
+    def members(self) -> tuple[Members, ...]:
+        """Return the nearest members."""
+        return tuple(self._members)
+
+
+def _nearest(bound: Bound, values: NDArray[Any], places: Places | None) -> Any:
+    """Return the first of ``places``, by default of all, whose value is nearest to the limit."""
+    some = values if places is None else values[places]
+    nearest = some.argmax() if bound.is_minimum else some.argmin()
+    return nearest if places is None else places[nearest]
 
 
 class _Selection(ABC):

@@ -167,5 +167,5 @@ class _Searcher:
 def _holds(condition: Bound | Where, values: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
     if isinstance(condition, Where):
         return condition.holds(values)
-    figure, limit, is_minimum = condition
-    return values[figure] >= limit if is_minimum else values[figure] <= limit
+    held: NDArray[np.bool_] = condition.holds(values[condition.figure])
+    return held

@@ -9,19 +9,19 @@ from decimal import Decimal
 from functools import cache, cached_property
 from math import prod
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
 from mbv2cli.errors import UserError
 from mbv2cli.specs.base import Spec, allowed_values, keys
+from mbv2cli.specs.fields import ambiguous_size
 from mbv2cli.specs.network import MAX_STAGES, PAPER_STAGES, NetworkSpec, Stage
 from mbv2cli.specs.reader import (
     KINDS,
     Setting,
     read_base,
-    read_spec,
     read_target,
     refuse_foreign_keys,
     split_target,
@@ -127,12 +127,22 @@ def read_space(target: str, flags: Iterable[Setting] = ()) -> Space:
 def read_space_file(path: Path, flags: Iterable[Setting] = ()) -> Space:
     """Read a TOML file whose values, also those of stages, may be lists and ranges.
 
-    A flag replaces the value of the file. Raises `UserError`.
+    Its ``target`` is one of any command; a file is found from the folder of ``path``. A flag
+    replaces the value of the file. Raises `UserError`.
     """
     base, own = read_base(path)
-    kind, base_settings, inline = read_target(base)
-    name, _inline = split_target(base)
-    return _space(name, kind, base_settings, [*inline, *own, *flags])
+    return read_space(base, [*own, *flags])
+
+
+def _refuse_ambiguous_size(setting: Setting) -> None:
+    """Raise `UserError` for a size that may mean one input or two."""
+    if ambiguous_size(setting.value):
+        height, width = cast("list[int]", setting.value)
+        raise UserError(
+            f"{setting.place} = [{height}, {width}] may be one input or two sizes; write "
+            f'size = "{height}x{width}" for one input of that height and width, or '
+            f'size = ["{height}x{height}", "{width}x{width}"] for two sizes'
+        )
 
 
 def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setting]) -> Space:
@@ -156,25 +166,25 @@ def _axis(model: type[Spec], key: str, fixed: Setting | None, chosen: Setting | 
     if chosen is not None:
         return Axis(key, read_choices(chosen, name, field), explicit=True)
     if fixed is not None:
-        return Axis(key, read_choices(Setting(key, [fixed.value], fixed.place), name, field))
+        values = read_choices(fixed, name, field)
+        return Axis(key, values, explicit=not _is_one_value(fixed, name, field))
     return Axis(key, (None if field.default_factory else field.default,))
 
 
-def _stage_axes(fixed: Setting | None, chosen: Setting | None) -> Iterator[Axis]:
-    if chosen is not None:
-        for number, table in enumerate(_stage_tables(chosen)):
-            place = f"{chosen.place}[{number}]"
-            for key, field in keys(Stage).items():
-                yield Axis(key, _stage_choices(table, place, key, field), number, explicit=True)
-        return
-    stages = PAPER_STAGES if fixed is None else _fixed_stages(fixed)
-    for number, stage in enumerate(stages):
-        for key, value in stage.model_dump(by_alias=True).items():
-            yield Axis(key, (value,), number)
-
-
-def _fixed_stages(setting: Setting) -> tuple[Stage, ...]:
-    return read_spec(NetworkSpec, [setting]).stages
+def _stage_axes(fixed: Setting | None, chosen: Setting | None) -> list[Axis]:
+    """Return the axes of the stages. A target names all of them, or none if they do not vary."""
+    setting = chosen or fixed
+    if setting is None:
+        values = [stage.model_dump(by_alias=True) for stage in PAPER_STAGES]
+        return [Axis(k, (v,), number) for number, own in enumerate(values) for k, v in own.items()]
+    choices = [
+        (key, _stage_choices(table, f"{setting.place}[{number}]", key, field), number)
+        for number, table in enumerate(_stage_tables(setting))
+        for key, field in keys(Stage).items()
+    ]
+    field = keys(NetworkSpec)[STAGES]
+    explicit = chosen is not None or not _is_one_value(setting, STAGES, field)
+    return [Axis(key, values, number, explicit) for key, values, number in choices]
 
 
 def _stage_tables(setting: Setting) -> list[dict[str, Any]]:
@@ -233,6 +243,8 @@ def read_choices(setting: Setting, name: str, field: FieldInfo) -> tuple[Any, ..
     A text is a list of words, separated by commas. A word ``start:stop:step`` is a range. It
     includes stop if the steps reach it. Raises `UserError`.
     """
+    if setting.key == "size":
+        _refuse_ambiguous_size(setting)
     words = [word for item in _items(setting) for word in _words(item, setting.place)]
     if not words:
         raise UserError(f"{setting.place} is an empty list; give a value")
@@ -246,6 +258,15 @@ def read_choices(setting: Setting, name: str, field: FieldInfo) -> tuple[Any, ..
         for word in words
     )
     return tuple(dict.fromkeys(values))
+
+
+def _is_one_value(setting: Setting, name: str, field: FieldInfo) -> bool:
+    """Return whether every command reads the setting as it is, not only a sweep."""
+    try:
+        _one_field_model(name, field).model_validate({setting.key: setting.value})
+    except UserError:
+        return False
+    return True
 
 
 def _items(setting: Setting) -> Sequence[object]:

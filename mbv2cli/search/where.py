@@ -1,4 +1,4 @@
-"""A condition as users write it: ``macs < 100e6 and peak <= 2*params``.
+"""A condition as users write it: ``macs < 60M and peak <= 320KiB and params < 2e6``.
 
 Python's parser reads it. Only nodes of an allow-list are translated for numexpr, which evaluates
 them. Nothing is ever run as Python.
@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic_core import PydanticCustomError
+
 from mbv2cli.errors import UserError
+from mbv2cli.search.figures import figure_named
+from mbv2cli.specs.units import UNITS, Unit, read_bytes, read_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_LENGTH: Final = 1_000
+_AMOUNT: Final = re.compile(
+    rf"(?<![\w.])\d[\d_]*(?:\.\d+)? ?(?:{'|'.join(UNITS)})\b", re.IGNORECASE
+)
+"""A number with a unit. Python's parser knows none, so it gets the amount as a text."""
+
 _FIGURE: Final = "figure_"
 """Prefix of figures' names in numexpr, which has functions with names of its own."""
 
@@ -66,20 +76,24 @@ def read_where(text: str) -> Where:
     try:
         if len(text) > MAX_LENGTH:
             raise _NotAllowedError(f"it is longer than {MAX_LENGTH:,} characters")
-        tree = ast.parse(text.strip(), mode="eval")
+        tree = ast.parse(_AMOUNT.sub(r"'\g<0>'", text.strip()), mode="eval")
         expression = _condition(tree.body)
         names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)})
         where = Where(text, expression, tuple(names))
         _try(where)
     except _NotAllowedError as problem:
         raise UserError(f"--where cannot be used: {problem}; {_EXAMPLE}") from None
+    except PydanticCustomError as problem:  # an amount that may mean two numbers
+        raise UserError(f"--where: an amount {problem}") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         shown = " ".join(text.split())[:60]
         raise UserError(f"--where '{shown}' is not an expression; {_EXAMPLE}") from None
     return where
 
 
-_EXAMPLE: Final = "write comparisons of figures, such as 'macs < 100e6 and peak <= 2*params'"
+_EXAMPLE: Final = (
+    "write comparisons of figures, such as 'macs < 60M and peak <= 320KiB and flash < 2*params'"
+)
 
 
 class _NotAllowedError(Exception):
@@ -102,26 +116,42 @@ def _condition(node: ast.expr) -> str:
 
 
 def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr) -> str:
-    if not any(isinstance(node, ast.Name) for side in (left, right) for node in ast.walk(side)):
+    nodes = [node for side in (left, right) for node in ast.walk(side)]
+    names = [node.id for node in nodes if isinstance(node, ast.Name)]
+    if not names:
         raise _NotAllowedError(f"there is no figure in '{_shown(left)}' or '{_shown(right)}'")
-    return f"({_amount(left)} {_sign(op, _COMPARISONS)} {_amount(right)})"
+    is_bytes = any(figure_named(name).unit is Unit.BYTES for name in names)
+    read = read_bytes if is_bytes else read_count
+    return f"({_amount(left, read)} {_sign(op, _COMPARISONS)} {_amount(right, read)})"
 
 
-def _amount(node: ast.expr) -> str:
+def _amount(node: ast.expr, read: Callable[[object], object]) -> str:
+    """Return an amount as numexpr reads it. ``read`` reads a number with a unit."""
     match node:
         case ast.Name():
             return f"{_FIGURE}{node.id}"
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             return _constant(number)
+        case ast.Constant(value=str() as text) if _AMOUNT.fullmatch(text):
+            return _constant(_with_unit(text, read))
         case ast.UnaryOp():
-            return f"({_sign(node.op, _AMOUNTS)}{_amount(node.operand)})"
+            return f"({_sign(node.op, _AMOUNTS)}{_amount(node.operand, read)})"
         case ast.BinOp():
-            left, right = _amount(node.left), _amount(node.right)
+            left, right = _amount(node.left, read), _amount(node.right, read)
             return f"({left} {_sign(node.op, _AMOUNTS)} {right})"
         case _:
             raise _NotAllowedError(
                 f"'{_shown(node)}' is not a figure, a number or arithmetic on them"
             )
+
+
+def _with_unit(text: str, read: Callable[[object], object]) -> float:
+    try:
+        return float(str(read(text)))
+    except PydanticCustomError:
+        raise
+    except ValueError:
+        raise _NotAllowedError(f"'{text}' does not suit the figure it is compared with") from None
 
 
 def _constant(value: float) -> str:

@@ -10,13 +10,20 @@ from fractions import Fraction
 from math import ceil
 from typing import Final
 
+from mbv2cli.specs.base import bad_combination
+
 _COUNTS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BYTES: Final = {
     **{f"{prefix}b": factor for prefix, factor in _COUNTS.items()},
     **{f"{prefix}ib": 2 ** (10 * power) for power, prefix in enumerate("kmgt", start=1)},
-    **_COUNTS,
+    "": 1,
 }
-_AMOUNT: Final = re.compile(r"(\d{1,18}(?:\.\d{1,12})?) ?([a-z]*)")
+UNITS: Final = tuple(unit for unit in (*_COUNTS, *_BYTES) if unit)
+"""Everything that may follow a number, in small letters."""
+
+_AMOUNT: Final = re.compile(r"(\d{1,18}(?:\.\d{1,12})?)(?:(e\d{1,2})| ?([a-z]*))")
+_BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)_(?=\d)")
+_GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+")
 
 
 class Unit(StrEnum):
@@ -27,23 +34,47 @@ class Unit(StrEnum):
 
 
 def read_count(value: object) -> object:
-    """Read ``2000``, ``300k``, ``2M`` or ``1.5G``: k, M, G and T are powers of 1,000."""
-    return _scaled(value, _COUNTS)
+    """Read ``2000``, ``1_000_000``, ``60e6``, ``300k``, ``2M`` or ``1.5G``.
+
+    k, M, G and T are powers of 1,000. Returns values that are not text unchanged. Raises
+    `ValueError`.
+    """
+    return _scaled(value, _COUNTS) if isinstance(value, str) else value
 
 
 def read_bytes(value: object) -> object:
-    """Read ``2000``, ``512KiB`` or ``1.5MB``: KiB is 1,024 bytes and kB is 1,000."""
+    """Read ``2000``, ``1_000_000``, ``60e6``, ``512KiB`` or ``1.5MB``.
+
+    KiB is 1,024 bytes and kB is 1,000; K alone could be either, and is refused. Returns values
+    that are not text unchanged. Raises `ValueError`.
+    """
+    if not isinstance(value, str):
+        return value
+    found = _AMOUNT.fullmatch(_without_underscores(value))
+    if found and found[3] in _COUNTS and found[3]:
+        letter, number = found[3].upper(), found[1]
+        decimal = f"{'k' if letter == 'K' else letter}B"
+        raise bad_combination(
+            f"is ambiguous: write {number}{letter}iB ({_BYTES[f'{found[3]}ib']:,} bytes each) or "
+            f"{number}{decimal} ({_BYTES[f'{found[3]}b']:,} bytes each), not {value!r}"
+        )
     return _scaled(value, _BYTES)
 
 
-def _scaled(value: object, factors: Mapping[str, int]) -> object:
-    """Return the number that a text stands for. Returns other values unchanged."""
-    if not isinstance(value, str):
-        return value
-    found = _AMOUNT.fullmatch(value.strip().lower())
-    if found is None or found[2] not in factors:
+def _without_underscores(text: str) -> str:
+    return _BETWEEN_DIGITS.sub("", text.strip().lower())
+
+
+def _scaled(text: str, factors: Mapping[str, int]) -> int:
+    """Return the number that a text stands for."""
+    if _GROUPED.fullmatch(text.strip()):
+        raise bad_combination(
+            f"must not have commas: write {text.strip().replace(',', '_')}, not {text!r}"
+        )
+    found = _AMOUNT.fullmatch(_without_underscores(text))
+    if found is None or (found[3] or "") not in factors:
         raise ValueError("not an amount")
-    scaled = Decimal(found[1]) * factors[found[2]]
+    scaled = Decimal(f"{found[1]}{found[2] or ''}") * factors[found[3] or ""]
     if scaled != int(scaled):
         raise ValueError("not a whole number")
     return int(scaled)
@@ -51,7 +82,12 @@ def _scaled(value: object, factors: Mapping[str, int]) -> object:
 
 def amount_text(amount: int, unit: Unit) -> str:
     """Return an amount in full, with commas; bytes as `bytes_text` writes them."""
-    return bytes_text(amount) if unit is Unit.BYTES else f"{amount:,}"
+    return amount_texts([amount], unit)[0]
+
+
+def amount_texts(amounts: Iterable[int], unit: Unit) -> list[str]:
+    """Return amounts in full, with commas; bytes as `bytes_texts` writes them."""
+    return bytes_texts(amounts) if unit is Unit.BYTES else [f"{amount:,}" for amount in amounts]
 
 
 def bytes_text(count: int) -> str:

@@ -2,21 +2,34 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 import pytest
 from pyarrow import parquet
 from syrupy.assertion import SnapshotAssertion
 
+from mbv2cli.report.page import Page, fitted
 from tests.cli.test_process import LOADED, main_with, modules_of_command
 from tests.process import Result, mbv2, mbv2_here, python
 from tests.search.test_front import undominated
 
 GRID: Final = (
-    *("network", "--width-mult", "0.35:1.4:0.05", "--size", "96:256:16", "--expand", "3,4,6"),
+    *(
+        "network",
+        "--dtype",
+        "int8",
+        "--width-mult",
+        "0.35:1.4:0.05",
+        "--size",
+        "96:256:16",
+        "--expand",
+        "3,4,6",
+    ),
     *("--max-macs", "100M", "--max-params", "2M", "--max-peak", "512KiB"),
 )
 SPACE: Final = """
@@ -31,7 +44,9 @@ stages = [
 """
 SMALL: Final = ("sweep", "--in", "4,8", "--out", "8,16", "--size", "8")
 FIGURES: Final = ("params", "macs", "peak", "flash", "activations", "layers", "receptive_field")
-LIMITS: Final = ("--max-macs", "12M", "--max-peak", "90KiB", "--where", "flash < peak")
+LIMITS: Final = (
+    *("--max-macs", "12M", "--max-peak", "90KiB", "--where", "flash < peak", "--dtype", "int8"),
+)
 
 
 def fits(row: dict[str, Any]) -> list[bool]:
@@ -51,6 +66,14 @@ def sweep(folder: Path | None, *arguments: str) -> str:
     result = mbv2_here("sweep", *arguments, cwd=folder)
     assert (result.code, result.stderr) == (0, "")
     return result.stdout
+
+
+def page_of(folder: Path, *arguments: str) -> Page:
+    """Return the page that a sweep writes, before it is fitted to a terminal."""
+    with patch("mbv2cli.cli.sweep.write") as write:
+        sweep(folder, *arguments)
+    page: Page = write.call_args.args[0]
+    return page
 
 
 def document(folder: Path | None, *arguments: str) -> dict[str, Any]:
@@ -123,7 +146,7 @@ def test_a_scheduler_that_does_not_answer_is_told(tmp_path: Path) -> None:
     [
         GRID,
         ("network", "--width-mult", "0.1:1:0.1", "--size", "64:224:32", "--pareto", "peak,-macs"),
-        (*GRID[:7], "--pareto", "layers,-receptive_field,peak", "--sort", "layers", "--top", "3"),
+        (*GRID[:9], "--pareto", "layers,-receptive_field,peak", "--sort", "layers", "--top", "3"),
         (
             *("--in", "8:64:8", "--expand", "1:6:1", "--kernel", "3,5,7"),
             *("--size", "32", "--where", "macs < 9e6 and peak <= 20*params"),
@@ -163,11 +186,21 @@ def test_json(folder: Path, snapshot: SnapshotAssertion) -> None:
     assert sweep(folder, *arguments, "--sample", "700", "--format", "json") == snapshot
 
 
-def test_lines_are_no_wider_than_80_but_for_targets(folder: Path) -> None:
+WORDS: Final = r"\d[\d,.]*|network:\S+"
+"""A number, or a target."""
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_a_terminal_of_any_width_breaks_no_number_and_no_target(folder: Path, width: int) -> None:
+    impossible = ("network", "--width-mult", "0.1,1", "--max-peak", "9KiB", "--max-macs", "9k")
     three = ("--pareto", "layers,-receptive_field,peak")
-    for arguments in (GRID, ("--space", "space.toml", "--cdf", *three)):
-        for line in sweep(folder, *arguments).splitlines():
-            assert len(line) <= 80 or line.lstrip().startswith("network:")
+    for arguments in (GRID, ("--space", "space.toml", "--cdf", *three), impossible):
+        shown = page_of(folder, *arguments)
+        plain = set(re.findall(WORDS, shown.text))
+        for pieces in fitted(shown, width):
+            line = "".join(text for text, *_ in pieces).rstrip()
+            assert len(line) <= width or "network:" in line
+            assert set(re.findall(WORDS, line)) <= plain | {str(width)}
 
 
 def test_nobody_fits_an_impossible_limit(folder: Path) -> None:
@@ -228,7 +261,7 @@ def test_the_front_is_that_of_the_members(folder: Path, rows: Rows, figures: str
 def test_the_distribution_is_that_of_the_members(folder: Path, rows: Rows) -> None:
     found = document(folder, "--space", "space.toml", *LIMITS, "--cdf")
     assert [one["percent"] for one in found["quantiles"]] == list(range(0, 101, 10))
-    for name in ("macs", "params", "peak", "flash"):
+    for name in FIGURES:
         values = sorted(row[name] for row in feasible(rows))
         deciles = [values[max(0, ceil(len(values) * tenth / 10) - 1)] for tenth in range(11)]
         assert [one[name] for one in found["quantiles"]] == deciles
@@ -302,14 +335,16 @@ def test_a_preset_is_a_base_for_members(folder: Path) -> None:
     assert int(summary.stdout) == found["top"][0]["macs"]
 
 
-def test_several_processes_find_the_same(folder: Path) -> None:
+@pytest.mark.parametrize("limit", ["200", "5"], ids=["some fit", "none fits"])
+def test_several_processes_find_the_same(folder: Path, limit: str) -> None:
     arguments = (
         *("--in", "1:64:1", "--out", "1:48:1", "--expand", "1:6:1", "--kernel", "1:9:2"),
-        *("--stride", "1:3:1", "--size", "8,9", "--max-macs", "9k", "--max-params", "200"),
+        *("--stride", "1:3:1", "--size", "8,9", "--max-macs", "9k", "--max-params", limit),
         *("--pareto", "peak,-macs", "--cdf"),
     )
     one = sweep(folder, *arguments, "--output", "one.csv")
     assert "Tried 552,960" in one  # three tasks
+    assert ("Why no member fits" in one) == (limit == "5")
     two = mbv2("sweep", *arguments, "--jobs", "2", "--output", "two.csv", cwd=folder)
     assert two == (0, one, "")
     assert (folder / "one.csv").read_text() == (folder / "two.csv").read_text()
@@ -426,7 +461,12 @@ MISTAKES: Final = [
     (f"{A} --pareto peak,macs,params,flash", "--pareto takes two or three different figures"),
     (f"{A} --pareto peak,-peak", "--pareto takes two or three different figures"),
     (f"{A} --where mac<3", "--where: there is no figure 'mac'"),
-    (f"{A} --where macs<100M", "--where 'macs<100M' is not an expression"),
+    (f"{A} --where macs<100Q", "--where 'macs<100Q' is not an expression"),
+    (f"{A} --where peak<320K", "'320K'"),
+    (f"{A} --where macs<320KiB", "'320KiB' does not suit the figure"),
+    (f"{A} --max-peak 320K", "--max-peak is ambiguous: write 320KiB (1,024 bytes each) or 320kB"),
+    (f"{A} --max-macs 1,000", "--max-macs must not have commas: write 1_000, not '1,000'"),
+    (f"{A} --max-peak 1,000", "--max-peak must not have commas: write 1_000, not '1,000'"),
     (f"{A} --where __import__('os').system('touch${{IFS}}x')<macs", "--where cannot be used"),
     (f"{A} --where open('x','w').write('x')<macs", "--where cannot be used"),
     (f"{A} --output missing/x.csv", "cannot write missing/x.csv: No such file or directory"),

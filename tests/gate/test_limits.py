@@ -126,14 +126,16 @@ def test_counts(text: object, count: int) -> None:
         ("1 GiB", 2**30),
         ("100", 100),
         ("100B", 100),
-        ("2k", 2000),
+        ("2kB", 2000),
     ],
 )
 def test_bytes(text: object, count: int) -> None:
     assert limit("max_peak", text) == count
 
 
-@pytest.mark.parametrize("text", ["", "k", "2KiB", "-1", "1e3", "1.0000001k", "nan", True, 1.5, -3])
+@pytest.mark.parametrize(
+    "text", ["", "k", "2KiB", "-1", "1e-3", "1.0000001k", "nan", True, 1.5, -3]
+)
 def test_what_is_no_count(text: object) -> None:
     with pytest.raises(UserError, match="max_params must be a count such as 2000"):
         limit("max_params", text)

@@ -63,7 +63,7 @@ SPACE: Final = read_space(
     "block",
     settings_of(
         {"in": [5, 4, 16], "out": [4, 5], "expand": [0.1, 1, 6], "act": ["relu", "gelu", "silu"]}
-        | {"size": [8, 16]}
+        | {"size": "8,16"}
     ),
 )
 names = st.sampled_from(["params", "macs", "peak", "flash", "layers", "in", "height", "expand"])
@@ -168,6 +168,22 @@ class BruteForce:
         value = self.values[position][self.asked.searched.index(ordering.figure)]
         return -value if ordering.descending else value
 
+    def miss_keys(self) -> list[Callable[[int], Any]]:
+        """Return a key for each limit and one for all: the lower, the nearer."""
+
+        def signed(bound: Bound) -> Callable[[int], Any]:
+            return lambda position: self.key(position, Ordering(bound.figure, bound.is_minimum))
+
+        def worst(position: int) -> Any:
+            figures = dict(zip(self.asked.searched, self.values[position], strict=True))
+            amounts = [(one, figures[one.figure]) for one in self.asked.bounds]
+            return max(
+                one.limit / amount if one.is_minimum else amount * (1 / one.limit)
+                for one, amount in amounts
+            )
+
+        return [*map(signed, self.asked.bounds), worst]
+
     def best(self) -> list[int]:
         order = self.asked.order
         numbered = [(self.key(one, order), one, self.digits[one]) for one in self.fit]
@@ -187,6 +203,18 @@ def assert_is(members: Members, positions: Sequence[int], all_of: BruteForce) ->
     assert rows(list(members.values)) == [all_of.values[one] for one in positions]
 
 
+def assert_misses(found: PartialResult, all_of: BruteForce) -> None:
+    held = [all_of.hold(one) for one in all_of.buildable]
+    met = [any(one[a] and one[b] for one in held) for a, b in all_of.asked.pairs]
+    assert list(found.pairs_met) == met
+    if all_of.fit or not all_of.asked.bounds or not all_of.buildable:
+        assert not any(map(len, found.misses))
+        return
+    expected = [min(all_of.buildable, key=key) for key in all_of.miss_keys()]
+    for nearest, position in zip(found.misses, expected, strict=True):
+        assert_is(nearest, [position], all_of)
+
+
 def assert_found(found: PartialResult, kept: Sequence[Kept], all_of: BruteForce) -> None:
     asked = all_of.asked
     assert (found.tried, found.buildable, found.feasible) == (
@@ -202,6 +230,7 @@ def assert_found(found: PartialResult, kept: Sequence[Kept], all_of: BruteForce)
     assert_is(found.front, all_of.front(), all_of)
     assert_is(found.sampled, sampled(all_of.fit, asked.sampled), all_of)
     assert_is(found.others, sampled(others, asked.others_sampled), all_of)
+    assert_misses(found, all_of)
     emitted = {
         Keep.NONE: [],
         Keep.FEASIBLE: all_of.fit,

@@ -32,7 +32,7 @@ stages = [
 ]
 """
 ARGUMENTS: Final = (
-    *("--sample", "1M", "--max-macs", "30M", "--max-peak", "400KiB"),
+    *("--sample", "1M", "--max-macs", "30M", "--max-peak", "400KiB", "--dtype", "int8"),
     *("--where", "15 * params < macs", "--pareto", "peak,-macs", "--sort", "params", "--cdf"),
 )
 CLUSTER: Final = """

@@ -6,12 +6,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import numpy as np
 import pytest
 import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError
+from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError, plan_of
+from mbv2cli.costs.figures import Counting, figure_named
+from mbv2cli.search.engine import Engine
+from mbv2cli.search.query import REPORTED
 from mbv2cli.search.space import Space, read_space, read_space_file
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.fields import HeadScaling, StemScaling
@@ -28,7 +32,10 @@ Choices = dict[str, Any]
 # ratios below 1 leave some blocks of few channels without a hidden one: not all members exist
 ratios = st.one_of(st.just(1), expand_ratios, st.sampled_from([0.01, 0.125, 0.5, 2.5]))
 dilations = st.sampled_from([1, 2, 3, 700])
-sizes = st.one_of(st.integers(1, 70), st.tuples(st.integers(1, 70), st.integers(1, 70)).map(list))
+# a list of two ints would be ambiguous
+sizes = st.one_of(
+    st.integers(1, 70).map(str), st.tuples(st.integers(1, 70), st.integers(1, 70)).map(list)
+)
 _INPUT: Final[Choices] = {"size": sizes, "batch": st.integers(1, 3)}
 _NETWORK: Final[Choices] = {
     **_INPUT,
@@ -167,7 +174,7 @@ TINY: Final = """
 in = 1
 classes = 2
 stages = [{t = 1, c = 8}, {t = 4, c = 16, n = 2, s = 2, kernel = 5, dilation = 2}]
-size = [32, 48]
+size = "32x48"
 """
 
 
@@ -202,7 +209,7 @@ def test_a_space_file_is_read_as_flags_are(
 def test_a_space_file_names_its_target_and_flags_win_over_it(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(TINY)
     path = tmp_path / "space.toml"
-    target = str(tmp_path / "tiny.toml:in=2,batch=3")
+    target = "tiny.toml:in=2,batch=3"  # found beside the space file, wherever mbv2 runs
     path.write_text(tomli_w.dumps({"target": target, "classes": [5, 6], "in": 4}))
     space = read_space_file(path, settings_of({"classes": "7,8,9"}))
     assert [(axis.name, axis.values) for axis in space.varied] == [("classes", (7, 8, 9))]
@@ -218,6 +225,83 @@ def test_the_target_of_a_space_file_is_relative_to_the_file(tmp_path: Path) -> N
     assert space.target((1,)) == f"{folder}/tiny.toml:in=2,classes=6"
     assert read_space(str(folder / "tiny.toml")).target(()) == f"{folder}/tiny.toml"
     assert_targets_name_members(space)
+
+
+@pytest.mark.parametrize("base", ["network", "paper", "block", "keras_050:classes=3"])
+def test_a_space_file_takes_every_target(tmp_path: Path, base: str) -> None:
+    path = tmp_path / "space.toml"
+    path.write_text(tomli_w.dumps({"target": base, "size": ["32", "48"]}))
+    assert read_space_file(path) == read_space(base, settings_of({"size": "32,48"}))
+
+
+@given(st.one_of(network_choices, block_choices.map(lambda choices: {"target": "block"} | choices)))
+def test_a_target_that_is_a_file_with_lists_names_each_field_that_varies(
+    tmp_path_factory: pytest.TempPathFactory, choices: Choices
+) -> None:
+    path = tmp_path_factory.mktemp("target") / "t.toml"
+    path.write_text(tomli_w.dumps(choices))
+    space = read_space(str(path))
+    members = some_members(space, 8)
+    digits = np.array(members, np.intp).reshape(len(members), len(space.varied)).T
+    engine = Engine(space, REPORTED, Counting(), 0)
+    figures = zip(*(one.tolist() for one in engine.values(digits)), strict=True)
+    for member, exists, amounts in zip(members, engine.exist(digits), figures, strict=True):
+        if not exists:
+            with pytest.raises(UserError):
+                read_request(space.target(member))
+            continue
+        request = read_request(space.target(member))
+        plan = plan_of(request.spec, request.input)
+        assert amounts == tuple(plan.figure(figure_named(name), Counting()) for name in REPORTED)
+
+
+@pytest.mark.parametrize(
+    ("width_mult", "target"),
+    [
+        ([0.5, 1], "t.toml:width_mult=0.5"),
+        ([0.5], "t.toml:width_mult=0.5"),
+        ("0.5,1", "t.toml:width_mult=0.5"),
+        ("0.5:1:0.5", "t.toml:width_mult=0.5"),
+        ("0.5", "t.toml"),
+        (0.5, "t.toml"),
+    ],
+)
+def test_a_field_of_a_target_file_is_named_if_other_commands_cannot_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width_mult: object, target: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.toml").write_text(tomli_w.dumps({"width_mult": width_mult}))
+    space = read_space("t.toml")
+    assert space.target((0,) * len(space.varied)) == target
+    spec = read_request(target).spec
+    assert isinstance(spec, NetworkSpec)
+    assert spec.width_mult == 0.5
+
+
+@pytest.mark.parametrize("is_space_file", [True, False])
+def test_a_size_of_two_numbers_is_refused_with_both_spellings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_space_file: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def read(written: str, **flags: str) -> Space:
+        Path("t.toml").write_text(f"classes = 3\nsize = {written}\n")
+        given = settings_of(flags)
+        return (
+            read_space_file(Path("t.toml"), given) if is_space_file else read_space("t.toml", given)
+        )
+
+    with pytest.raises(UserError) as error:
+        read("[32, 48]")
+    assert str(error.value) == (
+        't.toml: size = [32, 48] may be one input or two sizes; write size = "32x48" for one input '
+        'of that height and width, or size = ["32x32", "48x48"] for two sizes'
+    )
+    axes = {axis.key: axis.values for axis in read('"32x48"').axes}
+    assert axes["size"] == ((32, 48),)
+    two = ((32, 32), (48, 48))
+    assert {axis.key: axis.values for axis in read('["32x32", "48x48"]').axes}["size"] == two
+    assert read("[32, 48]", size="64").size == 1  # the flag replaces the value of the file
 
 
 def test_members_are_counted_and_axes_named() -> None:

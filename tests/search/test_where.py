@@ -250,7 +250,7 @@ MISTAKEN: Final = [
     "~macs < 1",
     "macs < 1 & params < 2",
     "macs <> 1",
-    "macs < 100M",
+    "macs < 100Q",
     "macs < 1/0",
     "macs < 1%0",
     "macs < 0**-1",
@@ -295,7 +295,7 @@ def test_what_is_no_condition_is_refused_at_once(
         ("mac < 1", "there is no figure 'mac'"),
         ("mac < 1", "did you mean 'macs'?"),
         ("sqrt < 1", "there is no figure 'sqrt'"),
-        ("macs < 100M", "'macs < 100M' is not an expression"),
+        ("macs < 100Q", "'macs < 100Q' is not an expression"),
         ("macs < 1 & params < 2", "only the operators"),
     ],
 )

@@ -6,10 +6,12 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, create_model
 
+from mbv2cli.graph.ops import Shape
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.sweep.report import SweepReport, condition_text, ordering_text
 from mbv2cli.report.text import sentence
 from mbv2cli.search.figures import COSTS
+from mbv2cli.search.misses import Miss, Misses
 from mbv2cli.search.winners import Winner
 
 
@@ -32,14 +34,73 @@ MemberPart = create_model(
 )
 
 
-class QuantilePart(Part):
-    """For each figure, the amount that this percentage of the members does not exceed."""
+QuantilePart = create_model(
+    "QuantilePart",
+    __base__=Part,
+    __doc__="For each figure, the amount that this percentage of the members does not exceed.",
+    percent=(int, Field(description="From 0 (the smallest amount) to 100 (the largest).")),
+    **_FIGURES,
+)
 
-    percent: int = Field(description="From 0 (the smallest amount) to 100 (the largest).")
-    macs: int = Field(description="MACs.")
-    params: int = Field(description="Parameters.")
-    peak: int = Field(description="Peak in bytes.")
-    flash: int = Field(description="Flash in bytes.")
+
+class StagePart(Part):
+    """A stage of a member."""
+
+    name: str = Field(description="`stem`, `s1` and so on, `head` or `classifier`.")
+    amount: int = Field(description="What the stage adds to the figure.")
+    share: float = Field(description="Share of the figure, from 0 to 1.")
+
+
+class CulpritPart(Part):
+    """The layer that causes a peak."""
+
+    path: str = Field(description="Module path; empty for a block's own function.")
+    type: str = Field(description="Class of the module, or function.")
+    role: str = Field(description="What the layer is for.")
+    input_shape: Shape = Field(description="Shape of its input.")
+    output_shape: Shape = Field(description="Shape of its output.")
+
+
+class ChangePart(Part):
+    """A new value of one field that brings the member within the limit."""
+
+    field: str = Field(description="The field, under the name of its flag.")
+    before: str = Field(description="The value of the member.")
+    after: str = Field(description="The nearest value that keeps the limit.")
+    amount: int = Field(description="The figure with the new value.")
+    fits: bool = Field(description="Whether the changed member keeps every limit.")
+
+
+class MissPart(Part):
+    """A limit, and the member that is nearest to it."""
+
+    condition: str = Field(description="The limit, in full.")
+    met: int = Field(description="Buildable members that keep this limit.")
+    target: str = Field(description="The buildable member that is nearest to the limit.")
+    amount: int = Field(description="The limited figure of this member.")
+    parts: tuple[StagePart, ...] = Field(
+        description="The stages that add up to the figure, the largest first; empty for a peak."
+    )
+    culprit: CulpritPart | None = Field(description="The layer that causes the peak.")
+    tried: tuple[str, ...] = Field(description="Fields whose change alone was tried.")
+    changes: tuple[ChangePart, ...] = Field(description="Each single change that is enough.")
+
+
+class MissesPart(Part):
+    """Why no member fits."""
+
+    limits: tuple[MissPart, ...] = Field(
+        description="For each limit, the nearest member. `parts`, `culprit`, `tried` and `changes` "
+        "are filled in where no member keeps the limit."
+    )
+    exclusive: tuple[tuple[str, str], ...] = Field(
+        description="Pairs of conditions that some members meet each, but none meets both."
+    )
+    nearest: str | None = Field(
+        description="The member that breaks its limits by the smallest factor; null if no member "
+        "keeps some limit, or if a member keeps all limits but not `--where`."
+    )
+    factor: float | None = Field(description="This factor.")
 
 
 class SweepDocument(Document):
@@ -74,6 +135,10 @@ class SweepDocument(Document):
         description="Members that the quantiles describe: every feasible one, or 131,072 of them."
     )
     verified: int = Field(description="Members that were built and whose forward pass agreed.")
+    misses: MissesPart | None = Field(
+        description="Why no member fits; null if one fits, if there is no limit, if no member can "
+        "be built, or after an interruption."
+    )
 
 
 def as_json(report: SweepReport) -> str:
@@ -100,10 +165,37 @@ def as_json(report: SweepReport) -> str:
         pareto=tuple(map(ordering_text, query.front)),
         front_size=report.front_size,
         front=tuple(map(_member, report.front)),
-        quantiles=tuple(map(QuantilePart.model_validate, report.quantiles)),
+        quantiles=tuple(
+            QuantilePart(percent=one.percent, **one.figures) for one in report.quantiles
+        ),
         sample_of_quantiles=report.sample_of_quantiles if report.quantiles else 0,
         verified=report.verified,
+        misses=report.misses and _misses(report.misses),
     ).text
+
+
+def _misses(misses: Misses) -> MissesPart:
+    return MissesPart(
+        limits=tuple(map(_miss, misses.limits)),
+        exclusive=tuple(
+            (condition_text(one), condition_text(other)) for one, other in misses.exclusive
+        ),
+        nearest=misses.nearest and misses.nearest.target,
+        factor=misses.factor if misses.nearest else None,
+    )
+
+
+def _miss(miss: Miss) -> MissPart:
+    return MissPart(
+        condition=condition_text(miss.bound),
+        met=miss.met,
+        target=miss.member.target,
+        amount=miss.amount,
+        parts=tuple(map(StagePart.model_validate, miss.parts)),
+        culprit=miss.culprit and CulpritPart.model_validate(miss.culprit),
+        tried=miss.tried,
+        changes=tuple(map(ChangePart.model_validate, miss.changes)),
+    )
 
 
 def _member(winner: Winner) -> Part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mbv2cli.search.members import Members
+from mbv2cli.search.misses import Misses
 from mbv2cli.search.partial import PartialResult, Quantile
 from mbv2cli.search.query import Bound, Ordering, Query
 from mbv2cli.search.where import Where
@@ -17,7 +18,8 @@ class SweepReport:
 
     ``top`` holds the first few members in the order that was asked for, ``front`` up to 1,000 of
     the ``front_size`` members of the Pareto front, and ``cloud`` a sample of the feasible members
-    for a picture. ``verified`` counts the members whose forward passes agreed.
+    for a picture. ``misses`` tells why no member fits. ``verified`` counts the members whose
+    forward passes agreed.
     """
 
     query: Query
@@ -28,6 +30,7 @@ class SweepReport:
     cloud: Members
     quantiles: tuple[Quantile, ...]
     verified: int
+    misses: Misses | None = None
 
     @property
     def front_size(self) -> int:

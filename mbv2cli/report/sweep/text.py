@@ -2,136 +2,238 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from mbv2cli.costs.figures import PEAK, Counting
+from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Block, Column, Line, Page, Table, page
 from mbv2cli.report.sweep.report import SweepReport
+from mbv2cli.report.text import compact
 from mbv2cli.search.figures import figure_named
-from mbv2cli.search.query import Bound
+from mbv2cli.search.misses import Change, Miss, Misses
+from mbv2cli.search.query import REPORTED, Bound
 from mbv2cli.search.space import Space
 from mbv2cli.search.where import Where
 from mbv2cli.search.winners import Winner
-from mbv2cli.specs.units import amount_text
+from mbv2cli.specs.units import Unit, amount_text, amount_texts
 
-WIDTH: Final = 80
+_TARGET_BESIDE: Final = 80
+"""A target stands beside its figures if they take no more columns together, else below them."""
 
 _LISTED_FRONT: Final = 50
 """Most members of a front that are listed."""
 
+_LISTED_PARTS: Final = 3
+"""Most parts of a figure that are listed."""
+
 _COLUMNS: Final = ("macs", "params", "peak", "flash")
+"""The figures that are shown of every member, in their order."""
+
+_INDENT: Final = "    "
 
 
-def as_table(report: SweepReport) -> str:
-    """Return the findings in at most 80 columns; only targets may be longer."""
-    return "".join(f"{line.rstrip()}\n" for line in _lines(report))
+def as_table(report: SweepReport) -> Page:
+    """Return the results."""
+    return page(_blocks(report))
 
 
-def _lines(report: SweepReport) -> Iterator[str]:
-    yield from _space_lines(report.query.space)
-    yield ""
+def _blocks(report: SweepReport) -> Iterator[Block]:
+    query = report.query
+    yield _space(query.space)
+    yield Line()
     yield from _counts(report)
+    if report.misses:
+        yield Line()
+        yield from _misses(report.misses, query.counting)
     if report.quantiles:
-        yield ""
-        yield from _quantiles(report)
+        yield Line()
+        yield from _distribution(report)
     if report.top:
-        yield ""
-        yield f"Top {len(report.top)} by {report.order_text}"
-        yield from _table(report.top, report.query.order.figure)
-    if report.query.front:
-        yield ""
+        yield Line()
+        heading = f"Top {len(report.top)} by {report.order_text} ({_peak(query.counting)})"
+        yield Line(heading, BOLD, _INDENT)
+        yield _table(report.top, [query.order.figure])
+    if query.front:
+        yield Line()
         yield from _front(report)
     if report.verified:
-        yield ""
-        yield (
+        yield Line()
+        text = (
             f"Verified: {_members(report.verified)} built and run; "
             "sweep, plan and forward pass agree."
         )
+        yield Line(text, GOOD, _INDENT)
 
 
-def _space_lines(space: Space) -> Iterator[str]:
+def _space(space: Space) -> Line:
     choices = ", ".join(f"{axis.name} {len(axis.values)}" for axis in space.varied)
     text = f"Space: {_members(space.size)} of {space.base}" + (f" ({choices})" if choices else "")
-    yield from textwrap.wrap(text, WIDTH, subsequent_indent="    ")
+    return Line(text, "", _INDENT)
 
 
-def _counts(report: SweepReport) -> Iterator[str]:
+def _counts(report: SweepReport) -> Iterator[Line]:
     query, result = report.query, report.result
     if not report.complete:
-        yield f"Interrupted after {result.tried:,} of {query.draw.count:,} members."
-    counting = query.counting
+        text = f"Interrupted after {result.tried:,} of {query.draw.count:,} members."
+        yield Line(text, WARNING, _INDENT)
     drawn = "" if query.draw.seed is None else f" drawn with seed {query.draw.seed}"
-    yield f"Tried {result.tried:,}{drawn}: {result.feasible:,} feasible"
-    unbuildable = result.tried - result.buildable
-    if unbuildable:
-        yield f"  {unbuildable:>15,} cannot be built"
+    text = f"Tried {result.tried:,}{drawn}: {result.feasible:,} feasible"
+    yield Line(text, BOLD if result.feasible else BAD, _INDENT)
+    reasons = [(result.tried - result.buildable, "cannot be built", "")]
+    most = max(result.failed, default=0)
     for condition, failed in zip(query.conditions, result.failed, strict=True):
-        yield f"  {failed:>15,} fail {_condition(condition)}"
-    yield (
-        f"MACs: {counting.convention}. Peak: {counting.rule}, {counting.dtype}. "
-        "Flash: int8 weights, int32 biases."
+        style = WARNING if failed == most > 0 else ""
+        reasons.append((failed, f"fail {_condition(condition, query.counting)}", style))
+    if not reasons[0][0]:
+        del reasons[0]
+    width = max((len(f"{count:,}") for count, *_ in reasons), default=0)
+    for count, text, style in reasons:
+        yield Line(f"{_INDENT}{count:>{width},} {text}", style, _INDENT * 2)
+    yield Line(
+        f"MACs: {query.counting.convention}. {_peak(query.counting).capitalize()}. "
+        "Flash: int8 weights, int32 biases.",
+        "",
+        _INDENT,
     )
 
 
-def _condition(condition: Bound | Where) -> str:
+def _peak(counting: Counting) -> str:
+    return f"peak: {counting.rule}, {counting.dtype}"
+
+
+def _condition(condition: Bound | Where, counting: Counting) -> str:
     if isinstance(condition, Where):
         return condition.text
-    limit = amount_text(condition.limit, figure_named(condition.figure).unit)
-    return f"{condition.figure} {'>=' if condition.is_minimum else '<='} {limit}"
+    return _limit(condition, amount_text(condition.limit, _unit(condition.figure)), counting)
 
 
-def _quantiles(report: SweepReport) -> Iterator[str]:
+def _limit(bound: Bound, limit: str, counting: Counting) -> str:
+    by = f" ({counting.rule}, {counting.dtype})" if bound.figure == PEAK.name else ""
+    return f"{bound.figure} {'>=' if bound.is_minimum else '<='} {limit}{by}"
+
+
+def _misses(misses: Misses, counting: Counting) -> Iterator[Line]:
+    """Yield why no member fits: each limit with the nearest member, then the limits together."""
+    yield Line("Why no member fits", BOLD)
+    for miss in misses.limits:
+        yield from _miss(miss, counting)
+    for one, other in misses.exclusive:
+        both = f"{_condition(one, counting)} and {_condition(other, counting)}"
+        yield Line(f"No member keeps both {both}.", WARNING, _INDENT)
+    if misses.nearest:
+        yield Line(
+            "Each limit has members that keep it. The nearest member to all limits breaks a limit "
+            f"by a factor of {misses.factor:,.2f}:",
+            "",
+            _INDENT,
+        )
+        yield _target(misses.nearest)
+
+
+def _miss(miss: Miss, counting: Counting) -> Iterator[Line]:
+    amounts = (
+        miss.bound.limit,
+        miss.amount,
+        *(change.amount for change in miss.changes),
+        *(part.amount for part in miss.parts),
+    )
+    limit, amount, *others = amount_texts(amounts, _unit(miss.bound.figure))
+    condition = _limit(miss.bound, limit, counting)
+    if miss.met:
+        extreme = "largest" if miss.bound.is_minimum else "smallest"
+        text = f"{condition}: {_members(miss.met)} keep it. The {extreme} is {amount}:"
+        yield Line(text, "", _INDENT)
+        yield _target(miss.member)
+        return
+    yield Line(f"{condition}: no member keeps it. The nearest is {amount}:", WARNING, _INDENT)
+    yield _target(miss.member)
+    after, parts = others[: len(miss.changes)], others[len(miss.changes) :]
+    yield from _causes(miss, amount, parts)
+    if not miss.changes:
+        text = f"No single change of {_alternatives(miss.tried)} is enough."
+        yield Line(_INDENT + text, "", _INDENT)
+    for change, text in zip(miss.changes, after, strict=True):
+        yield Line(f"{_INDENT}Enough: {_change(change)}, with {text}{_rest(change)}.", "", _INDENT)
+
+
+def _causes(miss: Miss, amount: str, parts: Sequence[str]) -> Iterator[Line]:
+    """Yield the largest parts of a sum, or the layer behind a peak."""
+    listed = zip(miss.parts[:_LISTED_PARTS], parts, strict=False)
+    texts = [f"{part.name} {text} ({part.share:.0%})" for part, text in listed]
+    if len(miss.parts) > 1:
+        text = f"Largest parts of {amount}: {', '.join(texts)}."
+        yield Line(_INDENT + text, "", _INDENT)
+    if miss.culprit:
+        layer = miss.culprit
+        name = f"{layer.path} ({layer.role})" if layer.path else layer.role
+        shapes = f"{compact(layer.input_shape)} -> {compact(layer.output_shape)}"
+        yield Line(f"{_INDENT}The peak is at {name}, {shapes}.", "", _INDENT)
+
+
+def _change(change: Change) -> str:
+    return f"{change.field} {change.before} -> {change.after}"
+
+
+def _rest(change: Change) -> str:
+    return "; then every limit holds" if change.fits else "; other limits do not hold"
+
+
+def _alternatives(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _distribution(report: SweepReport) -> Iterator[Block]:
     of = f"{report.result.feasible:,} feasible members"
     if report.sample_of_quantiles < report.result.feasible:
         of = f"a sample of {report.sample_of_quantiles:,} of {of}"
-    yield f"Distribution of {of}, each figure by itself"
-    rows = [["", *_COLUMNS]]
-    for one in report.quantiles:
-        cells = (_amount(name, getattr(one, name)) for name in _COLUMNS)
-        rows.append([f"{one.percent}%", *cells])
-    yield from _aligned(rows)
+    peak = _peak(report.query.counting)
+    yield Line(f"Distribution of {of}, each figure by itself ({peak})", BOLD, _INDENT)
+    names = dict.fromkeys((*_COLUMNS, *REPORTED))
+    amounts = {name: [one.figures[name] for one in report.quantiles] for name in names}
+    percents = [f"{one.percent} %" for one in report.quantiles]
+    columns = [_figure_column(name, amounts[name], rank) for rank, name in enumerate(names, 1)]
+    yield Table([Column("percent", percents, is_number=True), *columns])
 
 
-def _front(report: SweepReport) -> Iterator[str]:
+def _front(report: SweepReport) -> Iterator[Block]:
     orderings = report.query.front
     words = [f"{'most' if one.descending else 'least'} {one.figure}" for one in orderings]
-    size = report.front_size
-    yield f"Pareto front, {', '.join(words)}: {_members(size)}"
+    size, peak = report.front_size, _peak(report.query.counting)
+    yield Line(f"Pareto front, {', '.join(words)}: {_members(size)} ({peak})", BOLD, _INDENT)
     listed = report.front[:_LISTED_FRONT]
-    yield from _table(listed, *(ordering.figure for ordering in orderings))
+    if listed:
+        yield _table(listed, [ordering.figure for ordering in orderings])
     if size > len(listed):
-        yield f"… and {size - len(listed):,} more (--format json lists up to 1,000)"
+        text = f"{size - len(listed):,} more are not listed (--format json lists up to 1,000)."
+        yield Line(text, "", _INDENT)
 
 
-def _table(winners: Sequence[Winner], *figures: str) -> Iterator[str]:
-    """Yield a line for each member, with its target, or with the target on a line of its own."""
-    if not winners:
-        return
-    more = (name for name in figures if name in winners[0].figures and name not in _COLUMNS)
-    columns = [*_COLUMNS, *dict.fromkeys(more)]
-    cells = ([_amount(name, one.figures[name]) for name in columns] for one in winners)
-    heading, *rows = _aligned([columns, *cells])
-    widest = max(len(one.target) for one in winners)
-    if len(heading) + 2 + widest <= WIDTH:
-        yield f"{heading}  target"
-        yield from (f"{row}  {one.target}" for row, one in zip(rows, winners, strict=True))
-        return
-    yield heading
-    for row, one in zip(rows, winners, strict=True):
-        yield row
-        yield f"    {one.target}"
+def _table(winners: Sequence[Winner], figures: Sequence[str]) -> Table:
+    """Return a row for each member. Its target is in the row or, if it is long, below."""
+    more = (name for name in figures if name in REPORTED)
+    names = list(dict.fromkeys((*_COLUMNS, *more)))
+    ranked = list(dict.fromkeys((*(name for name in figures if name in REPORTED), *names)))
+    columns = [
+        _figure_column(name, [one.figures[name] for one in winners], ranked.index(name))
+        for name in names
+    ]
+    targets = Column("target", [one.target for one in winners])
+    if sum(column.width + 1 for column in columns) + targets.width <= _TARGET_BESIDE:
+        return Table([*columns, targets])
+    return Table(columns, notes={row: [_target(one)] for row, one in enumerate(winners)})
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield rows whose cells are aligned on the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
-        yield "  " + "  ".join(cells)
+def _figure_column(name: str, amounts: Sequence[int], rank: int) -> Column:
+    return Column(name, amount_texts(amounts, _unit(name)), is_number=True, rank=rank)
 
 
-def _amount(name: str, amount: int) -> str:
-    return amount_text(amount, figure_named(name).unit)
+def _target(member: Winner) -> Line:
+    return Line(_INDENT + member.target)
+
+
+def _unit(figure: str) -> Unit:
+    return figure_named(figure).unit
 
 
 def _members(count: int) -> str:

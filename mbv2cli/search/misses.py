@@ -1,0 +1,266 @@
+"""Why no member fits: for each limit, the nearest member, what its figure is made of, what helps.
+
+Every figure here is that of a plan, and every change that is told has been planned.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, Final, NamedTuple
+
+from mbv2cli.costs.figures import PEAK, Combine, Counting
+from mbv2cli.costs.memory import INPLACE_DEPTHWISE, LAYERWISE, rule_named
+from mbv2cli.errors import UserError
+from mbv2cli.graph.rows import Layer
+from mbv2cli.inspection import ModelSpec, plan_of
+from mbv2cli.search.figures import COSTS
+from mbv2cli.search.members import Members
+from mbv2cli.search.partial import PartialResult
+from mbv2cli.search.query import Bound, Query
+from mbv2cli.search.where import Where
+from mbv2cli.search.winners import Winner, winners
+from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.run import InputSpec
+
+_SMALLEST: Final = "int8"
+"""The element type of the fewest bytes."""
+
+
+class Part(NamedTuple):
+    """A stage of a model, what it adds to a figure, and its share of the figure (0 to 1)."""
+
+    name: str
+    amount: int
+    share: float
+
+
+class Change(NamedTuple):
+    """A new value of a field, and the figure of the member that has it.
+
+    The value is the nearest to the member's own that keeps the limit. ``fits`` tells whether the
+    changed member keeps every limit.
+    """
+
+    field: str
+    before: str
+    after: str
+    amount: int
+    fits: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Miss:
+    """The member that is nearest to a limit, and its figure.
+
+    ``met`` counts the members that keep this limit. If there is none, ``parts`` has the stages
+    that a sum is made of, the largest first, ``culprit`` the layer behind a peak, and ``changes``
+    each single change, of the fields ``tried``, that is enough.
+    """
+
+    bound: Bound
+    met: int
+    member: Winner
+    amount: int
+    parts: tuple[Part, ...] = ()
+    culprit: Layer | None = None
+    tried: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Misses:
+    """Why no member fits.
+
+    ``exclusive`` has the pairs of conditions that some members fulfil each, but none fulfils
+    both. ``nearest`` is the member that breaks its limits by the smallest ``factor``. It is None
+    where no member keeps some limit, and where a member keeps all limits but not ``--where``.
+    """
+
+    limits: tuple[Miss, ...]
+    exclusive: tuple[tuple[Bound | Where, Bound | Where], ...]
+    nearest: Winner | None
+    factor: float
+
+
+def misses(query: Query, result: PartialResult) -> Misses | None:
+    """Return why no member fits; None if one fits, or if there is no limit or no member."""
+    if result.feasible or not result.buildable or not query.bounds:
+        return None
+    met = [result.buildable - failed for failed in result.failed]
+    pairs = zip(query.pairs, result.pairs_met, strict=True)
+    *of_bounds, of_all = winners(query, Members.joined(result.misses))
+    factor = max(float(bound.distance(of_all.figures[bound.figure])) for bound in query.bounds)
+    each_is_met = all(met[: len(query.bounds)])
+    return Misses(
+        limits=tuple(
+            _miss(query, bound, count, member)
+            for bound, count, member in zip(query.bounds, met, of_bounds, strict=False)
+        ),
+        exclusive=tuple(
+            (query.conditions[one], query.conditions[other])
+            for (one, other), is_met in pairs
+            if met[one] and met[other] and not is_met
+        ),
+        nearest=of_all if each_is_met and factor > 1 else None,
+        factor=factor,
+    )
+
+
+def _miss(query: Query, bound: Bound, met: int, member: Winner) -> Miss:
+    amount = member.figures[bound.figure]
+    if met:
+        return Miss(bound, met, member, amount)
+    counting = query.counting
+    is_sum = COSTS[bound.figure].combine(counting) is Combine.SUM
+    model = _Model(member.request.spec, member.request.input, counting)
+    fields = _fields(model, bound)
+    return Miss(
+        bound,
+        met,
+        member,
+        amount,
+        _parts(member, bound.figure, counting) if is_sum else (),
+        None if is_sum else _culprit(member, counting),
+        tuple(field.name for field in fields),
+        tuple(_changes(query, bound, model, fields)),
+    )
+
+
+def _parts(member: Winner, name: str, counting: Counting) -> tuple[Part, ...]:
+    """Return the stages of a member, those that add most to a figure first."""
+    amounts: dict[str, int] = {}
+    for segment in member.plan.segments:
+        amount = segment.amount(COSTS[name], counting)
+        amounts[segment.stage] = amounts.get(segment.stage, 0) + amount
+    total = member.figures[name]
+    parts = (Part(stage, amount, amount / total) for stage, amount in amounts.items() if amount)
+    return tuple(sorted(parts, key=lambda part: -part.amount))
+
+
+def _culprit(member: Winner, counting: Counting) -> Layer:
+    """Return the layer that causes the peak."""
+    plan = member.plan
+    return plan.layer_of(plan.memory(rule_named(counting.rule)).culprit)
+
+
+class _Model(NamedTuple):
+    """A model, its input, and how its figures are counted."""
+
+    spec: ModelSpec
+    input: InputSpec
+    counting: Counting
+
+    def keeps(self, bound: Bound) -> bool:
+        """Return whether the model keeps a limit."""
+        return bool(bound.holds(self.amount(bound)))
+
+    def amount(self, bound: Bound) -> int:
+        """Return the figure that is limited."""
+        return plan_of(self.spec, self.input).figure(COSTS[bound.figure], self.counting)
+
+    def value(self, field: str) -> Any:
+        """Return the value of a field of the spec."""
+        return getattr(self.spec, field)
+
+    def having(self, field: str, value: object) -> _Model:
+        """Return the model with another value of a field of its spec. Raises `UserError`."""
+        values = {name: getattr(self.spec, name) for name in type(self.spec).model_fields}
+        return self._replace(spec=type(self.spec).model_validate(values | {field: value}))
+
+
+class _Field(NamedTuple):
+    """A field that is tried: its value as text, and the models with other values.
+
+    The models are in order: the first that keeps the limit has the nearest value.
+    """
+
+    name: str
+    text: Callable[[_Model], str]
+    others: Callable[[_Model, Bound], Iterator[_Model]]
+
+
+def _changes(
+    query: Query, bound: Bound, model: _Model, fields: Sequence[_Field]
+) -> Iterator[Change]:
+    """Yield each single change that is enough to keep a limit."""
+    for field in fields:
+        changed = next((one for one in field.others(model, bound) if one.keeps(bound)), None)
+        if changed is not None:
+            keeps_all = all(map(changed.keeps, query.bounds))
+            before, after = field.text(model), field.text(changed)
+            yield Change(field.name, before, after, changed.amount(bound), keeps_all)
+
+
+def _fields(model: _Model, bound: Bound) -> tuple[_Field, ...]:
+    """Return the fields whose change may bring a model within a limit."""
+    counting = model.counting
+    is_peak = bound.figure == PEAK.name
+    applies = {
+        "classes": isinstance(model.spec, NetworkSpec),
+        "size": True,
+        "width_mult": isinstance(model.spec, NetworkSpec),
+        "dtype": is_peak and counting.dtype != _SMALLEST,
+        "peak_rule": is_peak and counting.rule == LAYERWISE.name,
+    }
+    return tuple(field for field in _FIELDS if applies[field.name])
+
+
+def _fewer_classes(model: _Model, bound: Bound) -> Iterator[_Model]:
+    """Yield the model with the most classes that keep the limit."""
+    counts = range(model.value("classes"))
+    yield from _largest(counts, lambda count: model.having("classes", count), bound)
+
+
+def _smaller_input(model: _Model, bound: Bound) -> Iterator[_Model]:
+    """Yield the model on the largest input of the same proportions that keeps the limit."""
+    height, width = model.input.size
+    larger = max(height, width)
+
+    def on(side: int) -> _Model:
+        size = (max(1, height * side // larger), max(1, width * side // larger))
+        return model._replace(input=InputSpec(size=size, batch=model.input.batch))
+
+    yield from _largest(range(1, larger), on, bound)
+
+
+def _narrower(model: _Model, _bound: Bound) -> Iterator[_Model]:
+    """Yield the model with each smaller width multiplier, in hundredths, widest first."""
+    for hundredths in range(ceil(model.value("width_mult") * 100) - 1, 0, -1):
+        with suppress(UserError):  # the expand ratio may leave no hidden channel
+            yield model.having("width_mult", hundredths / 100)
+
+
+def _in_int8(model: _Model, _bound: Bound) -> Iterator[_Model]:
+    yield model._replace(counting=model.counting._replace(dtype=_SMALLEST))
+
+
+def _in_place(model: _Model, _bound: Bound) -> Iterator[_Model]:
+    yield model._replace(counting=model.counting._replace(rule=INPLACE_DEPTHWISE.name))
+
+
+def _largest(numbers: range, model_of: Callable[[int], _Model], bound: Bound) -> Iterator[_Model]:
+    """Yield the model of the largest of some numbers that keeps the limit, if there is one.
+
+    A model of a smaller number must not have a larger figure.
+    """
+    kept = bisect_left(numbers, 1, key=lambda number: not model_of(number).keeps(bound))
+    if kept:
+        yield model_of(numbers[kept - 1])
+
+
+def _size_text(model: _Model) -> str:
+    height, width = model.input.size
+    return str(height) if height == width else f"{height}x{width}"
+
+
+_FIELDS: Final = (
+    _Field("classes", lambda model: str(model.value("classes")), _fewer_classes),
+    _Field("size", _size_text, _smaller_input),
+    _Field("width_mult", lambda model: str(model.value("width_mult")), _narrower),
+    _Field("dtype", lambda model: model.counting.dtype, _in_int8),
+    _Field("peak_rule", lambda model: model.counting.rule, _in_place),
+)

@@ -67,9 +67,14 @@ def test_a_new_figure_is_everywhere_without_another_change(tmp_path: Path) -> No
     assert run("check", "--no-forward")[0] == 0
     config.write_text("tolerance = {made_up = '1%', params = '1%'}\n[case.a]\nexpand = 1\n")
     code, shown = run("check", "--no-forward")
+    assert code == 0  # every figure is smaller: also those without a tolerance of their own
+    assert re.search(r"\n +made_up +5 +locked 8 +37\.5 % smaller\n", shown)
+    config.write_text("tolerance = {made_up = '1%', params = '1%'}\n[case.a]\nexpand = 7\n")
+    code, shown = run("check", "--no-forward")
     assert code == 1
-    assert re.search(r"\n +made_up +8 -> 5 +locked -37.5%\n", shown)
-    assert re.search(r"\nmade_up +8 +5 +-3 +-37.5%\n", run("compare", "block", "block:expand=1")[1])
+    assert re.search(r"\n +made_up +8 +locked 8 +unchanged\n", shown)
+    compared = run("compare", "block", "block:expand=1")[1]
+    assert re.search(r"\nmade_up +8 +5 +-3 +37\.5 % smaller\n", compared)
     assert run("summary", "--no-forward", "--print", "made_up,params") == (0, "8\n1568\n")
     document = json.loads(run("summary", "--no-forward", "--format", "json")[1])
     assert document["totals"]["made_up"] == 8

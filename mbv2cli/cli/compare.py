@@ -30,7 +30,7 @@ Without torch.
 
   mbv2 compare network network:width_mult=0.75 --by stage
 
-  mbv2 compare mobilenetv2_100 keras_100 --size 160 --format markdown
+  mbv2 compare mobilenetv2_100 keras_100 --format markdown
 
   mbv2 compare --lock main edge
 """

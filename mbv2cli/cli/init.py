@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -24,11 +24,9 @@ _PRE_COMMIT: Final = Path(".pre-commit-config.yaml")
 HELP = """\
 The limits are 10 % above the figures of TARGET. No file is written over. Without torch.
 
-[bold]Examples[/bold]
-
   mbv2 init network:width_mult=0.5 --github
 
-  mbv2 init mobilenetv2_100 --size 160 --dtype int8 --pre-commit
+  mbv2 init mobilenetv2_100 --dtype int8 --pre-commit
 """
 
 
@@ -60,9 +58,18 @@ def init(
         _make_folder(file.parent)
         write_file(text, file)
     if not quiet:
-        for file in files:
-            write_stdout(f"wrote {file.as_posix()}\n")
-        write_stdout("Run mbv2 check to check the limits, then mbv2 lock to record the figures.\n")
+        write_stdout("".join(f"{line}\n" for line in _told(files)))
+
+
+def _told(files: Collection[Path]) -> Iterator[str]:
+    """Yield what was written, and what to do next."""
+    yield from (f"wrote {file.as_posix()}" for file in files)
+    if _WORKFLOW in files:
+        yield (
+            "The workflow runs pip install mbv2. If your package index has no mbv2, write a wheel "
+            "or a git address there."
+        )
+    yield "Run mbv2 check to check the limits, then mbv2 lock to record the figures."
 
 
 def _refuse_existing(files: Iterable[Path]) -> None:

@@ -13,7 +13,7 @@ from typer._click.exceptions import BadOptionUsage, NoSuchOption
 from typer.core import TyperGroup, TyperOption
 
 from mbv2cli.errors import UserError
-from mbv2cli.specs.reader import target_names
+from mbv2cli.specs.reader import is_file, own_name, split_target, target_names
 from mbv2cli.specs.synonyms import nearest_key
 
 _DASHES: Final[Mapping[str, str]] = {"–": "an en dash", "—": "an em dash"}
@@ -65,8 +65,8 @@ def _is_next_value(flags: Mapping[str, TyperOption], word: str) -> bool:
 
 def is_target(word: str) -> bool:
     """Return whether ``word`` names a target, which may have inline settings."""
-    name = word.partition(":")[0]
-    return name in target_names() or name.endswith(".toml")
+    name, _inline = split_target(word)
+    return is_file(name) or own_name(name) is not None
 
 
 def takes_value(flags: Mapping[str, TyperOption], word: str) -> bool:

@@ -47,7 +47,12 @@ def bracketed(shape: Shape) -> str:
 
 def code(name: str) -> str:
     """Return ``name`` as code in a cell of a Markdown table."""
-    return "`" + name.replace("|", r"\|") + "`"
+    return f"`{escaped(name)}`"
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` for a cell of a Markdown table: a bar would start another cell."""
+    return text.replace("|", r"\|")
 
 
 def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:

@@ -322,6 +322,29 @@ def test_no_tolerance_lets_the_measurement_change(tmp_path: Path, key: str, valu
     )
 
 
+def test_a_removed_case_is_one_row_of_markdown_whatever_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mbv2.toml").write_text(f'{LIMITED}[case."a|b"]\n')
+    assert mbv2_here("lock", "-q", cwd=tmp_path).code == 0
+    tokens = MarkdownIt().enable("table").parse(check_in(tmp_path, LIMITED, "markdown").stdout)
+    kinds = [token.type for token in tokens]
+    assert [kinds.count(kind) for kind in ("tr_open", "td_open")] == [3, 2 * 6]
+    assert "the case 'a|b', which mbv2.toml does not have" in " ".join(
+        token.content for token in tokens
+    )
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [("", "run mbv2 lock --config deep/mbv2.toml"), ("deep", "run mbv2 lock")],
+)
+def test_the_command_that_is_told_writes_the_lock(tmp_path: Path, folder: str, words: str) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "mbv2.toml").write_text(LIMITED)
+    line = ("--config", "deep/mbv2.toml") if not folder else ()
+    result = mbv2_here("check", "--no-forward", *line, cwd=tmp_path / folder)
+    assert " ".join(result.stdout.split()).endswith(f"there is no mbv2.lock; {words}")
+
+
 def test_a_lock_is_that_of_its_configuration(tmp_path: Path) -> None:
     (tmp_path / "mbv2.toml").write_text("[case.a]\n")
     (tmp_path / "other.toml").write_text("[case.b]\n")
@@ -345,7 +368,7 @@ def test_a_narrow_terminal_breaks_no_number(tmp_path: Path, width: int) -> None:
     assert mbv2_here("lock", "-q", cwd=tmp_path).code == 0
     path.write_text(CONFIG.replace("expand = 6", "expand = 60"))
     config = read_config(path)
-    report = outcomes_of_config(config, config.cases, planned_result, path)
+    report = outcomes_of_config(config, config.cases, planned_result, Path(path.name))
     lines = ["".join(piece.text for piece in pieces) for pieces in fitted(as_table(report), width)]
     assert max(map(len, lines)) <= width
     shown = "\n".join(lines)

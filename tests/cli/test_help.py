@@ -61,10 +61,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_works_when_pasted(example: str, repository: Path) -> None:
+def test_an_example_works_when_pasted(example: str, repository: Path, tmp_path: Path) -> None:
     program, *words = shlex.split(example.partition(" && ")[0])
     assert program == "mbv2"
-    result = mbv2_here(*words, cwd=repository)
+    result = mbv2_here(*words, cwd=tmp_path if words[0] == "init" else repository)
     assert (result.code, result.stderr) == (0, ""), result
 
 
@@ -121,7 +121,7 @@ def test_commands_are_grouped_by_what_people_do() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("check", ("--max-peak BYTES", "such as 512KiB", "--peak-rule NAME", "default: layerwise")),
+        ("check", ("--max-peak BYTES", "write 512KiB", "--peak-rule NAME", "default: layerwise")),
         ("check", ("--dtype NAME", "[default: float32]", "--expect SHAPE", "--max-params N")),
         ("cliffs", ("--peak-rule NAME", "[default: layerwise]", "--dtype NAME", "float32]")),
         ("presets", ("--max-peak BYTES", "[default: layerwise]", "--dtype NAME", "float32]")),

@@ -130,8 +130,11 @@ def _lock(report: CheckReport) -> str:
 
 
 def _lock_command(report: CheckReport) -> str:
+    """Return the command that writes the lock: ``--config`` where the file is not found alone."""
     file = report.file or _CONFIG
-    return "mbv2 lock" if file.name in _USUAL else f"mbv2 lock --config {file}"
+    is_here_or_above = file.parent == Path() or ".." in file.parts
+    found_alone = file.name in _USUAL and is_here_or_above
+    return "mbv2 lock" if found_alone else f"mbv2 lock --config {file}"
 
 
 def locked_figure_text(change: FigureChange) -> str:

@@ -19,7 +19,7 @@ from mbv2cli.report.check.sentences import (
     warnings,
 )
 from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Column, Line, Page, Table, page
-from mbv2cli.report.text import code, compact
+from mbv2cli.report.text import code, compact, escaped
 from mbv2cli.specs.units import amount_text, growth_text
 
 _INDENT: Final = " " * 6
@@ -129,10 +129,10 @@ def _markdown_lines(report: CheckReport) -> Iterator[str]:
         told = [line.text.strip() for line in _notes(report, outcome)]
         if told:
             mark = "" if outcome.holds else f"**{_FAIL}**"
-            yield f"| {mark} | {name} | {'<br>'.join(told)} | | | |"
+            yield f"| {mark} | {name} | {escaped('<br>'.join(told))} | | | |"
     for removed in report.removed:
         mark = f"**{_FAIL}**" if report.requires_lock else ""
-        yield f"| {mark} | {code(removed)} | {removed_text(report, removed)} | | | |"
+        yield f"| {mark} | {code(removed)} | {escaped(removed_text(report, removed))} | | | |"
 
 
 def _rows(outcome: Outcome) -> Iterator[_Row]:

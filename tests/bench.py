@@ -101,7 +101,9 @@ stages = [
     {t = [3, 4, 6], c = [240, 320, 400], n = [1, 2, 3, 4], s = 1, k = [3, 5, 7]},
 ]
 """
-LIMITS: Final = ("--max-params", "3M", "--max-macs", "300M", "--max-peak", "1MiB")
+LIMITS: Final = (
+    *("--max-params", "3M", "--max-macs", "300M", "--max-peak", "1MiB", "--dtype", "int8"),
+)
 SEARCHES: Final = (10**5, 10**6, 10**7, 10**8)
 
 MBV2: Final = (sys.executable, "-m", "mbv2cli")

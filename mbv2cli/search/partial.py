@@ -98,10 +98,10 @@ def misses_of(query: Query, *several: tuple[Members, ...]) -> tuple[Members, ...
         return no_misses(query)
     *of_bounds, of_all = (Members.joined(some) for some in zip(*several, strict=True))
     nearest = [
-        lowest(members, _bound_key(bound, bound_values(query, members)[number]), 1)
+        _first(members, _bound_key(bound, bound_values(query, members)[number]))
         for number, (bound, members) in enumerate(zip(query.bounds, of_bounds, strict=True))
     ]
-    return (*nearest, lowest(of_all, distances(query, bound_values(query, of_all)), 1))
+    return (*nearest, _first(of_all, distances(query, bound_values(query, of_all))))
 
 
 def bound_values(query: Query, members: Members) -> list[NDArray[Any]]:
@@ -115,6 +115,11 @@ def distances(query: Query, values: Sequence[NDArray[Any]]) -> NDArray[Any]:
     of_bounds = map(Bound.distance, query.bounds, values)
     found: NDArray[Any] = reduce(np.maximum, of_bounds)
     return found
+
+
+def _first(members: Members, key: NDArray[Any]) -> Members:
+    """Return the member with the lowest key; of equal ones, the earlier."""
+    return members.at(np.lexsort((members.positions, key))[:1])
 
 
 def _bound_key(bound: Bound, values: NDArray[Any]) -> NDArray[Any]:

@@ -108,14 +108,14 @@ class _Misses:
 
     def add(self, members: Members, exist: NDArray[np.bool_]) -> None:
         """Look for nearer members in a chunk. Of equally near ones, the earlier is kept."""
-        if not exist.any():
+        places = None if exist.all() else np.flatnonzero(exist)  # None: fast, as nothing is copied
+        if places is not None and not len(places):
             return
         values = bound_values(self._query, members)
-        places = None if exist.all() else np.flatnonzero(exist)  # None: fast, as nothing is copied
         least: list[float] = []
         for number, (bound, value) in enumerate(zip(self._query.bounds, values, strict=True)):
             place = _nearest(bound, value, places)
-            amount, best = value[place], self._amounts[number]
+            amount, best = value[place].item(), self._amounts[number]
             if best is None or (amount > best if bound.is_minimum else amount < best):
                 self._amounts[number] = amount
                 self._members[number] = members.at(np.array([place]))

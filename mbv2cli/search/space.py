@@ -167,7 +167,8 @@ def _axis(model: type[Spec], key: str, fixed: Setting | None, chosen: Setting | 
         return Axis(key, read_choices(chosen, name, field), explicit=True)
     if fixed is not None:
         values = read_choices(fixed, name, field)
-        return Axis(key, values, explicit=not _is_one_value(fixed, name, field))
+        explicit = len(values) > 1 or not _is_one_value(fixed, name, field)
+        return Axis(key, values, explicit=explicit)
     return Axis(key, (None if field.default_factory else field.default,))
 
 

@@ -263,6 +263,26 @@ def test_a_search_finds_what_looking_at_one_by_one_finds(
         assert_found(searched.result, kept, BruteForce(asked))
 
 
+unreachable = st.lists(
+    st.builds(Bound, st.sampled_from(["params", "macs", "peak"]), st.sampled_from([1, 10**9])).map(
+        lambda bound: bound._replace(is_minimum=bound.limit > 1)
+    ),
+    min_size=1,
+    max_size=3,
+).map(tuple)
+
+
+@given(queries, unreachable, splits)
+def test_the_nearest_misses_are_those_of_looking_at_one_by_one(
+    asked: Query, limits: tuple[Bound, ...], split: Split
+) -> None:
+    asked = replace(asked, bounds=limits, keep=Keep.NONE)
+    with split_so(split, cloud=5):
+        assert_found(
+            search(asked, in_this_process(asked), _ignore, _ignore).result, [], BruteForce(asked)
+        )
+
+
 @given(queries, splits, st.data())
 def test_stretches_come_together_in_any_grouping(
     asked: Query, split: Split, data: st.DataObject

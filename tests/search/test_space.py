@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 import numpy as np
 import pytest
 import tomli_w
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError, plan_of
@@ -235,6 +235,7 @@ def test_a_space_file_takes_every_target(tmp_path: Path, base: str) -> None:
 
 
 @given(st.one_of(network_choices, block_choices.map(lambda choices: {"target": "block"} | choices)))
+@example({"target": "block", "size": ["1", "2"]})  # other commands read one size, 1×2
 def test_a_target_that_is_a_file_with_lists_names_each_field_that_varies(
     tmp_path_factory: pytest.TempPathFactory, choices: Choices
 ) -> None:

@@ -20,7 +20,7 @@ from mbv2cli.report.document import Document, FieldChangePart, LayerPairPart, Pa
 from mbv2cli.report.page import BOLD, DIM, GOOD, Block, Column, Line, Page, Table, page
 from mbv2cli.report.text import code, compact
 from mbv2cli.specs import BlockSpec, NetworkSpec
-from mbv2cli.specs.units import amount_text, growth_text
+from mbv2cli.specs.units import amount_texts, growth_text
 
 LAYER: Final = "layer"
 ROWS: Final = (LAYER, By.BLOCK.value, By.STAGE.value)
@@ -208,22 +208,21 @@ def _totals(comparison: Comparison) -> Iterator[_Total]:
     changed = "changed" if found.output_differs else "unchanged"
     yield _Total("output", "output", before, after, "", changed)
     for one in found.figures:
-        before, after = (amount_text(amount, one.unit) for amount in (one.before, one.after))
-        change = growth_text(one.before, one.after)
-        yield _Total(one.what, _narrow(one), before, after, _difference_text(one), change)
+        before, after, difference = amount_texts((one.before, one.after, abs(one.change)), one.unit)
+        sign = "+" if one.change > 0 else "-"
+        yield _Total(
+            one.what,
+            _narrow(one),
+            before,
+            after,
+            f"{sign}{difference}" if one.change else "",
+            growth_text(one.before, one.after),
+        )
 
 
 def _narrow(one: FigureChange) -> str:
     """Return the name of a figure; of a peak only its memory rule and its dtype."""
     return one.what.removeprefix(f"{PEAK.name} (").removesuffix(")")
-
-
-def _difference_text(one: FigureChange) -> str:
-    """Return B - A with its sign, or nothing if A and B are equal."""
-    if not one.change:
-        return ""
-    sign = "+" if one.change > 0 else "-"
-    return f"{sign}{amount_text(abs(one.change), one.unit)}"
 
 
 def as_markdown(report: CompareReport) -> str:

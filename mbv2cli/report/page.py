@@ -136,8 +136,17 @@ def _table_lines(table: Table, width: int | None) -> Iterator[Sequence[Line]]:
 def _that_fit(columns: Sequence[Column], width: int) -> dict[int, Column]:
     """Return the columns that fit in ``width`` together, by their numbers, in their order.
 
-    Columns of a low rank are chosen first.
+    Narrow cells take the place of the others where more columns fit then.
     """
+    chosen = _chosen(columns, width)
+    if len(chosen) == len(columns):
+        return chosen
+    narrow = [one if one.narrow is None else one._replace(cells=one.narrow) for one in columns]
+    return max(chosen, _chosen(narrow, width), key=len)
+
+
+def _chosen(columns: Sequence[Column], width: int) -> dict[int, Column]:
+    """Return the columns that fit; those of a low rank are chosen first."""
     chosen: dict[int, Column] = {}
     left = width + 1
     for number in sorted(range(len(columns)), key=lambda number: columns[number].rank):

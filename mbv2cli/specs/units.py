@@ -115,11 +115,14 @@ def bytes_numbers(amounts: Iterable[int]) -> tuple[list[str], str]:
 
 
 def room_text(limit: int, actual: int) -> str:
-    """Return what an upper limit leaves: ``21.6 % left``, ``12.3 % over``, ``2.8 × the limit``."""
+    """Return what an upper limit leaves: ``21.6 % left`` or ``12.3 % over``.
+
+    ``1.8 × over`` is 1.8 times the limit; the text has this form from 1.5 times the limit on.
+    """
     if actual <= limit:
         return f"{_percent(limit - actual, limit)} left" if limit else ""
-    if actual >= 2 * limit:
-        return f"{actual / limit:,.1f} × the limit" if limit else "over"
+    if 2 * actual >= 3 * limit:
+        return f"{actual / limit:,.1f} × over" if limit else "over"
     return f"{_percent(actual - limit, limit)} over"
 
 

@@ -12,7 +12,7 @@ from mbv2cli.gate.limits import ShapeVerdict, Verdict, pattern_text
 from mbv2cli.gate.outcomes import CheckReport, LockUse, Outcome
 from mbv2cli.report.differences import change_text, changes_text, pair_title
 from mbv2cli.report.text import compact
-from mbv2cli.specs.units import amount_text, distance_text, growth_text, room_text
+from mbv2cli.specs.units import amount_texts, distance_text, growth_text, room_text
 
 _LOCK: Final = Path("mbv2.lock")
 _CONFIG: Final = Path("mbv2.toml")
@@ -25,14 +25,16 @@ def limit_text(verdict: Verdict) -> str:
     """Return the expected shape, or the limit in its unit."""
     if isinstance(verdict, ShapeVerdict):
         return pattern_text(verdict.expected)
-    return f"{'>=' if verdict.is_minimum else '<='} {amount_text(verdict.limit, verdict.unit)}"
+    limit, _actual = amount_texts((verdict.limit, verdict.actual), verdict.unit)
+    return f"{'>=' if verdict.is_minimum else '<='} {limit}"
 
 
 def actual_text(verdict: Verdict) -> str:
     """Return the shape or amount that was found."""
     if isinstance(verdict, ShapeVerdict):
         return compact(verdict.actual) if verdict.actual else "none"
-    return amount_text(verdict.actual, verdict.unit)
+    _limit, actual = amount_texts((verdict.limit, verdict.actual), verdict.unit)
+    return actual
 
 
 def headroom_text(verdict: Verdict) -> str:
@@ -139,7 +141,7 @@ def _lock_command(report: CheckReport) -> str:
 
 def locked_figure_text(change: FigureChange) -> str:
     """Return a locked figure as a sentence: ``locked params: 1,568 -> 1,104, 29.6 % smaller``."""
-    old, new = (amount_text(amount, change.unit) for amount in (change.before, change.after))
+    old, new = amount_texts((change.before, change.after), change.unit)
     if not change.changed:
         return f"locked {change.what}: {new}, unchanged"
     return f"locked {change.what}: {old} -> {new}, {growth_text(change.before, change.after)}"

@@ -20,7 +20,7 @@ from mbv2cli.report.check.sentences import (
 )
 from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Column, Line, Page, Table, page
 from mbv2cli.report.text import code, compact, escaped
-from mbv2cli.specs.units import amount_text, growth_text
+from mbv2cli.specs.units import amount_texts, growth_text
 
 _INDENT: Final = " " * 6
 _HANGING: Final = " " * 8
@@ -158,10 +158,11 @@ def _locked_rows(drift: Drift) -> Iterator[_Row]:
         "" if drift.found.output_differs else "unchanged",
     )
     for change in drift.found.figures:
+        before, after = amount_texts((change.before, change.after), change.unit)
         yield _Row(
             drift.allows(change),
             change.what,
-            amount_text(change.after, change.unit),
-            f"locked {amount_text(change.before, change.unit)}",
+            after,
+            f"locked {before}",
             growth_text(change.before, change.after),
         )

@@ -142,7 +142,7 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
     yield Line()
     macs = f"{report.convention.unit}: {report.macs.total:,} ({_counted(report)})"
     yield Line(macs, BOLD, INDENT)
-    peaks = f"Peak memory ({report.run.dtype}): {_peaks(report)} (see mbv2 memory)"
+    peaks = f"Peak memory ({report.run.dtype}): {_peaks(report)}"
     yield Line(peaks, BOLD, INDENT)
     yield _verdict(report)
 

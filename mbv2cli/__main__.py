@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 from mbv2cli.cli import ExitCode
-from mbv2cli.cli.imports import fast_imports
+from mbv2cli.cli.imports import collect_rarely, fast_imports
 
 
 def main() -> None:
     """Run the command line and exit with its code; 130 after Ctrl-C, during imports too."""
     _reopen_closed_streams()
+    collect_rarely()
     try:
         with fast_imports():
             from mbv2cli.cli.run import run

@@ -119,8 +119,10 @@ def _as_in_a_fresh_process() -> Iterator[None]:
             for value in vars(module).values():
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
+    thresholds = gc.get_threshold()
     try:
         with warnings.catch_warnings():
             yield
     finally:
         gc.unfreeze()
+        gc.set_threshold(*thresholds)

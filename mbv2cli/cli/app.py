@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
     # on some CI services Typer takes every pipe for a terminal; it reads this on import
@@ -19,11 +19,13 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from mbv2cli.cli.completion import remember_words, use_own_bash, words_before
-from mbv2cli.cli.help_page import ROOT_HELP, CommandList, Help, help_page
 from mbv2cli.cli.imports import fast_imports
 from mbv2cli.cli.output import write, write_stdout
 from mbv2cli.errors import UserError
 from mbv2cli.version import __version__
+
+if TYPE_CHECKING:
+    from mbv2cli.cli.help_page import CommandList, Help
 
 GROUPS: Final[Mapping[str, CommandList]] = {
     "Inspect": {
@@ -62,7 +64,13 @@ COMMANDS: Final[CommandList] = {
 class Command(TyperCommand):
     """A command that says in one sentence what is mistyped, and shows its help as a page."""
 
-    about: Help
+    @property
+    def about(self) -> Help:
+        """The text of the help, and the flags that the help shows first."""
+        from mbv2cli.cli.help_page import Help
+
+        module = import_module(f"mbv2cli.cli.{self.name}")
+        return Help(f"{self.help}\n\n{module.HELP}", getattr(module, "FIRST", ()))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         from mbv2cli.cli.mistakes import flags_of, refuse_mistyped, takes_value
@@ -93,6 +101,8 @@ class Command(TyperCommand):
         return _showing_page(super().get_help_option(ctx))
 
     def format_help(self, ctx: Any, _formatter: Any) -> None:
+        from mbv2cli.cli.help_page import help_page
+
         write(help_page(self, ctx, self.about, {}), None)
 
 
@@ -136,6 +146,7 @@ class _Commands(TyperGroup):
         super()._main_shell_completion(*arguments, **named)
 
     def format_help(self, ctx: Any, _formatter: Any) -> None:
+        from mbv2cli.cli.help_page import ROOT_HELP, Help, help_page
         from mbv2cli.guides import topics
 
         guides = {"Guides (mbv2 help TOPIC)": topics()}
@@ -149,7 +160,6 @@ def imported(name: str) -> Command:
     alone = typer.Typer(add_completion=False)
     alone.command(name, cls=Command, help=COMMANDS[name])(getattr(module, name))
     command: Any = get_command(alone)
-    command.about = Help(f"{COMMANDS[name]}\n\n{module.HELP}", getattr(module, "FIRST", ()))
     return command  # type: ignore[no-any-return]  # Typer says less than it returns
 
 

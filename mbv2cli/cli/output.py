@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from mbv2cli.errors import UserError
-from mbv2cli.report.page import Page, fitted
+
+if TYPE_CHECKING:
+    from mbv2cli.report.page import Page
 
 _PLAIN_SIGNS: Final = str.maketrans({"┌": "/", "│": "|", "└": "\\", "×": "x", "…": "...", "–": "-"})
 
@@ -37,6 +39,8 @@ def _shown(page: Page) -> str:
         return page.text
     from rich.console import Console
     from rich.segment import Segment, Segments
+
+    from mbv2cli.report.page import fitted
 
     console = Console(highlight=False)
     segments: list[Segment] = []

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from mbv2cli.errors import UserError, nearest
-from mbv2cli.report.page import Page
 from mbv2cli.specs.words import listed
 
-Renderer: TypeAlias = Callable[[Any], str | Page]
+if TYPE_CHECKING:
+    from mbv2cli.report.page import Page
+
+Renderer: TypeAlias = "Callable[[Any], str | Page]"
 """Makes text, or a page for people, of a report."""
 
 FORMATS: Final[Mapping[str, Mapping[str, str]]] = {

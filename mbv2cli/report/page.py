@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 from unicodedata import category, east_asian_width
 
@@ -55,8 +55,7 @@ class Column(NamedTuple):
         return max(map(_width, (*self.title.split("\n"), *self.cells)))
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Columns of cells, in the order in which they are shown.
 
     ``styles`` has a style for each row; ``notes`` has the lines below a row, by its number.
@@ -64,14 +63,13 @@ class Table:
 
     columns: Sequence[Column]
     styles: Sequence[str] = ()
-    notes: Mapping[int, Sequence[Line]] = field(default_factory=dict)
+    notes: Mapping[int, Sequence[Line]] = MappingProxyType({})
 
 
 Block: TypeAlias = Line | Table
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """Lines and tables, one below the other."""
 
     blocks: tuple[Block, ...]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mbv2cli.graph.ops import Shape
-from mbv2cli.report.page import BOLD, Line
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.reader import Request
+
+if TYPE_CHECKING:
+    from mbv2cli.report.page import Line
 
 INDENT: Final = "    "
 """The start of each line that a sentence is wrapped to."""
@@ -32,6 +34,8 @@ def described(request: Request) -> str:
 
 def heading(request: Request) -> Line:
     """Return the same as the first line of a page."""
+    from mbv2cli.report.page import BOLD, Line
+
     return Line(described(request), BOLD, INDENT)
 
 

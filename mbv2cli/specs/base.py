@@ -32,6 +32,7 @@ class FrozenModel(BaseModel):
         frozen=True,
         extra="forbid",
         populate_by_name=True,
+        defer_build=True,  # a command builds only the models that it uses
         json_schema_serialization_defaults_required=True,
     )
 

@@ -66,8 +66,8 @@ def _told(files: Collection[Path]) -> Iterator[str]:
     yield from (f"wrote {file.as_posix()}" for file in files)
     if _WORKFLOW in files:
         yield (
-            "The workflow runs pip install mbv2. If your package index has no mbv2, write a wheel "
-            "or a git address there."
+            "The workflow installs mbv2 from tools/mbv2: copy the repository there, or write a "
+            "wheel or a git address in the workflow."
         )
     yield "Run mbv2 check to check the limits, then mbv2 lock to record the figures."
 

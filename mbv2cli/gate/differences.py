@@ -40,7 +40,7 @@ class FieldChange(NamedTuple):
 
     @property
     def is_of_measurement(self) -> bool:
-        """Whether the figures before and after answer two questions, of two inputs for example."""
+        """Whether the field says what is measured and how, such as the size of the input."""
         return self.field in _MEASURED_ON
 
 
@@ -109,7 +109,7 @@ class Measured(NamedTuple):
 class Snapshot:
     """A model, how its peak is counted, its output shape and its figures.
 
-    ``counting`` and ``figures`` may be those of an older day: a lock holds them.
+    ``counting`` and ``figures`` may be those that a lock recorded earlier.
     """
 
     plan: Plan

@@ -34,8 +34,8 @@ jobs:
           python-version: "3.12"
       # torch for CPUs: the usual build brings gigabytes for GPUs
       - run: pip install torch --index-url https://download.pytorch.org/whl/cpu
-      # pip finds mbv2 in your package index; name a wheel or a git address if it is elsewhere
-      - run: pip install mbv2
+      # mbv2 is not on PyPI: copy its repository to tools/mbv2, or name a wheel or a git address
+      - run: pip install ./tools/mbv2
       - run: mbv2 check --no-forward
 """
 

@@ -31,7 +31,7 @@ def test_the_story_of_five_commands(tmp_path: Path) -> None:
     config_line, workflow_line, install_line, next_line = made.stdout.splitlines()
     assert config_line == "wrote mbv2.toml"
     assert workflow_line == "wrote .github/workflows/mbv2.yml"
-    assert install_line.startswith("The workflow runs pip install mbv2. If your package index")
+    assert install_line.startswith("The workflow installs mbv2 from tools/mbv2: copy ")
     assert next_line == (
         "Run mbv2 check to check the limits, then mbv2 lock to record the figures."
     )

@@ -3,7 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ZOO := .venv-zoo
 
-.PHONY: demo test lint bench peers zoo clean
+INPUTS ?= 100000
+SEED ?= $(shell date +%s)
+
+.PHONY: demo test fuzz lint bench peers zoo clean
 
 demo: $(VENV)/installed
 	$(BIN)/mbv2 summary --in 3 --out 64 --expand 6
@@ -11,6 +14,10 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/pytest
+
+# other inputs each time; SEED=… runs the inputs of that seed again
+fuzz: $(VENV)/installed
+	FUZZ_INPUTS=$(INPUTS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/fuzz
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

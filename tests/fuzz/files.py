@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from tests.fuzz.run import Kind
+from tests.fuzz.run import Content, Kind
 from tests.fuzz.words import (
     CHANGES,
     MODEL_PANELS,
@@ -56,6 +56,8 @@ _OTHERS: Final = (
     Raw(f"[{'1,' * 20_000}1]"),
     Raw(f"[{'{},' * 5_000}{{}}]"),
     [f"{start}:{start + 4_000}:1" for start in range(100)],
+    list(range(1, 65)),
+    [f"{side}x{side}" for side in range(1, 65)],
 )
 """Other values that programs read badly."""
 
@@ -63,7 +65,7 @@ _LINES: Final = (
     *("[case]", "[[case]]", "[tool]", "tool = 5", "[case.edge]", "= 1", "in =", "# \x7f", "\ufeff"),
     *("in = 3", "size = [32, 48]", "size = '32x48'", "target = 'm.toml'", "target = 'network'"),
     *(".".join("a" * _DEEP) + " = 1", "[" + ".".join("a" * _DEEP) + "]", "'\x1b[31m' = 1"),
-    *("x = '" + "y" * 100_000 + "'", "x = '''\n" + "y\n" * 3_000 + "'''", "x = '''", "\r", "\x00"),
+    *("x = '" + "y" * 100_000 + "'", "x = '''\n" + "y\n" * 16_000 + "'''", "x = '''", "\r", "\x00"),
     *("[tool." + "é.".encode().decode("latin-1") * 3 + "x]", '"\\ud800" = 1', '"\\u0000" = 1'),
     "\n".join(f"[case.c{number}]" for number in range(300)),
 )
@@ -270,10 +272,10 @@ def _altered(draw: st.DrawFn, value: Any) -> Any:
 _WAYS: Final = ("delete", "wrap", "add", "rename", "copy")
 
 
-def mutated_bytes(draw: st.DrawFn, content: bytes) -> bytes | Kind:
+def mutated_bytes(draw: st.DrawFn, content: bytes) -> Content:
     """Return the content of a file, mostly as it is, else with a change of lines or of bytes."""
     at = draw(st.integers(0, len(content)))
-    match pick(draw, (*("",) * 10, "line", "line", "cut", "flip", "insert", "odd")):
+    match pick(draw, (*("",) * 8, "line", "line", "line", "cut", "flip", "insert", "odd")):
         case "line":
             start = content.rfind(b"\n", 0, at) + 1
             added = pick(draw, _LINES).encode("utf-8", "surrogatepass")
@@ -287,6 +289,7 @@ def mutated_bytes(draw: st.DrawFn, content: bytes) -> bytes | Kind:
         case "odd":
             utf16 = content.decode("utf-8", "replace").encode("utf-16")
             bom = b"\xef\xbb\xbf" + content
-            return pick(draw, (b"", b"\0" * 100, bom, utf16, content * 2, *Kind))
+            odd: tuple[Content, ...] = (bom, utf16, content * 2, b"", *Kind)
+            return pick(draw, odd)
         case _:
             return content

@@ -29,7 +29,7 @@ from tests.fuzz.files import (
     report,
     toml_text,
 )
-from tests.fuzz.run import Input, Kind, assert_ends_well, in_one_process
+from tests.fuzz.run import Content, Input, assert_ends_well, in_one_process
 from tests.fuzz.words import (
     CHANGES,
     bounded,
@@ -65,7 +65,7 @@ def command_line(draw: st.DrawFn) -> Input:
 
 
 @functools.cache
-def _right_files() -> Mapping[str, bytes | Kind]:
+def _right_files() -> Mapping[str, Content]:
     return {
         "mbv2.toml": toml_text(CONFIG).encode(),
         "mbv2.lock": toml_text(lock()).encode(),
@@ -192,6 +192,24 @@ _READ_REPORTS: Final = (
 )
 
 
+def condition(draw: st.DrawFn) -> Input:
+    """Return a sweep whose condition has some changes."""
+    text = pick(draw, (*GOOD["CONDITION"], *_CONDITIONS))
+    for _ in range(pick(draw, CHANGES)):
+        text = edited(draw, text)
+    return Input(("sweep", "--in=8:32:8", "--where", passed(text)))
+
+
+_CONDITIONS: Final = (
+    "macs < 60M",
+    "in == 8 or out in (1, 64) and not stride > 1",
+    "(params + flash) / 3 - peak * 2 != 1.5e6 % 7",
+    "1 <= size <= 224 and height == width",
+    "params ** 2 ** 2 > 1e99",
+    "peak // 3 < 9007199254740993",
+)
+
+
 def forward_pass(draw: st.DrawFn) -> Input:
     """Return a command line with a forward pass of a tiny model, and with a change."""
     command = pick(draw, (["summary"], ["check", "--max-params", "2M"]))
@@ -216,13 +234,14 @@ _HEAVY: Final = ("--config", "--device")
 
 
 KINDS: Final[Mapping[str, tuple[Callable[[st.DrawFn], Input], int]]] = {
-    "command lines": (command_line, 29),
+    "command lines": (command_line, 26),
     "targets": (target_text, 10),
     "models": (model_file, 15),
     "spaces": (space, 10),
     "configurations": (configuration_file, 15),
     "locks": (locks, 10),
     "reports": (json_report, 10),
+    "conditions": (condition, 3),
     "forward passes": (forward_pass, 1),
 }
 """What is fuzzed, and its share of the inputs in percent."""

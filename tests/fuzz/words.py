@@ -47,7 +47,7 @@ NASTY: Final = (
 
 CHARACTERS: Final = st.one_of(
     st.sampled_from([word for word in NASTY if len(word) == 1]),
-    st.characters(exclude_characters="\0", exclude_categories=("Cs",)),
+    st.characters(codec="utf-8", exclude_characters="\0"),
 )
 nasty: Final = st.one_of(
     st.sampled_from(NASTY), st.text(CHARACTERS, max_size=5), st.integers().map(str)
@@ -69,7 +69,7 @@ def some(draw: st.DrawFn, items: Sequence[Item], least: int, most: int) -> list[
 _NUMBERS: Final = ("1", "2", "3", "5", "7", "8", "16", "24", "32", "64", "100")
 _AMOUNTS: Final = ("0", "1", "2k", "300k", "2M", "60e6", "1.5G", "1_000_000")
 _PATHS: Final = ("mbv2.toml", "m.toml", "space.toml", "pyproject.toml", "other.toml")
-_GOOD: Final[Mapping[str, Sequence[str]]] = {
+GOOD: Final[Mapping[str, Sequence[str]]] = {
     "N": _NUMBERS,
     "X": ("1", "0.35", "0.5", "0.75", "1.4", "6", "3", "0.1"),
     "HxW": ("1", "32", "96", "160", "224", "32x48", "7x224"),
@@ -134,7 +134,7 @@ def _words(name: str, option: TyperOption, context: Any) -> tuple[str, ...]:
     if name.startswith(("--max-", "--min-", "--sample")) and option.metavar == "N":
         return _AMOUNTS
     offered = [str(item.value) for item in option.shell_complete(context, "")]
-    words = (*offered, *_GOOD.get(str(option.metavar), () if offered else ("1",)))
+    words = (*offered, *GOOD.get(str(option.metavar), () if offered else ("1",)))
     own = [model for model in _SPECS if name[2:].replace("-", "_") in keys(model)]
     return tuple(word for word in words if _is_read(own, name[2:].replace("-", "_"), word))
 
@@ -164,9 +164,11 @@ def value(draw: st.DrawFn, flag: Flag, *, several: bool = False) -> str:
     if flag.name == "--sort":
         return pick(draw, ("", "-")) + word
     if several:
-        ranges = ("8:32:8", "0.35:1.4:0.35", "1:3:1", "32:96:32", "1:40:1")
-        return pick(draw, (word, ",".join([word, *some(draw, flag.words, 0, 3)]), *ranges))
+        return pick(draw, (word, ",".join([word, *some(draw, flag.words, 0, 3)]), *_RANGES))
     return word
+
+
+_RANGES: Final = ("8:32:8", "0.35:1.4:0.35", "1:3:1", "32:96:32", "1:40:1", "1:17:1", "1:4096:1")
 
 
 @functools.cache
@@ -281,7 +283,8 @@ _BOUNDED: Final = {"--jobs": 1, "--verify": 0, "--sample": 20_000}
 _RANGE: Final = re.compile(
     r"(-?\d{1,12}(?:\.\d{1,12})?):(-?\d{1,12}(?:\.\d{1,12})?):(\d[\d.]{0,12})"
 )
-_ENUMERATED: Final = 20_000
+_ENUMERATED: Final = 2**17
+"""Largest space that an input searches without a sample: more than 16 bits can number."""
 
 
 def bounded(words: Sequence[str], files: Mapping[str, object]) -> tuple[str, ...]:

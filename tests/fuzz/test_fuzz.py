@@ -32,6 +32,7 @@ from tests.fuzz.files import (
 from tests.fuzz.run import Content, Input, assert_ends_well, in_one_process
 from tests.fuzz.words import (
     CHANGES,
+    GOOD,
     bounded,
     edited,
     line,

@@ -308,7 +308,8 @@ def in_one_process() -> Iterator[None]:
     command = typer.main.get_command(app.app)
     with (
         patch.dict(os.environ, {**ENVIRONMENT, "GIT_CEILING_DIRECTORIES": tempfile.gettempdir()}),
-        patch.object(command_line, "app", command),
+        patch.object(command_line, "app", command, create=True),
+        patch.object(app, "app", command),
         patch.object(app, "imported", functools.cache(app.imported)),
         patch.object(sys, "warnoptions", []),
         patch.object(sys, "dont_write_bytecode", new=True),

@@ -109,7 +109,10 @@ def _hidden(text: str) -> list[str]:
     ]
 
 
-_OWN_FILES: Final = frozenset({"mbv2.toml", ".github", ".pre-commit-config.yaml"})
+_NOTHING: Final = "nothing"
+"""The name that a link to nothing has as its target. What is written to the link appears there."""
+
+_OWN_FILES: Final = frozenset({"mbv2.toml", ".github", ".pre-commit-config.yaml", _NOTHING})
 
 
 def _assert_writes_what_is_asked(
@@ -120,13 +123,14 @@ def _assert_writes_what_is_asked(
 ) -> None:
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert result.code != 2 or not changed, f"changes {changed} and exits with 2"
+    assert changed <= after.keys(), f"removes {changed - after.keys()}"
     for name in changed - _OWN_FILES:
         asked = "lock" if name.endswith(".lock") else name
-        assert name in after, f"removes {name}"
         assert any(asked in word for word in words), f"writes {name}"
 
 
-_STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
+_STYLE: Final = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;[^\x1b]*\x1b\\")
+"""A style or the address of a link, as rich writes them for a terminal."""
 
 
 def _run_at_terminal(one: Input) -> Result:
@@ -194,7 +198,7 @@ def _make(path: Path, content: Content) -> None:
         case Kind.FOLDER:
             path.mkdir()
         case Kind.LINK_TO_NOTHING:
-            path.symlink_to("nothing")
+            path.symlink_to(_NOTHING)
         case Kind.LINK_TO_ITSELF:
             path.symlink_to(path.name)
 

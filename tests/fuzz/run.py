@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import gc
 import io
 import json
 import os
@@ -150,6 +151,7 @@ def _run(words: tuple[str, ...], *, terminal: bool = False) -> Result:
         warnings.catch_warnings(),
     ):
         code = command_line.run()
+    gc.unfreeze()  # what an import of mbv2 keeps from the collector is here the garbage of inputs
     return Result(int(code), _text(stdout), _text(stderr))
 
 

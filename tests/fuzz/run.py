@@ -174,7 +174,8 @@ def _text(stream: io.TextIOWrapper) -> str:
 @contextlib.contextmanager
 def _own_folder(files: Mapping[str, Content]) -> Iterator[Path]:
     """Fill the folder of this process; leave it empty. To make a folder for each takes longer."""
-    folder = _folder()
+    folder = _home() / "inputs"
+    folder.mkdir(exist_ok=True)
     try:
         for name, content in files.items():
             with contextlib.suppress(OSError, ValueError):  # a name that no file can have
@@ -187,10 +188,11 @@ def _own_folder(files: Mapping[str, Content]) -> Iterator[Path]:
 
 
 @functools.cache
-def _folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="mbv2-fuzz-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+def _home() -> Path:
+    """Make the folder of this process, for inputs and for the fonts that matplotlib finds."""
+    home = Path(tempfile.mkdtemp(prefix="mbv2-fuzz-")).resolve()
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return home
 
 
 def _make(path: Path, content: Content) -> None:
@@ -230,13 +232,13 @@ def _guarded(folder: Path) -> Iterator[list[str]]:
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, limits[1]))
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     signal.setitimer(signal.ITIMER_REAL, WAITING)
-    _watch.folder, _watch.outside = str(folder), outside
+    _watch.folders, _watch.outside = (folder, _home() / "matplotlib"), outside
     try:
         yield outside
     except _TooLongError:
         raise AssertionError("takes too long") from None
     finally:
-        _watch.folder = None
+        _watch.folders = ()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.setitimer(signal.ITIMER_PROF, 0)
         resource.setrlimit(resource.RLIMIT_AS, limits)
@@ -261,17 +263,18 @@ class _Watch:
     """Refuses what an input does outside its folder, and remembers it."""
 
     def __init__(self) -> None:
-        self.folder: str | None = None
+        self.folders: tuple[Path, ...] = ()
         self.outside: list[str] = []
 
     def __call__(self, event: str, values: tuple[Any, ...]) -> None:
-        if self.folder is None or event not in _CHANGES:
+        if not self.folders or event not in _CHANGES:
             return
         for value in _CHANGES[event](values):
             path = os.fsdecode(value)
             if path in (os.devnull, "git"):
                 continue
-            if not f"{os.path.realpath(path)}{os.sep}".startswith(f"{self.folder}{os.sep}"):
+            real = Path(os.path.realpath(path))
+            if not any(real.is_relative_to(folder) for folder in self.folders):
                 self.outside.append(f"{event} {path}")
                 raise PermissionError(13, "Permission denied", path)
 
@@ -312,14 +315,17 @@ def in_one_process() -> Iterator[None]:
     import mbv2cli.cli.sweep_run  # noqa: F401  (an input does not pay for the import of numpy)
 
     command = typer.main.get_command(app.app)
+    environment = {
+        **ENVIRONMENT,
+        "GIT_CEILING_DIRECTORIES": tempfile.gettempdir(),
+        "MPLCONFIGDIR": str(_home() / "matplotlib"),
+    }
     with (
-        patch.dict(os.environ, {**ENVIRONMENT, "GIT_CEILING_DIRECTORIES": tempfile.gettempdir()}),
+        patch.dict(os.environ, environment, clear=True),
         patch.object(command_line, "app", command, create=True),
         patch.object(app, "app", command),
         patch.object(app, "imported", functools.cache(app.imported)),
         patch.object(sys, "warnoptions", []),
         patch.object(sys, "dont_write_bytecode", new=True),
     ):
-        for key in set(os.environ) - set(ENVIRONMENT) - {"GIT_CEILING_DIRECTORIES"}:
-            del os.environ[key]
         yield

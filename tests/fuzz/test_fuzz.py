@@ -255,7 +255,7 @@ def _shards() -> Iterator[tuple[str, int, int]]:
         yield from ((kind, shard, -(-wanted // shards)) for shard in range(shards))
 
 
-@pytest.mark.parametrize(("kind", "shard", "count"), _shards())
+@pytest.mark.parametrize(("kind", "shard", "count"), tuple(_shards()))
 def test_every_input_ends_well(
     kind: str, shard: int, count: int, record_property: Callable[[str, object], None]
 ) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from hypothesis import strategies as st
 
@@ -104,20 +104,34 @@ _STAGE: Final[Mapping[str, tuple[float, ...]]] = {
 }
 
 
-def model(draw: st.DrawFn, *, several: bool = False) -> dict[str, Any]:
-    """Return a right model; with ``several``, lists and ranges, which make a space."""
+def model(draw: st.DrawFn, setting: Setting | None = None) -> dict[str, Any]:
+    """Return a right model. Each of its values is one, or a ``setting``."""
     kind = pick(draw, ("block", "network"))
     tree: dict[str, Any] = {"target": target(draw, kind).replace("m.toml", "network")}
     for flag in some(draw, suiting("sweep", kind, *MODEL_PANELS), 0, 4):
-        tree[key(flag)] = _choices(draw, flag) if several else _typed(value(draw, flag))
+        tree[key(flag)] = (setting or one_value)(draw, flag)
     if kind == "network" and draw(st.booleans()):
         tree["stages"] = [_stage(draw) for _ in range(draw(st.integers(1, 4)))]
     return tree
 
 
-def _choices(draw: st.DrawFn, flag: Flag) -> Any:
+Setting: TypeAlias = Callable[[st.DrawFn, Flag], Any]
+
+
+def one_value(draw: st.DrawFn, flag: Flag) -> Any:
+    """Return a right value of a key."""
+    return _typed(value(draw, flag))
+
+
+def values(draw: st.DrawFn, flag: Flag) -> Any:
+    """Return a right list of values of a key."""
+    return [one_value(draw, flag) for _ in range(draw(st.integers(1, 4)))]
+
+
+def choices(draw: st.DrawFn, flag: Flag) -> Any:
+    """Return a list of values, or the text of a list or of a range."""
     if draw(st.booleans()):
-        return [_typed(value(draw, flag)) for _ in range(draw(st.integers(1, 4)))]
+        return values(draw, flag)
     return _typed(value(draw, flag, several=True))
 
 
@@ -138,10 +152,10 @@ _SETTINGS: Final[tuple[tuple[str, Any], ...]] = (
 
 
 def _case(draw: st.DrawFn) -> dict[str, Any]:
-    case = model(draw, several=pick(draw, (False, False, True)))
+    case = model(draw, pick(draw, (one_value, one_value, values)))
     for flag in some(draw, suiting("check", "block", "Limits", "Run"), 0, 3):
         if flag.name != "--config":
-            case[key(flag)] = _typed(value(draw, flag))
+            case[key(flag)] = one_value(draw, flag)
     if pick(draw, (False, False, True)):
         case["features"] = {"8": "*x*x*x*", "16": "1x96x14x14"}
     return case

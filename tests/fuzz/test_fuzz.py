@@ -20,6 +20,7 @@ from mbv2cli.cli.app import COMMANDS
 from mbv2cli.cli.imports import start_torch
 from tests.fuzz.files import (
     CONFIG,
+    choices,
     configuration,
     json_text,
     lock,
@@ -129,7 +130,7 @@ _READ_MODELS: Final = tuple(
 
 def space(draw: st.DrawFn) -> Input:
     """Return a TOML file of a space, for a sweep."""
-    return _in_file(draw, model(draw, several=True), _READ_SPACES)
+    return _in_file(draw, model(draw, choices), _READ_SPACES)
 
 
 _READ_SPACES: Final = tuple(

@@ -164,7 +164,8 @@ def value(draw: st.DrawFn, flag: Flag, *, several: bool = False) -> str:
     if flag.name == "--sort":
         return pick(draw, ("", "-")) + word
     if several:
-        return pick(draw, (word, ",".join([word, *some(draw, flag.words, 0, 3)]), *_RANGES))
+        words = ",".join([word, *some(draw, flag.words, 0, 3)])
+        return pick(draw, [word, words, *(_RANGES if word[0].isdigit() else ())])
     return word
 
 

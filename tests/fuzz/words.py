@@ -165,7 +165,7 @@ def value(draw: st.DrawFn, flag: Flag, *, several: bool = False) -> str:
         return pick(draw, ("", "-")) + word
     if several:
         words = ",".join([word, *some(draw, flag.words, 0, 3)])
-        return pick(draw, [word, words, *(_RANGES if word[0].isdigit() else ())])
+        return pick(draw, (word, words, *_RANGES) if word[0].isdigit() else (word, words))
     return word
 
 

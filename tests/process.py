@@ -80,7 +80,7 @@ def _run_here(
         contextlib.chdir(cwd or Path.cwd()),
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
-        _as_in_a_fresh_process(),
+        as_in_a_fresh_process(),
     ):
         from mbv2cli.__main__ import main
 
@@ -112,7 +112,7 @@ def _text(stream: io.TextIOWrapper) -> str:
 
 
 @contextlib.contextmanager
-def _as_in_a_fresh_process() -> Iterator[None]:
+def as_in_a_fresh_process() -> Iterator[None]:
     """Forget what mbv2 remembers of earlier runs; undo what it does to the interpreter."""
     for name, module in list(sys.modules.items()):
         if name.startswith("mbv2cli."):

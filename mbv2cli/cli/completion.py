@@ -12,12 +12,16 @@ from typer._click.shell_completion import CompletionItem, add_completion_class, 
 from typer._completion_classes import BashComplete
 
 from mbv2cli.errors import UserError
+from mbv2cli.shown import is_visible
 
 Offer: TypeAlias = Callable[[typer.Context, str], list[str]]
 """Returns the words that start with what is typed so far."""
 
 _BREAKS: Final = frozenset({":", "=", ":="})
 """Signs that bash takes for words of their own."""
+
+_OF_SHELLS: Final = frozenset(" \u00a0\u3000\\$`'\"!#&();*<>?^{|}~")
+"""Signs that separate or quote words for a shell, or that a shell replaces or runs."""
 
 
 def completion(names: Callable[[], Iterable[str]]) -> Offer:
@@ -28,16 +32,22 @@ def completion(names: Callable[[], Iterable[str]]) -> Offer:
 def context_completion(names: Callable[[typer.Context], Iterable[str]]) -> Offer:
     """Return the offer of the names that fit the words typed before.
 
-    A file that has a mistake has no names: the command itself says what the mistake is.
+    A file that has a mistake has no names: the command itself says what the mistake is. A name
+    that a shell would split, or run, is not offered.
     """
 
     def offer(ctx: typer.Context, incomplete: str) -> list[str]:
         try:
-            return [name for name in names(ctx) if name.startswith(incomplete)]
+            return [name for name in names(ctx) if name.startswith(incomplete) and _is_word(name)]
         except UserError:
             return []
 
     return offer
+
+
+def _is_word(name: str) -> bool:
+    """Return whether every shell takes ``name`` for one word as it is."""
+    return is_visible(name) and _OF_SHELLS.isdisjoint(name)
 
 
 def list_completion(names: Callable[[typer.Context], Iterable[str]]) -> Offer:

@@ -10,6 +10,7 @@ from mbv2cli.cli.progress import counted_progress
 from mbv2cli.gate.cases import planned_result
 from mbv2cli.gate.config import find_config, read_config
 from mbv2cli.gate.lock import lock_text
+from mbv2cli.shown import shown
 
 HELP = """\
 From then on, mbv2 check fails if a figure differs from the lock by more than the tolerance in \
@@ -25,4 +26,5 @@ def lock(*, config_file: ConfigFile = None, quiet: Quiet = False) -> None:
     write_file(lock_text(results), config.lock)
     if not quiet:
         count = len(results)
-        write_stdout(f"wrote {config.lock.name}: {count:,} case{'s' if count != 1 else ''}\n")
+        name = shown(config.lock.name)
+        write_stdout(f"wrote {name}: {count:,} case{'s' if count != 1 else ''}\n")

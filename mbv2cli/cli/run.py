@@ -12,6 +12,7 @@ import typer
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.app import app
 from mbv2cli.errors import DisagreementError, MistakesError, UserError
+from mbv2cli.shown import shown
 
 
 def run() -> int:
@@ -30,7 +31,7 @@ def run() -> int:
     except Exception as error:  # noqa: BLE001  (no traceback ever reaches a user)
         code, *sentences = _explained(error)
         for sentence in sentences:
-            print(f"mbv2: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
+            print(f"mbv2: {shown(sentence)}", file=sys.stderr)  # noqa: T201
         return code
 
 

@@ -22,6 +22,7 @@ from mbv2cli.search.processes import in_processes
 from mbv2cli.search.query import CLOUD, MAX_LISTED, Keep, Query
 from mbv2cli.search.run import SearchResult, in_this_process, search
 from mbv2cli.search.winners import Winner, verify, winners
+from mbv2cli.shown import shown
 
 Runner: TypeAlias = Callable[[Query], Generator[PartialResult]]
 
@@ -70,7 +71,7 @@ def run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
     except _InterruptedError as interrupted:
         for path in (files.members, files.picture):
             if path:
-                print(f"mbv2: interrupted, {path} is not written", file=sys.stderr)  # noqa: T201
+                print(f"mbv2: interrupted, {shown(str(path))} is not written", file=sys.stderr)  # noqa: T201
         return interrupted.report
 
 

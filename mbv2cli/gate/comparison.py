@@ -156,7 +156,8 @@ def lock_at(path: Path, revision: str) -> Mapping[str, LockedCase]:
     except FileNotFoundError:
         raise UserError("comparing revisions of a lock needs git; install git") from None
     except subprocess.CalledProcessError as error:
-        reason = error.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
+        message = " ".join(error.stderr.decode("utf-8", "replace").split())
+        reason = message.removeprefix("fatal: ")
         raise UserError(f"git has no {path.name} at '{revision}': {reason}") from None
     return parse_lock(shown.stdout.decode("utf-8", "replace"), f"{path.name} at {revision}")
 

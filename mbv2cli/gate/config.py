@@ -16,6 +16,7 @@ from mbv2cli.errors import MistakesError, UserError, nearest
 from mbv2cli.gate.cases import Case
 from mbv2cli.gate.drift import Allowance, read_tolerance
 from mbv2cli.gate.limits import Expectations
+from mbv2cli.shown import is_visible
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.fields import ambiguous_size
@@ -194,7 +195,7 @@ def _cases(path: Path, name: str, table: object, line: int | None) -> Iterator[C
 
 def _refuse_unusable(path: Path, name: str, choices: Mapping[str, list[Any]]) -> None:
     mistakes: list[str] = []
-    if not name.strip() or not name.isprintable():
+    if not name.strip() or not is_visible(name):
         mistakes.append(f"{path}: a case is named {name!r}; give it a name that can be printed")
     for key, values in choices.items():
         place = f"{path}: case.{name}.{key}"

@@ -26,6 +26,7 @@ from mbv2cli.gate.differences import Measured
 from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan, plan_of
+from mbv2cli.shown import toml_escaped
 from mbv2cli.specs import BlockSpec, InputSpec
 from mbv2cli.specs.base import FrozenModel
 from mbv2cli.specs.reader import KINDS, parse_toml, read_text
@@ -197,7 +198,7 @@ def lock_text(results: Iterable[CaseResult]) -> str:
 
     cases = {result.case.name: LockedCase.of(result).model_dump(mode="json") for result in results}
     content = {"version": VERSION, "case": {name: cases[name] for name in sorted(cases)}}
-    return _HEADER + tomli_w.dumps(content)
+    return _HEADER + toml_escaped(tomli_w.dumps(content))
 
 
 def read_lock(path: Path) -> Mapping[str, LockedCase]:

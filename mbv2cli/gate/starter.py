@@ -10,12 +10,15 @@ from pathlib import PurePath
 from typing import Final
 
 from mbv2cli.costs.figures import FLASH, MACS, PARAMS, PEAK, Figure
+from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case
+from mbv2cli.gate.config import FILE
 from mbv2cli.gate.limits import Expectations, limit_key, pattern_text
 from mbv2cli.inspection import plan_of
+from mbv2cli.shown import escaped, toml_escaped
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.base import keys
-from mbv2cli.specs.reader import Setting, read_request, read_spec
+from mbv2cli.specs.reader import Setting, is_file, read_request, read_spec, split_target
 from mbv2cli.specs.units import amount_text, rounded_up
 
 WORKFLOW: Final = """\
@@ -97,8 +100,8 @@ def _now(case: Case, figure: Figure, amount: int) -> str:
 
 
 def _case_name(target: str) -> str:
-    name = target.partition(":")[0]
-    return PurePath(name).stem if name.endswith(".toml") else name
+    name = split_target(target)[0]
+    return escaped(PurePath(name).stem if is_file(name) else name)
 
 
 def _key(name: str) -> str:
@@ -106,5 +109,14 @@ def _key(name: str) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a TOML string. JSON escapes are TOML's too."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return a TOML string. JSON escapes are TOML's too.
+
+    Raises `UserError` for the bytes of a file name that are not UTF-8: TOML has no escape of them.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"'{value}' is not UTF-8 text, which {FILE} cannot hold; rename the file"
+        ) from None
+    return toml_escaped(json.dumps(value, ensure_ascii=False))

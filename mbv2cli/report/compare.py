@@ -18,7 +18,7 @@ from mbv2cli.graph.rows import Layer
 from mbv2cli.report.differences import change_text, told_changes, value_text
 from mbv2cli.report.document import Document, FieldChangePart, LayerPairPart, Part
 from mbv2cli.report.page import BOLD, DIM, GOOD, Block, Column, Line, Page, Table, page
-from mbv2cli.report.text import code, compact
+from mbv2cli.report.text import code, compact, prose
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.units import amount_texts, growth_text
 
@@ -232,7 +232,7 @@ def as_markdown(report: CompareReport) -> str:
 
 def _markdown_lines(report: CompareReport) -> Iterator[str]:
     comparison = report.comparison
-    yield f"**{_closing(comparison)}**"
+    yield f"**{prose(_closing(comparison))}**"
     yield ""
     if comparison.found.fields:
         yield from ("| field | A | B |", "| --- | --- | --- |")
@@ -244,7 +244,7 @@ def _markdown_lines(report: CompareReport) -> Iterator[str]:
     yield f"| | {' | '.join(names)} | B - A | change |"
     yield "| --- | ---: | ---: | ---: | ---: |"
     for total in _totals(comparison):
-        cells = (total.what, total.before, total.after, total.difference, total.change)
+        cells = (prose(total.what), total.before, total.after, total.difference, total.change)
         yield f"| {' | '.join(cells)} |"
     rows = _rows(report)
     if not rows:
@@ -256,7 +256,7 @@ def _markdown_lines(report: CompareReport) -> Iterator[str]:
     yield f"| {' | '.join(titles)} |"
     yield f"|{' --- |' * len(titles)}"
     for row in rows:
-        yield f"| {' | '.join((row.mark.strip(), f'`{row.place}`', *row.cells))} |"
+        yield f"| {' | '.join((row.mark.strip(), code(row.place), *map(prose, row.cells)))} |"
     yield ""
     yield "</details>"
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticSerializationError
 
 from mbv2cli.graph.ops import Shape
+from mbv2cli.shown import json_escaped
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Request
 from mbv2cli.version import SCHEMA_VERSION, __version__
@@ -37,7 +40,11 @@ class Document(Part):
     @property
     def text(self) -> str:
         """The document, indented."""
-        return self.model_dump_json(indent=2, by_alias=True) + "\n"
+        try:
+            text = self.model_dump_json(indent=2, by_alias=True)
+        except PydanticSerializationError:  # the name of a file is not UTF-8
+            text = json.dumps(self.model_dump(mode="json", by_alias=True), indent=2)
+        return json_escaped(text) + "\n"
 
 
 class RequestDocument(Document):

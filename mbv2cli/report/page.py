@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 from unicodedata import category, east_asian_width
 
+from mbv2cli.shown import shown
+
 BOLD: Final = "bold"
 DIM: Final = "dim"
 GOOD: Final = "green"
@@ -101,7 +103,7 @@ def fitted(page: Page, width: int | None = None) -> Iterator[Sequence[Line]]:
 def _wrapped(line: Line, width: int | None) -> Iterator[Sequence[Line]]:
     width = width or _SENTENCE_WIDTH
     words = line.text.lstrip(" ")
-    text, *more = _BREAK.split(words)
+    text, *more = _BREAK.split(shown(words))
     text = " " * (len(line.text) - len(words)) + text
     for word in more:
         if _width(text) + 1 + _width(word) <= width:
@@ -113,9 +115,10 @@ def _wrapped(line: Line, width: int | None) -> Iterator[Sequence[Line]]:
 
 
 def _table_lines(table: Table, width: int | None) -> Iterator[Sequence[Line]]:
-    shown = dict(enumerate(table.columns)) if width is None else _that_fit(table.columns, width)
-    height = max(column.title.count("\n") for column in shown.values()) + 1
-    rows = zip(*(_pieces(column, height) for column in shown.values()), strict=True)
+    columns = list(map(_as_text, table.columns))
+    fitting = dict(enumerate(columns)) if width is None else _that_fit(columns, width)
+    height = max(column.title.count("\n") for column in fitting.values()) + 1
+    rows = zip(*(_pieces(column, height) for column in fitting.values()), strict=True)
     styles = chain([""] * height, table.styles or [""] * len(table.columns[0].cells))
     for number, (row, style) in enumerate(zip(rows, styles, strict=True), start=-height):
         yield _joined(row, style)
@@ -123,12 +126,17 @@ def _table_lines(table: Table, width: int | None) -> Iterator[Sequence[Line]]:
             yield from _wrapped(note, width)
     hidden = [
         column.title.replace("\n", " ")
-        for number, column in enumerate(table.columns)
-        if number not in shown
+        for number, column in enumerate(columns)
+        if number not in fitting
     ]
     if hidden:
         text = f"Not shown in {width} columns: {', '.join(hidden)}."
         yield from _wrapped(Line(text, DIM), width)
+
+
+def _as_text(column: Column) -> Column:
+    narrow = None if column.narrow is None else list(map(shown, column.narrow))
+    return column._replace(cells=list(map(shown, column.cells)), narrow=narrow)
 
 
 def _that_fit(columns: Sequence[Column], width: int) -> dict[int, Column]:

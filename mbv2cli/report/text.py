@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from mbv2cli.graph.ops import Shape
+from mbv2cli.shown import shown
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.network import PAPER_STAGES
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
 
 INDENT: Final = "    "
 """The start of each line that a sentence is wrapped to."""
+
+_BACKTICKS: Final = re.compile("`+")
+_MARKUP: Final = re.compile(r"[\\`*\[\]<&|~$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.|@(?=\w)")
+"""What Markdown, or GitHub, does not read as text. A backslash before it makes it text.
+
+An underline inside a word, such as ``width_mult``, is text.
+"""
 
 _LEFT_OUT_IF_DEFAULT: Final = {"dilation", "depth_mult", "stem_scaling", "head_scaling"}
 
@@ -49,14 +58,20 @@ def bracketed(shape: Shape) -> str:
     return str(list(shape))
 
 
-def code(name: str) -> str:
-    """Return ``name`` as code in a cell of a Markdown table."""
-    return f"`{escaped(name)}`"
+def code(text: str) -> str:
+    """Return ``text`` as code in a cell of a Markdown table: a bar would start another cell."""
+    text = shown(text).replace("|", r"\|")
+    if not text.strip():
+        return text
+    if "`" not in text:
+        return f"`{text}`" if text == text.strip() else f"` {text} `"
+    fence = "`" * (1 + max(map(len, _BACKTICKS.findall(text))))
+    return f"{fence} {text} {fence}"
 
 
-def escaped(text: str) -> str:
-    """Return ``text`` for a cell of a Markdown table: a bar would start another cell."""
-    return text.replace("|", r"\|")
+def prose(text: str) -> str:
+    """Return ``text`` for a cell or a paragraph of Markdown, with no mark-up of its own."""
+    return _MARKUP.sub(lambda sign: f"\\{sign[0]}", shown(text))
 
 
 def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:

@@ -113,7 +113,7 @@ def _user_errors(address: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error).rstrip(".") or type(error).__name__
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _refuse_other_version(version: str) -> None:

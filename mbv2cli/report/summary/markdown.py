@@ -9,7 +9,7 @@ from mbv2cli.costs.layers import By
 from mbv2cli.report.summary.document import GroupRow, LayerRow, rows_of
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.summary.view import cell, is_number
-from mbv2cli.report.text import bracketed, described
+from mbv2cli.report.text import bracketed, code, described, prose
 from mbv2cli.specs.units import bytes_texts
 
 _NOUNS: Final[Mapping[By | None, str]] = {
@@ -28,7 +28,7 @@ def as_markdown(report: SummaryReport) -> str:
 
 
 def _lines(report: SummaryReport) -> Iterator[str]:
-    yield f"**`{described(report.request)}`**"
+    yield f"**{code(described(report.request))}**"
     yield ""
     yield from _figures(report)
     yield ""
@@ -53,8 +53,8 @@ def _line(cells: Iterable[str]) -> str:
 def _cell(row: LayerRow | GroupRow, column: str) -> str:
     text = cell(row, column)
     if column == "name" and isinstance(row, LayerRow) and row.functional:
-        return f"*{text.replace('_', chr(92) + '_')}*"
-    return f"`{text}`" if text and column in _CODE else text
+        return f"*{prose(text)}*"
+    return code(text) if column in _CODE else prose(text)
 
 
 def _figures(report: SummaryReport) -> Iterator[str]:

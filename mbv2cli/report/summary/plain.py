@@ -9,6 +9,7 @@ from io import StringIO
 from mbv2cli.report.summary.document import rows_of
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.text import bracketed, compact
+from mbv2cli.shown import escaped
 
 
 def as_csv(report: SummaryReport) -> str:
@@ -28,6 +29,8 @@ def as_csv(report: SummaryReport) -> str:
 def _cell(value: object) -> object:
     if isinstance(value, tuple):
         return compact(value)
+    if isinstance(value, str):
+        return escaped(value)
     return str(value).lower() if isinstance(value, bool) else value
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
-from unicodedata import category, east_asian_width
 
 from mbv2cli.shown import shown
 
@@ -26,6 +25,9 @@ _SENTENCE_WIDTH: Final = 80
 
 _BREAK: Final = re.compile(r" (?=\S)(?![\d, ]*\])(?!(?:[kMGT]|[KMGT]iB|[MG]B|%)(?!\w))")
 """Where a line may be broken: not inside a shape, and not between a number and its unit."""
+
+_NARROW: Final = re.compile("[ -\u02ff–…─-╿]*")
+"""Texts of one column a sign: Latin letters, and the signs of our own tables."""
 
 
 class Line(NamedTuple):
@@ -188,11 +190,8 @@ def _joined(row: Sequence[Line], style: str) -> list[Line]:
 
 def _width(text: str) -> int:
     """Return the columns that a text takes on a terminal."""
-    return len(text) if text.isascii() else sum(map(_sign_width, text))
+    if text.isascii() or _NARROW.fullmatch(text):
+        return len(text)
+    from rich.cells import cell_len
 
-
-def _sign_width(sign: str) -> int:
-    """Return 2 for a wide sign and 0 for a sign that is drawn over the one before it."""
-    if category(sign) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if east_asian_width(sign) in "WF" else 1
+    return cell_len(text)

@@ -61,7 +61,7 @@ def bracketed(shape: Shape) -> str:
 def code(text: str) -> str:
     """Return ``text`` as code in a cell of a Markdown table: a bar would start another cell."""
     text = shown(text).replace("|", r"\|")
-    if not text.strip():
+    if not text:
         return text
     if "`" not in text:
         return f"`{text}`" if text == text.strip() else f"` {text} `"

@@ -63,10 +63,10 @@ def code(text: str) -> str:
     text = shown(text).replace("|", r"\|")
     if not text:
         return text
-    if "`" not in text:
-        return f"`{text}`" if text == text.strip() else f"` {text} `"
-    fence = "`" * (1 + max(map(len, _BACKTICKS.findall(text))))
-    return f"{fence} {text} {fence}"
+    fence = "`" * (1 + max(map(len, _BACKTICKS.findall(text)), default=0))
+    # Markdown removes a space at both ends, unless nothing else is there
+    needs_space = text.strip() and (text[0] in "` " or text[-1] in "` ")
+    return f"{fence} {text} {fence}" if needs_space else f"{fence}{text}{fence}"
 
 
 def prose(text: str) -> str:

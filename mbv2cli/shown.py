@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Final
-from unicodedata import category
 
 _FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters and marks that nobody can see."""
@@ -23,8 +22,9 @@ _LONGEST_LINE: Final = 4_000
 _KEPT: Final = 40
 """The signs at the start and at the end of a long word that are shown."""
 
-_LONG_WORD: Final = re.compile(rf"[^\s,/:;=]{{{_LONGEST_WORD + 1},}}")
-_COMMAND: Final = re.compile(r"(?<!\S)::|##(?=\w*\[)")
+# compiled when they are used first: few texts need them
+_LONG_WORD: Final = rf"[^\s,/:;=]{{{_LONGEST_WORD + 1},}}"
+_COMMAND: Final = r"(?<!\S)::|##(?=\w*\[)"
 """What starts a command of a CI service: GitHub reads ``::`` and ``##[``, Azure ``##vso[``."""
 
 
@@ -44,6 +44,8 @@ def _is_visible(number: int) -> bool:
     sign = chr(number)
     if sign.isprintable():
         return sign not in _FILLERS
+    from unicodedata import category
+
     return category(sign) == "Zs" or (number in _NEW_EMOJI and category(sign) == "Cn")
 
 
@@ -77,7 +79,7 @@ def shown(text: str) -> str:
     The text says how many characters are left out.
     """
     if len(text) > _LONGEST_WORD:
-        text = _shorter(_LONG_WORD.sub(lambda word: _without_middle(word[0]), text))
+        text = _shorter(re.sub(_LONG_WORD, lambda word: _without_middle(word[0]), text))
     return escaped(text)
 
 
@@ -86,7 +88,7 @@ def escaped(text: str) -> str:
     if not is_visible(text):
         text = text.translate(_SHOWN)
     if "::" in text or "##" in text:
-        text = _COMMAND.sub(lambda start: f"\\x{ord(start[0][0]):02x}{start[0][1:]}", text)
+        text = re.sub(_COMMAND, lambda start: f"\\x{ord(start[0][0]):02x}{start[0][1:]}", text)
     return text
 
 

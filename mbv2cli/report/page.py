@@ -26,7 +26,7 @@ _SENTENCE_WIDTH: Final = 80
 _BREAK: Final = re.compile(r" (?=\S)(?![\d, ]*\])(?!(?:[kMGT]|[KMGT]iB|[MG]B|%)(?!\w))")
 """Where a line may be broken: not inside a shape, and not between a number and its unit."""
 
-_NARROW: Final = re.compile("[ -\u02ff–…─-╿]*")
+_NARROW: Final = "[ -\u02ff–…─-╿]*"
 """Texts of one column a sign: Latin letters, and the signs of our own tables."""
 
 
@@ -190,7 +190,7 @@ def _joined(row: Sequence[Line], style: str) -> list[Line]:
 
 def _width(text: str) -> int:
     """Return the columns that a text takes on a terminal."""
-    if text.isascii() or _NARROW.fullmatch(text):
+    if text.isascii() or re.fullmatch(_NARROW, text):
         return len(text)
     from rich.cells import cell_len
 

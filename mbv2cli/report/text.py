@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 INDENT: Final = "    "
 """The start of each line that a sentence is wrapped to."""
 
-_BACKTICKS: Final = re.compile("`+")
-_MARKUP: Final = re.compile(r"[\\`*\[\]<&|~$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.|@(?=\w)")
+_MARKUP: Final = r"[\\`*\[\]<&|~$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.|@(?=\w)"
 """What Markdown, or GitHub, does not read as text. A backslash before it makes it text.
 
 An underline inside a word, such as ``width_mult``, is text.
@@ -63,7 +62,7 @@ def code(text: str) -> str:
     text = shown(text).replace("|", r"\|")
     if not text:
         return text
-    fence = "`" * (1 + max(map(len, _BACKTICKS.findall(text)), default=0))
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     # Markdown removes a space at both ends, unless nothing else is there
     needs_space = text.strip() and (text[0] in "` " or text[-1] in "` ")
     return f"{fence} {text} {fence}" if needs_space else f"{fence}{text}{fence}"
@@ -71,7 +70,7 @@ def code(text: str) -> str:
 
 def prose(text: str) -> str:
     """Return ``text`` for a cell or a paragraph of Markdown, with no mark-up of its own."""
-    return _MARKUP.sub(lambda sign: f"\\{sign[0]}", shown(text))
+    return re.sub(_MARKUP, lambda sign: f"\\{sign[0]}", shown(text))
 
 
 def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:

@@ -17,11 +17,11 @@ from mbv2cli.shown import escaped
 from tests.process import mbv2_at_terminal, mbv2_here
 from tests.test_shown import commands, unseen
 
-HOSTILE = "a\x1b[31m\u202eb\n::error::c,|`<b>*&[x](y) ##[error]$z$\udcff\x85"
+HOSTILE = "a\x1b[31m\u202eb\n::error::c,|`<b>*&[x](y) ##[error]$\\frac$\udcff\x85"
 FORMULA = "=cmd|' !A0"
 LANGUAGES = "网络 é Ελληνικά 👍🏽"
 COMMAND = "::error::x"
-NAMES = (HOSTILE, FORMULA, LANGUAGES, COMMAND, "a" * 200, "\ta\t")
+NAMES = (HOSTILE, FORMULA, LANGUAGES, COMMAND, "a" * 200, "\ta\t", "\x7f\u202e\x1b[m")
 
 NETWORK = 'target = "network"\nwidth_mult = 0.5\n'
 CASES = '[case.edge]\nmax_params = "1k"\n[case."网络 x"]\nmax_params = "1G"\n'
@@ -202,7 +202,7 @@ def test_a_picture_has_the_base_as_text(folder: Path) -> None:
     text = (folder / "out.svg").read_text("utf-8")
     ET.fromstring(text)  # noqa: S314  (our own picture)
     assert unseen(text) == {"\n"}
-    assert r"$z$\udcff\x85.toml fit" in text
+    assert r"$\frac$\udcff\x85.toml fit" in text
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != HOSTILE])

@@ -36,9 +36,11 @@ def _cell(value: object) -> object:
 
 def as_torchsummary(report: SummaryReport) -> str:
     """Return what torchsummary printed, or would print if nothing ran."""
-    if report.forward is not None:
-        return report.forward.table.text
-    return "".join(f"{line}\n" for line in _torchsummary_lines(report))
+    if report.forward is None:
+        lines = _torchsummary_lines(report)
+    else:
+        lines = iter(report.forward.table.text.removesuffix("\n").split("\n"))
+    return "".join(f"{escaped(line)}\n" for line in lines)
 
 
 def _torchsummary_lines(report: SummaryReport) -> Iterator[str]:

@@ -16,10 +16,23 @@ Target: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="[TARGET]",
-        help="block, network, a preset or a TOML file; TARGET:key=value,… overrides fields.",
+        help="block, network, a preset, a TOML file, or a module of your own, such as "
+        "my_model.py:Net; TARGET:key=value,… sets fields or arguments.",
         autocompletion=offer_targets,
     ),
 ]
+Inputs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="SHAPE[:DTYPE]",
+        help="Input of a module of your own, such as 1x3x64x64 or 1x128:int64; repeat it for "
+        "several inputs.",
+        show_default=False,
+        rich_help_panel="Run",
+    ),
+]
+
 Output: TypeAlias = Annotated[
     Path | None,
     typer.Option(

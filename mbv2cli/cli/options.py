@@ -16,8 +16,8 @@ Target: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="[TARGET]",
-        help="block, network, a preset, a TOML file, or a module of your own, such as "
-        "my_model.py:Net; TARGET:key=value,… sets fields or arguments.",
+        help="block, network, a preset, a TOML file or your module, such as my_model.py:Net. "
+        "TARGET:key=value,… sets fields.",
         autocompletion=offer_targets,
     ),
 ]
@@ -25,9 +25,8 @@ Inputs: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--input",
-        metavar="SHAPE[:DTYPE]",
-        help="Input of a module of your own, such as 1x3x64x64 or 1x128:int64; repeat it for "
-        "several inputs.",
+        metavar="SHAPE",
+        help="An input of your module, such as 1x3x64x64 or 1x9:int64.",
         show_default=False,
         rich_help_panel="Run",
     ),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import prod
 from typing import Final, NamedTuple, TypeAlias
 
 from mbv2cli.graph.graph import Graph
@@ -109,24 +110,26 @@ class _Reader:
         return free and not (op.kind is Kind.RESHAPE and _picks(op))
 
     def _signature(self, op: Op) -> tuple[StepKind, Signature]:
+        """Return the kind of the step and all that is compared of it."""
+        found: tuple[StepKind, Signature] = StepKind.OTHER, (op.function, *op.output_shape[1:2])
         match op.attributes:
             case Conv() as conv if _is_classifier(op, conv):
-                return StepKind.LINEAR, (op.output_shape[1], conv.bias)
+                found = StepKind.LINEAR, (op.output_shape[1], conv.bias)
             case Conv() as conv:
-                return StepKind.CONV, self._conv(op, conv)
+                found = StepKind.CONV, self._conv(op, conv)
             case Norm() as norm:
                 if norm.eps != Norm().eps:
                     self.remarks.append(f"BatchNorm with eps {norm.eps:g}, not {Norm().eps:g}")
-                return StepKind.NORM, (op.function, norm.affine, norm.batch_statistics)
+                found = StepKind.NORM, (op.function, norm.affine, norm.batch_statistics)
             case Act() as act:
-                return StepKind.ACT, (op.function, act.parameter)
+                found = StepKind.ACT, (op.function, act.parameter)
             case Linear() as linear:
-                return StepKind.LINEAR, (op.output_shape[-1], linear.bias)
-        if _is_global_average(op):
-            return StepKind.POOL, ("average",)
-        if op.kind is Kind.ADD and len(op.inputs) > 1:
-            return StepKind.ADD, (op.function,)
-        return StepKind.OTHER, (op.function, *op.output_shape[1:2])
+                found = StepKind.LINEAR, (op.output_shape[-1], linear.bias)
+            case _ if _is_global_average(op):
+                found = StepKind.POOL, ("average",)
+            case _ if op.kind is Kind.ADD and len(op.inputs) > 1:
+                found = StepKind.ADD, (op.function,)
+        return found
 
     def _conv(self, op: Op, conv: Conv) -> Signature:
         channels = op.input_shapes[0][1] if len(op.input_shapes[0]) > 1 else 0
@@ -172,15 +175,15 @@ def _sides_of(op: Op) -> tuple[int, ...]:
     text = op.attributes.arguments
     if any(word in text for word in ("reflect", "replicate", "circular")):
         return ()
-    start, end = (text.find("("), text.find(")")) if "(" in text else (text.find("["), text.find("]"))
+    start, end = (
+        (text.find("("), text.find(")")) if "(" in text else (text.find("["), text.find("]"))
+    )
     sides = [part.strip() for part in text[start + 1 : end].split(",")] if start >= 0 else []
     return tuple(map(int, sides)) if sides and all(s.isdecimal() for s in sides) else ()
 
 
 def _picks(op: Op) -> bool:
     """Return whether a view has fewer elements than its input: it leaves some out."""
-    from math import prod
-
     return bool(op.input_shapes) and prod(op.output_shape) != prod(op.input_shapes[0])
 
 

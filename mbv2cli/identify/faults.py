@@ -164,11 +164,11 @@ class _Alignment:
 def _enclosing(graph: Graph, paths: Sequence[str]) -> str:
     """Return the path of the module that runs all ``paths``, such as an inverted residual."""
     parts = _shared([path.split(".") for path in paths])
-    sequential = {scope.path for scope in graph.scopes if scope.is_sequential}
-    if len(paths) > 1:
-        while len(parts) > 1 and ".".join(parts) in sequential:
-            parts = parts[:-1]
-    return ".".join(parts) or "the model itself"
+    around = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+    if len(paths) == 1 or not around:
+        return ".".join(parts) or "the model itself"
+    blocks = {scope.path for scope in graph.scopes if not scope.is_sequential}
+    return next((path for path in around if path in blocks), around[0])
 
 
 def _shared(paths: Sequence[Sequence[str]]) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Final
 
 from mbv2cli.errors import UserError
@@ -110,9 +111,14 @@ def _names(spec: ModelSpec) -> Iterator[str]:
 
 
 def _network(spec: NetworkSpec) -> tuple[object, ...]:
-    """Return all that makes a network what it is, but for its dropout."""
+    """Return all that makes a network what it is, but for its dropout.
+
+    Several expand ratios give the same hidden channels.
+    """
+    blocks = tuple((one.hidden_channels, one.has_expansion) for one in spec.blocks)
+    others = tuple(one.model_copy(update={"expand": 1}) for one in spec.blocks)
     head, stem = spec.head_channels, spec.stem_channels
-    return spec.in_channels, stem, spec.blocks, head, spec.classes, spec.act
+    return spec.in_channels, stem, blocks, others, head, spec.classes, spec.act
 
 
 def _presets() -> Mapping[str, NetworkSpec]:
@@ -184,14 +190,14 @@ def _distance(reading: Reading, spec: NetworkSpec) -> float:
     """Return how many blocks differ, and how much else."""
     own = [(b.in_channels, b.hidden_channels, b.out_channels) for b in spec.blocks]
     seen = [(b.in_channels, b.hidden_channels, b.out_channels) for b in reading.blocks]
-    strides = sum(
-        one.stride != other.stride for one, other in zip(spec.blocks, reading.blocks, strict=False)
-    )
-    others = sum(one != other for one, other in zip(own, seen, strict=False))
+    matcher = SequenceMatcher(None, own, seen, autojunk=False)
+    same = [(m.a + i, m.b + i) for m in matcher.get_matching_blocks() for i in range(m.size)]
+    strides = sum(spec.blocks[a].stride != reading.blocks[b].stride for a, b in same)
+    others = max(len(own), len(seen)) - len(same)
     classes = spec.classes != reading.classes
     act = spec.act != reading.act
     dropout = spec.dropout != _dropout(reading.steps)
-    return others + abs(len(own) - len(seen)) + 0.3 * (strides + classes + act) + 0.01 * dropout
+    return others + 0.3 * (strides + classes + act) + 0.01 * dropout
 
 
 def _contents(graph: Graph) -> str:

@@ -53,11 +53,12 @@ class ReadBlock(NamedTuple):
 
 
 def _shortest_ratio(channels: int, hidden: int) -> float:
+    """Return a ratio that is not 1: with 1 a block has no expansion."""
     exact = Fraction(hidden, channels)
     for digits in range(12):
-        ratio = round(float(exact), digits)
-        if ratio > 0 and round(channels * ratio) == hidden:
-            return int(ratio) if ratio == int(ratio) else ratio
+        for ratio in (round(float(exact), digits), float(exact) + 10**-digits):
+            if 0 < ratio != 1 and round(channels * ratio) == hidden:
+                return int(ratio) if ratio == int(ratio) else ratio
     return float(exact)
 
 

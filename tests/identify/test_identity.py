@@ -121,7 +121,8 @@ class AddsTheExpansion(AddsTwice):
     def forward(self, x: Tensor) -> Tensor:
         wide = self.conv[0](x)
         y: Tensor = self.conv[3](self.conv[2](self.conv[1](wide)))
-        return y + wide[:, : y.shape[1]]
+        z: Tensor = y + wide[:, : y.shape[1]]
+        return z
 
 
 class Multiplies(AddsTwice):
@@ -166,12 +167,12 @@ FAULTS: Final[dict[str, tuple[Callable[[Any], None], str, str]]] = {
     "no shortcut in the last stage": (without_shortcut(15), "features.15", "the addition is"),
     "a shortcut too many": (
         all_of(
-            set_in(lambda model: model.features[11], "has_shortcut", True),
+            set_in(lambda model: model.features[11], "has_shortcut", value=True),
             set_in(lambda model: model.features[11].conv, "3", nn.BatchNorm2d(96)),
             set_in(lambda model: model.features[11].conv, "2", conv(384, 64)),
             set_in(lambda model: model.features[11].conv, "3", nn.BatchNorm2d(64)),
             set_in(lambda model: model.features[12].conv[0], "0", conv(64, 576)),
-            set_in(lambda model: model.features[12], "has_shortcut", False),
+            set_in(lambda model: model.features[12], "has_shortcut", value=False),
         ),
         "features.11",
         "the addition is one too many",

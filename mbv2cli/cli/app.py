@@ -47,6 +47,9 @@ GROUPS: Final[Mapping[str, CommandList]] = {
         "lock": "Record the current figures of every case in mbv2.lock, beside the configuration.",
         "compare": "Compare two models: the fields, the layers and the figures that differ.",
     },
+    "Your own": {
+        "identify": "Tell which MobileNetV2 a module is, and where it differs from it.",
+    },
     "Help": {"help": "Show this help, the help of a command, or a guide."},
 }
 """What each command does, by what people do with it, in the order of the help.

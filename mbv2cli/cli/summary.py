@@ -13,17 +13,18 @@ import typer
 from mbv2cli.cli.completion import completion, list_completion
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
-from mbv2cli.cli.options import Convention, Output, Quiet, Target, format_option
+from mbv2cli.cli.options import Convention, Inputs, Output, Quiet, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.confirm import refuse_beyond_memory
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.errors import UserError
 from mbv2cli.report.formats import TABLE, Renderer, format_of, renderer
-from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
+from mbv2cli.report.summary.report import SummaryReport, confirmed, observed, plan_in, planned
 from mbv2cli.report.summary.values import VALUES, value_names, values_text
 from mbv2cli.report.summary.view import DEFAULT_VIEW, LAYER, WAYS, View, view_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.module import module_request, module_source, refuse_without_forward
 from mbv2cli.specs.reader import Setting, read_request, read_spec
 
 Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
@@ -57,6 +58,7 @@ def summary(
     *,
     target_settings: list[Setting],
     run_settings: list[Setting],
+    inputs: Inputs = None,
     forward: Annotated[
         bool,
         typer.Option(
@@ -113,12 +115,20 @@ def summary(
     view = view_of(by, columns)
     format_name = format_of("summary", format_name, None if values else output)
     render = _renderer(format_name, view, values)
-    report = planned(
-        read_request(target, target_settings),
-        read_spec(RunSpec, run_settings),
-        mac_convention(convention_name),
-        view,
-    )
+    run_spec, convention = read_spec(RunSpec, run_settings), mac_convention(convention_name)
+    source = module_source(target)
+    if source is not None:
+        refuse_without_forward(source, forward=forward)
+        request = module_request(source, target_settings, inputs or ())
+        with nullcontext() if quiet else progress(f"Running {target}"):
+            start_torch()
+            report = observed(request, run_spec, convention, view)
+        if output or not quiet:
+            write(render(report), output)
+        return
+    if inputs:
+        raise UserError("--input belongs to a module of your own; use --in, --size and --batch")
+    report = planned(read_request(target, target_settings), run_spec, convention, view)
     run = partial(_confirmed, force=force, quiet=quiet) if forward else _planned
     if quiet:
         report = run(report)
@@ -160,7 +170,7 @@ def _confirmed(report: SummaryReport, *, force: bool, quiet: bool) -> SummaryRep
     with nullcontext() if quiet else progress("Running the forward pass"):
         start_torch()
         if not force:
-            refuse_beyond_memory(report.plan, report.run)
+            refuse_beyond_memory(plan_in(report), report.run)
         return confirmed(report)
 
 

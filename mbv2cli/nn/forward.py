@@ -58,7 +58,7 @@ def forward(
             model = _build(spec, device, dtype)
             return observe(model, _dummy_input(input_shape, device, dtype))
     except (RuntimeError, MemoryError) as error:
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise UserError(
                 f"device {device} ran out of memory; try a smaller size or batch, or --no-forward"
             ) from None
@@ -75,7 +75,7 @@ def observe(model: nn.Module, dummy: Tensor) -> ForwardRun:
     """
     observer = Observer(model, [dummy])
     try:
-        with _eval_mode(model), torch.no_grad():
+        with eval_mode(model), torch.no_grad():
             table = run_torchsummary(model, dummy, observer)
     except Exception as error:
         raise _failed(f"the forward pass fails in {observer.place}", error) from error
@@ -123,7 +123,8 @@ def _threads(count: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Run the block with ``model`` in eval mode; each module's mode is afterwards as it was."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -133,7 +134,8 @@ def _eval_mode(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory does not suffice."""
     cause = error.__cause__ if isinstance(error, FailedForwardError) else error
     return isinstance(cause, torch.OutOfMemoryError | MemoryError) or any(
         words in str(error) for words in ("allocate memory", "out of memory", "overflow")

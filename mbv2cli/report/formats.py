@@ -27,6 +27,7 @@ FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
     "counts": {"table": "counts", "json": "counts"},
     "memory": {"table": "memory", "json": "memory"},
     "cliffs": {"table": "cliffs", "json": "cliffs"},
+    "identify": {"table": "identify", "json": "identify", "toml": "identify"},
     "presets": {"table": "presets", "json": "presets"},
     "sweep": {"table": "sweep.text", "json": "sweep.document"},
     "check": {

@@ -14,7 +14,9 @@ from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.reader import Request
 
 if TYPE_CHECKING:
+    from mbv2cli.costs.conventions import Count
     from mbv2cli.report.page import Line
+    from mbv2cli.specs.module import ModuleRequest
 
 INDENT: Final = "    "
 """The start of each line that a sentence is wrapped to."""
@@ -34,17 +36,30 @@ def sentence(text: str) -> str:
     return f"{text if keeps else text[0].upper() + text[1:]}."
 
 
-def described(request: Request) -> str:
-    """Return ``InvertedResidual(in=3, out=64, …)`` or ``MobileNetV2(width_mult=1.0, …)``."""
+def described(request: Request | ModuleRequest) -> str:
+    """Return ``InvertedResidual(in=3, out=64, …)`` or ``MobileNetV2(width_mult=1.0, …)``.
+
+    A module of the user's own is ``my_model.py:Net``, with its arguments in brackets.
+    """
+    if not isinstance(request, Request):
+        source = request.source
+        arguments = ", ".join(f"{key}={value!r}" for key, value in source.arguments.items())
+        return f"{source.origin}:{source.attribute}({arguments})"
     name = "InvertedResidual" if isinstance(request.spec, BlockSpec) else "MobileNetV2"
     return f"{name}({', '.join(_arguments(request.spec))})"
 
 
-def heading(request: Request) -> Line:
+def heading(request: Request | ModuleRequest) -> Line:
     """Return the same as the first line of a page."""
     from mbv2cli.report.page import BOLD, Line
 
     return Line(described(request), BOLD, INDENT)
+
+
+def total_text(count: Count) -> str:
+    """Return a count as text; "at least" if the convention has no rule for some functions."""
+    least = "at least " if count.unknown else ""
+    return f"{least}{count.total:,}"
 
 
 def compact(shape: Shape) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, AliasPath, BeforeValidator, Field, create_model
 
@@ -15,9 +15,6 @@ from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fi
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.text import sentence
 from mbv2cli.specs import RunSpec
-
-if TYPE_CHECKING:
-    from mbv2cli.nn.forward import ForwardRun
 
 Rounded = Annotated[float, AfterValidator(lambda exact: round(exact, 3))]
 Sides = Annotated[
@@ -172,14 +169,17 @@ class TorchsummaryPart(Part):
 
 
 class ForwardPart(Part):
-    """The forward pass that confirmed the numbers."""
+    """The forward pass: it confirmed the plan, or it is all that is known of a module."""
 
     device: str = Field(description="Device of the forward pass.")
-    dtype: str = Field(description="Element type of weights and input.")
-    output_shape: Shape = Field(description="Shape of the output.")
-    agrees: bool = Field(
+    dtype: str = Field(description="Element type of the first input.")
+    output_shape: Shape = Field(
+        validation_alias=AliasPath("graph", "output_shape"), description="Shape of the output."
+    )
+    agrees: bool | None = Field(
         default=True,
-        description="Always true: if plan and forward pass differ, mbv2 exits 3.",
+        description="True if the plan says the same; else mbv2 exits 3. Null for a module of your "
+        "own, which has no plan.",
     )
 
 
@@ -191,15 +191,25 @@ class SummaryDocument(RequestDocument):
     forward: ForwardPart | None = Field(description="The forward pass; null with `--no-forward`.")
     input_shape: Shape = Field(description="Batch, channels, height, width.")
     output_shape: Shape = Field(description="Shape of the output.")
+    input_shapes: tuple[Shape, ...] = Field(description="Shape of each input.")
+    output_shapes: tuple[Shape, ...] = Field(description="Shape of each output.")
     convention: str = Field(
         description="Name of the convention that counts MACs: see `mbv2 counts`."
     )
     totals: TotalsPart = Field(description="Figures of the whole model.")
+    unknown: tuple[str, ...] = Field(
+        description="Functions that the convention has no rule for: the MACs are then at least "
+        "`macs`."
+    )
     memory: tuple[PeakPart, ...] = Field(
         description="Peak of activation memory under each rule: see `mbv2 memory`."
     )
-    torchsummary: TorchsummaryPart = Field(
-        description="torchsummary's closing figures in MB of 2^20 bytes, rounded to 0.01."
+    torchsummary: TorchsummaryPart | None = Field(
+        description="torchsummary's closing figures in MB of 2^20 bytes, rounded to 0.01; null "
+        "where torchsummary cannot run, or is wrong."
+    )
+    torchsummary_doubt: str = Field(
+        description="Why torchsummary cannot run, or what is wrong in its table; empty if nothing."
     )
     layers: tuple[LayerRow, ...] = Field(description="Every layer in forward order.")
     blocks: tuple[GroupRow, ...] = Field(
@@ -216,13 +226,17 @@ def as_json(report: SummaryReport) -> str:
     return SummaryDocument(
         **request_fields(report.request),
         run=report.run,
-        forward=_forward_part(report.forward),
-        input_shape=report.plan.input_shape,
-        output_shape=report.plan.output_shape,
+        forward=_forward_part(report),
+        input_shape=report.model.input_shape,
+        output_shape=report.model.output_shape,
+        input_shapes=report.model.graph.input_shapes,
+        output_shapes=report.model.output_shapes,
         convention=report.convention.name,
         totals=_totals_part(report),
+        unknown=report.macs.unknown,
         memory=tuple(_peak_part(report, use) for use in report.memory),
-        torchsummary=TorchsummaryPart.model_validate(report.sizes),
+        torchsummary=report.sizes and TorchsummaryPart.model_validate(report.sizes),
+        torchsummary_doubt=report.doubt,
         layers=_layer_rows(report),
         blocks=_group_rows(report, By.BLOCK),
         stages=_group_rows(report, By.STAGE),
@@ -259,5 +273,7 @@ def _peak_part(report: SummaryReport, use: MemoryUse) -> PeakPart:
     )
 
 
-def _forward_part(forward: ForwardRun | None) -> ForwardPart | None:
-    return None if forward is None else ForwardPart.model_validate(forward)
+def _forward_part(report: SummaryReport) -> ForwardPart | None:
+    if report.forward is None:
+        return None
+    return ForwardPart.model_validate(report.forward).model_copy(update={"agrees": report.agrees})

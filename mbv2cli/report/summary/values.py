@@ -15,15 +15,23 @@ def _figure(figure: Figure) -> Callable[[SummaryReport], str]:
     return lambda report: str(report.figure(figure))
 
 
+def _size(name: str) -> tuple[str, Callable[[SummaryReport], str]]:
+    """Return the name of a size of torchsummary, and what writes the size."""
+
+    def text(report: SummaryReport) -> str:
+        if report.sizes is None:
+            raise UserError(f"--print {name}: {report.doubt}; leave {name} out")
+        return f"{getattr(report.sizes, name):.2f}"
+
+    return name, text
+
+
 VALUES: Final[Mapping[str, Callable[[SummaryReport], str]]] = {
-    "input_shape": lambda report: compact(report.plan.input_shape),
-    "output_shape": lambda report: compact(report.plan.output_shape),
+    "input_shape": lambda report: compact(report.model.input_shape),
+    "output_shape": lambda report: compact(report.model.output_shape),
     # the peak of each memory rule has a name of its own
     **{figure.field: _figure(figure) for figure in FIGURES if figure is not PEAK},
-    "input_mb": lambda report: f"{report.sizes.input_mb:.2f}",
-    "forward_backward_mb": lambda report: f"{report.sizes.forward_backward_mb:.2f}",
-    "params_mb": lambda report: f"{report.sizes.params_mb:.2f}",
-    "total_mb": lambda report: f"{report.sizes.total_mb:.2f}",
+    **dict(map(_size, ("input_mb", "forward_backward_mb", "params_mb", "total_mb"))),
 }
 """The values of `--print`, under the names of the JSON fields."""
 

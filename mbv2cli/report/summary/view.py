@@ -161,7 +161,7 @@ def _sides_text(sides: int | tuple[int, ...]) -> str:
 def _says_nothing(row: LayerRow | GroupRow, column: str) -> bool:
     """Return whether a cell is zero because there is nothing to count."""
     if column == "params":
-        return bool(getattr(row, "functional", False))
+        return not row.params and bool(getattr(row, "functional", False))
     return column in {"macs", "intensity", "moved_bytes"} and not getattr(row, column)
 
 

@@ -70,7 +70,7 @@ def outputs() -> Iterator[Callable[[Path], BinaryIO]]:
         yield open_output
         for output in opened:
             output.complete()
-        for output in opened:
+        for output in sorted(opened, key=lambda one: one.is_safe):
             output.replace()
     finally:
         for output in opened:
@@ -82,6 +82,8 @@ class _Output(Protocol):
 
     file: Path
     stream: BinaryIO
+    is_safe: bool
+    """Whether nothing is known that makes `replace` fail. The others come first."""
 
     def complete(self) -> None:
         """Write what is buffered."""
@@ -101,7 +103,7 @@ def _opened(file: Path, others: Iterable[_Output]) -> _Output:
         return _Direct(file, descriptor)
     if found and not stat.S_ISREG(found.st_mode):
         return _Direct(file, os.open(file, os.O_WRONLY))
-    return _Replacement(file, is_new=found is None)
+    return _Replacement(file, found)
 
 
 def _descriptor(file: Path) -> int | None:
@@ -158,6 +160,8 @@ def _is_same(file: Path, other: Path) -> bool:
 class _Direct:
     """An output that gets its content as it comes."""
 
+    is_safe = True
+
     def __init__(self, file: Path, descriptor: int) -> None:
         self.file = file
         self.stream: BinaryIO = io.BufferedWriter(_LeavableFile(descriptor, "wb"))
@@ -187,11 +191,14 @@ class _LeavableFile(io.FileIO):
 class _Replacement:
     """A regular file whose new content is in an unfinished file until it is complete."""
 
-    def __init__(self, file: Path, *, is_new: bool) -> None:
+    def __init__(self, file: Path, found: os.stat_result | None) -> None:
         self.file = file
         self._target = Path(realpath(file))
-        self._is_new = is_new
-        self._unfinished, self.stream = _unfinished(self._target, is_new=is_new)
+        self._is_new = found is None
+        self._unfinished, self.stream = _unfinished(self._target, is_new=self._is_new)
+        is_beside = self._unfinished.parent == self._target.parent
+        is_on_disk = found and found.st_dev == os.fstat(self.stream.fileno()).st_dev
+        self.is_safe = self._is_new or bool(is_beside and is_on_disk)
 
     def complete(self) -> None:
         with _ErrorsOf(self.file):

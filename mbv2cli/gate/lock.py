@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
-from os.path import lexists
+from os.path import lexists, realpath
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -210,7 +210,7 @@ def lock_if_any(path: Path) -> Mapping[str, LockedCase] | None:
 
 def read_lock(path: Path) -> Mapping[str, LockedCase]:
     """Return the locked cases by name. Raises `UserError` that says what to run."""
-    if path.is_symlink() and not path.exists():
+    if path.is_symlink() and not lexists(realpath(path)):
         raise UserError(
             f"the lock {path} is a link to {path.readlink()}, which does not exist; {_REMEDY}"
         )

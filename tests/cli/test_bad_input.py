@@ -181,8 +181,7 @@ def test_a_file_of_another_kind_is_refused(line: str, words: str, tmp_path: Path
 
 
 def test_only_errors_of_the_file_are_told_as_errors_of_the_file(tmp_path: Path) -> None:
-    with pytest.raises(ConnectionRefusedError), outputs() as opened:
-        opened(tmp_path / "a.csv")
+    with pytest.raises(ConnectionRefusedError), outputs():
         raise ConnectionRefusedError
     for file, words in ((tmp_path / "b" / "a.csv", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(UserError, match=rf"cannot write {file}: {words}"), outputs() as opened:

@@ -34,7 +34,7 @@ _FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 def write_file(text: str, file: Path) -> None:
     """Replace the content of ``file`` in one step. Raises `UserError`."""
     with outputs() as opened:
-        opened(file).write(text.encode())
+        opened(file).write(text.encode(errors="replace"))
 
 
 def append_file(text: str, file: Path) -> None:
@@ -45,7 +45,7 @@ def append_file(text: str, file: Path) -> None:
         if descriptor is None:
             descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         with _Direct(file, descriptor).stream as stream:
-            stream.write(text.encode())
+            stream.write(text.encode(errors="replace"))
 
 
 @contextmanager

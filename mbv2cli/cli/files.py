@@ -269,14 +269,22 @@ def _give_metadata(target: Path, unfinished: int) -> None:
         os.fchown(unfinished, old.st_uid, -1)
     os.fchown(unfinished, -1, old.st_gid)
     if sys.platform == "linux":
-        names = os.listxattr(target)
-        for name in {*os.listxattr(unfinished)} - {*names}:  # the folder gave it to a new file
+        names = _attributes(target)
+        for name in {*_attributes(unfinished)} - {*names}:  # the folder gave it to a new file
             with suppress(OSError):
                 os.removexattr(unfinished, name)
         for name in names:
             with suppress(OSError):
                 os.setxattr(unfinished, name, os.getxattr(target, name))
     os.fchmod(unfinished, stat.S_IMODE(old.st_mode))
+
+
+def _attributes(file: Path | int) -> list[str]:
+    """Return the names of the extended attributes, which not every file system has."""
+    try:
+        return os.listxattr(file)
+    except OSError:
+        return []
 
 
 def _reserve(descriptor: int, size: int) -> None:

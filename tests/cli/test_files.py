@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -263,6 +264,17 @@ def test_a_file_keeps_mode_owner_and_attributes(tmp_path: Path) -> None:
     assert file.stat().st_ino != inode
     assert os.getxattr(file, "user.mbv2") == b"kept"
     assert (file.stat().st_uid, file.stat().st_gid) == owner
+
+
+def test_a_file_system_without_attributes_takes_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(_file: object) -> list[str]:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr(os, "listxattr", unsupported, raising=False)
+    for _ in range(2):
+        assert mbv2_here(*SUMMARY, "--output", "a.txt", cwd=tmp_path) == (0, "", "")
 
 
 def test_a_name_may_be_as_long_as_a_name_can_be(tmp_path: Path) -> None:

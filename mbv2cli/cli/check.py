@@ -15,7 +15,7 @@ from mbv2cli.cli.completion import configured_cases, context_completion, offer_t
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.options import ConfigFile, Output, Quiet, format_option
-from mbv2cli.cli.output import append_file, write
+from mbv2cli.cli.output import append, warn, write
 from mbv2cli.cli.progress import counted_progress
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case, CaseResult, confirmed_result, planned_result
@@ -182,10 +182,15 @@ def _confirming(case: Case) -> CaseResult:
 
 
 def _append_job_summary(format_name: str, report: CheckReport) -> None:
-    """Add the results to the summary of the job, on GitHub."""
+    """Add the results to the summary of the job, on GitHub. The report is complete without."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if format_name == GITHUB and path:
-        append_file(renderer("check", "markdown")(report), Path(path))
+    if format_name != GITHUB or not path:
+        return
+    result = renderer("check", "markdown")(report)
+    try:
+        append(result, Path(path))
+    except UserError as error:
+        warn(f"the summary of the job lacks the report: {error}")
 
 
 def _path_in_workspace(path: Path) -> Path:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from mbv2cli.cli.files import outputs
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Quiet, Target
-from mbv2cli.cli.output import write_file, write_stdout
+from mbv2cli.cli.output import write_stdout
 from mbv2cli.errors import UserError
 from mbv2cli.gate.config import FILE, is_in_shared_file
 from mbv2cli.gate.starter import PRE_COMMIT, WORKFLOW, starter_config
@@ -54,9 +56,12 @@ def init(
     if pre_commit:
         files[_PRE_COMMIT] = PRE_COMMIT
     _refuse_existing(files)
-    for file, text in files.items():
-        _make_folder(file.parent)
-        write_file(text, file)
+    with ExitStack() as undo:
+        with outputs() as opened:
+            for file, text in files.items():
+                _make_folder(file.parent, undo)
+                opened(file).write(text.encode())
+        undo.pop_all()
     if not quiet:
         write_stdout("".join(f"{line}\n" for line in _told(files)))
 
@@ -87,8 +92,17 @@ def _refuse_existing(files: Iterable[Path]) -> None:
         )
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, undo: ExitStack) -> None:
+    """Make a folder and those above it, which ``undo`` removes. Raises `UserError`."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for one in reversed((folder, *folder.parents)):
+            if not one.is_dir():
+                one.mkdir()
+                undo.callback(_remove_empty, one)
     except OSError as error:
         raise UserError(f"cannot make the folder {folder}: {error.strerror}") from None
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()

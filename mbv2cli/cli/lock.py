@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mbv2cli.cli.files import write_file
 from mbv2cli.cli.options import ConfigFile, Quiet
-from mbv2cli.cli.output import write_file, write_stdout
+from mbv2cli.cli.output import write_stdout
 from mbv2cli.cli.progress import counted_progress
 from mbv2cli.gate.cases import planned_result
 from mbv2cli.gate.config import find_config, read_config

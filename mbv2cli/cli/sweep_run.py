@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from mbv2cli.cli.files import outputs
 from mbv2cli.cli.imports import start_torch
-from mbv2cli.cli.output import replaced
 from mbv2cli.cli.progress import counted_progress, progress, rated_progress
 from mbv2cli.report.sweep.members import member_writer, refuse_other_suffixes
 from mbv2cli.report.sweep.plot import draw, refuse_undrawable
@@ -77,13 +77,13 @@ def run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
 
 def _run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
     with ExitStack() as stack:
+        opened = stack.enter_context(outputs())
         emit: Callable[[Kept], None] = _drop
         if files.members:
-            stream = stack.enter_context(replaced(files.members))
-            writer = member_writer(files.members, query, stream)
+            writer = member_writer(files.members, query, opened(files.members))
             stack.callback(writer.close)
             emit = writer.write
-        picture = stack.enter_context(replaced(files.picture)) if files.picture else None
+        picture = opened(files.picture) if files.picture else None
         with rated_progress(query.draw.count, "Searching") as on_progress:
             searched = search(query, run_tasks(query), emit, on_progress)
         report = _report(query, searched)

@@ -14,6 +14,7 @@ from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.gate.differences import Differences, Snapshot, differences, snapshot
 from mbv2cli.gate.lock import LockedCase, parse_lock
+from mbv2cli.inputs import read_input
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.specs import InputSpec
 from mbv2cli.specs.reader import KINDS, Setting, read_request, read_spec
@@ -118,7 +119,7 @@ def _plan_of_report(path: Path, input_settings: Iterable[Setting]) -> Plan:
 
 def _json_object(path: Path, remedy: str) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_input(path).decode("utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError):

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
+from os.path import lexists, realpath
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -25,6 +26,7 @@ from mbv2cli.gate.cases import CaseResult
 from mbv2cli.gate.differences import Measured
 from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Shape
+from mbv2cli.inputs import inputs
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.shown import toml_escaped
 from mbv2cli.specs import BlockSpec, InputSpec
@@ -201,8 +203,18 @@ def lock_text(results: Iterable[CaseResult]) -> str:
     return _HEADER + toml_escaped(tomli_w.dumps(content))
 
 
+def lock_if_any(path: Path) -> Mapping[str, LockedCase] | None:
+    """Return the locked cases by name, None if there is no lock. Raises `UserError`."""
+    inputs()[path] = None
+    return read_lock(path) if lexists(path) else None
+
+
 def read_lock(path: Path) -> Mapping[str, LockedCase]:
     """Return the locked cases by name. Raises `UserError` that says what to run."""
+    if path.is_symlink() and not lexists(realpath(path)):
+        raise UserError(
+            f"the lock {path} is a link to {path.readlink()}, which does not exist; {_REMEDY}"
+        )
     try:
         text = read_text(path)
     except UserError as error:

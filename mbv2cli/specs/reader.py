@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from mbv2cli.errors import UserError, nearest
+from mbv2cli.inputs import read_input
 from mbv2cli.specs.base import Spec, keys
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import NetworkSpec
@@ -243,7 +244,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def read_text(path: Path) -> str:
     """Read a file of UTF-8 text. Raises `UserError` if it cannot be read or is not UTF-8."""
     try:
-        return path.read_bytes().decode("utf-8")  # keeps line ends: TOML forbids a lone CR
+        return read_input(path).decode("utf-8")  # keeps line ends: TOML forbids a lone CR
     except UnicodeDecodeError:
         raise UserError(f"{path} is not valid TOML: it is not UTF-8 text") from None
     except OSError as error:

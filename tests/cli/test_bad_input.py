@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mbv2cli.cli.output import replaced
+from mbv2cli.cli.files import outputs
 from mbv2cli.errors import UserError
 from tests.process import Result, mbv2_here
 
@@ -181,11 +181,11 @@ def test_a_file_of_another_kind_is_refused(line: str, words: str, tmp_path: Path
 
 
 def test_only_errors_of_the_file_are_told_as_errors_of_the_file(tmp_path: Path) -> None:
-    with pytest.raises(ConnectionRefusedError), replaced(tmp_path / "a.csv"):
+    with pytest.raises(ConnectionRefusedError), outputs():
         raise ConnectionRefusedError
     for file, words in ((tmp_path / "b" / "a.csv", "No such file"), (tmp_path, "Is a directory")):
-        with pytest.raises(UserError, match=rf"cannot write {file}: {words}"), replaced(file):
-            pass
+        with pytest.raises(UserError, match=rf"cannot write {file}: {words}"), outputs() as opened:
+            opened(file)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -194,5 +194,5 @@ def test_a_full_disk_is_an_error_of_the_file(tmp_path: Path) -> None:
         pytest.skip("no /dev/full here")
     full = tmp_path / "full.csv"
     full.symlink_to("/dev/full")
-    with pytest.raises(UserError, match=f"cannot write {full}: No space"), replaced(full) as stream:
-        stream.write(b"x" * 2**20)
+    with pytest.raises(UserError, match=f"cannot write {full}: No space"), outputs() as opened:
+        opened(full).write(b"x" * 2**20)

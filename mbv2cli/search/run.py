@@ -9,8 +9,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
 from math import ceil
 from threading import Event
 from types import FrameType
@@ -58,17 +58,44 @@ def search(
     ``emit`` gets the members to keep, in order. ``on_progress`` gets the number of members of
     each task that is done.
     """
-    so_far = Reducer(query).result()
+    so_far = _Merged(query)
+    complete = True
     try:
         with closing(results):
             for result in results:
-                so_far = merged(query, so_far, result)
+                so_far.add(result)
                 on_progress(result.tried)
                 if result.kept is not None:
                     emit(result.kept)
     except KeyboardInterrupt:
-        return SearchResult(so_far, complete=False)
-    return SearchResult(so_far, complete=True)
+        complete = False
+    return SearchResult(so_far.result(), complete)
+
+
+class _Merged:
+    """Merges results of tasks.
+
+    Results of as many tasks are merged with each other. So a member is part of few merges, where
+    the front has many members and there are many tasks.
+    """
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._merged: list[tuple[int, PartialResult]] = []
+        """A number of tasks and their result: fewer tasks from result to result."""
+
+    def add(self, result: PartialResult) -> None:
+        """Add the result of the next task."""
+        self._merged.append((1, replace(result, kept=None)))
+        while len(self._merged) > 1 and self._merged[-2][0] == self._merged[-1][0]:
+            (tasks, first), (_, second) = self._merged[-2:]
+            self._merged[-2:] = [(2 * tasks, merged(self._query, first, second))]
+
+    def result(self) -> PartialResult:
+        """Return the result of all tasks."""
+        results = (result for _, result in reversed(self._merged))
+        nothing = Reducer(self._query).result()
+        return reduce(lambda later, earlier: merged(self._query, earlier, later), results, nothing)
 
 
 def in_this_process(query: Query) -> Generator[PartialResult]:

@@ -13,14 +13,13 @@ from threading import Thread
 from typing import Any, Final
 
 from mbv2cli.errors import UserError
+from mbv2cli.search.interrupts import interrupts_held, raise_interrupt
 from mbv2cli.search.partial import PartialResult
 from mbv2cli.search.query import Query
 from mbv2cli.search.run import (
     AHEAD,
     POLL,
     count_tasks,
-    interrupts_held,
-    raise_interrupt,
     search_task,
 )
 from mbv2cli.version import __version__

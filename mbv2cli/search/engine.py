@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mbv2cli.costs.figures import Amount, Combine, Counting, Figure
 from mbv2cli.errors import UserError
 from mbv2cli.search.figures import COSTS
+from mbv2cli.search.interrupts import raise_interrupt
 from mbv2cli.search.segments import SpaceSegment, segments_of
 from mbv2cli.search.space import Space
 from mbv2cli.search.tables import LARGEST, TOO_LARGE, Columns, Digits, Lookup, numbers
@@ -161,6 +162,7 @@ class _Tabulated:
         always_exists = True
         rows = 1 + max((column.row or 0 for column in self._columns), default=0)
         for start in range(0, self.entries, STEP):
+            raise_interrupt()
             entries = np.arange(start, min(start + STEP, self.entries))
             digits = np.zeros((rows, len(entries)), np.intp)
             rest = entries

@@ -7,7 +7,7 @@ of the value that a member has on an axis.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from math import prod
 from typing import Any, Final, TypeAlias
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbv2cli.errors import UserError
+from mbv2cli.search.interrupts import raise_interrupt
 from mbv2cli.search.space import Axis, Space
 from mbv2cli.specs.units import count_text
 
@@ -34,6 +35,9 @@ MAX_COMBINATIONS: Final = 2**22
 
 MAX_ARGUMENTS: Final = 3 * 2**22
 """Largest number of arguments to the functions of all tables of a space: it takes seconds."""
+
+_LOOK: Final = 2**12
+"""Values that are computed before the next look for Ctrl-C."""
 
 MAX_VALUES: Final = 2**25
 """Largest number of values in all tables of a space: 256 MiB."""
@@ -154,9 +158,8 @@ class Lookup:
         counts = [len(values) for values, _ in of_sources]
         self.columns[0].work.add(prod(counts) * len(counts), self._combinations)
         every = itertools.product(*(values for values, _ in of_sources))
-        called = (self._function(*combination) for combination in every)
         try:
-            found = np.fromiter(called, np.int64, prod(counts))
+            found = np.fromiter(self._called(every), np.int64, prod(counts))
         except OverflowError:
             found = np.array([LARGEST + 1])
         if found.max() > LARGEST:
@@ -164,6 +167,12 @@ class Lookup:
         if all(isinstance(source, Column) for source in self._sources):
             return found
         return found.reshape(counts)[np.ix_(*(places for _, places in of_sources))].ravel()
+
+    def _called(self, every: Iterator[tuple[Any, ...]]) -> Iterator[int]:
+        """Yield the function of each combination. Raises `KeyboardInterrupt`."""
+        while some := tuple(itertools.islice(every, _LOOK)):
+            raise_interrupt()
+            yield from itertools.starmap(self._function, some)
 
     @cached_property
     def distinct(self) -> tuple[Sequence[int], NDArray[np.intp]]:

@@ -23,8 +23,7 @@ def reason(address: str) -> str:
     with pytest.raises(UserError) as error:
         next(on_cluster(QUERY, address))
     assert time.monotonic() - start < 5
-    said = str(error.value)
-    return said
+    return str(error.value)
 
 
 @pytest.mark.parametrize(

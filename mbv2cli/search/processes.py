@@ -165,7 +165,7 @@ def _worker_process(connection: socket) -> Popen[bytes]:
     code = f"import sys; sys.path[:] = {sys.path!r}; from mbv2cli.search.worker import work; work()"
     return Popen(  # noqa: S603  (our own code)
         [sys.executable, "-c", code],
-        stdin=connection,
+        stdin=connection.fileno(),
         stdout=DEVNULL,
         stderr=DEVNULL,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy would start threads for nothing

@@ -251,7 +251,7 @@ def read_choices(setting: Setting, name: str, field: FieldInfo) -> tuple[Any, ..
         raise UserError(f"{setting.place} is an empty list; give a value")
     _refuse_too_many(len(words), setting.place)
     parts = [_part(word, setting.place) for word in words]
-    _refuse_too_many(sum(part.count for part in parts), setting.place)
+    _refuse_too_many(sum(part.values_count for part in parts), setting.place)
     model = _one_field_model(name, field)
     values = (
         getattr(
@@ -289,7 +289,7 @@ class _One(NamedTuple):
     """A word that is not a range, or a value of a list."""
 
     value: object
-    count: int = 1
+    values_count: int = 1
 
     def values(self) -> Iterator[object]:
         """Yield the value."""
@@ -297,15 +297,15 @@ class _One(NamedTuple):
 
 
 class _Range(NamedTuple):
-    """A range of ``count`` numbers, not yet worked out."""
+    """A range of numbers, not yet worked out."""
 
     start: Decimal
     step: Decimal
-    count: int
+    values_count: int
 
     def values(self) -> Iterator[object]:
         """Yield the numbers, as texts."""
-        for number in range(self.count):
+        for number in range(self.values_count):
             yield f"{self.start + number * self.step:f}"
 
 

@@ -41,7 +41,8 @@ _WORD: Final = re.compile(r"[\w.]+|\S")
 _IN: Final = "figure_in"
 """The figure ``in`` for Python's parser, where this word is an operator."""
 
-_LARGEST_NUMBER: Final = 1e100
+_MOST_DIGITS: Final = 100
+"""Most digits of a number before the point, and most zeros after it."""
 
 _AMOUNTS: Final[Mapping[type[ast.AST], str]] = {
     ast.Add: "+",
@@ -288,10 +289,10 @@ class _Reader(NamedTuple):
     def number(self, node: ast.Constant) -> _Number:
         """Return a number as it is written: 0.1 is a tenth, not the float nearest to it."""
         text = ast.get_source_segment(self.source, node) or ""
-        number = node.value if isinstance(node.value, int) else Decimal(text)
-        if abs(number) > _LARGEST_NUMBER:
+        number = Decimal(node.value if isinstance(node.value, int) else text)
+        if number and number.adjusted() > _MOST_DIGITS:
             raise _NotAllowedError("a number in it is too large")
-        if number and abs(number) < 1 / _LARGEST_NUMBER:
+        if number and number.adjusted() < -_MOST_DIGITS:
             raise _NotAllowedError("a number in it is too small")
         return _Number(Fraction(number))
 

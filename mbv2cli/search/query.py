@@ -21,7 +21,7 @@ from mbv2cli.search.space import Space
 from mbv2cli.search.where import Where, read_where
 from mbv2cli.specs.base import Spec
 from mbv2cli.specs.fields import Allowed, Number, Seed
-from mbv2cli.specs.units import read_count
+from mbv2cli.specs.units import count_text, read_count
 
 if TYPE_CHECKING:
     from mbv2cli.costs.figures import Amount, Counting
@@ -227,7 +227,7 @@ def draw_of(space: Space, sample: int | None, seed: int) -> Draw:
         return Draw(sample, seed)
     if sample is None and space.size > MAX_ENUMERATED:
         raise UserError(
-            f"the space has {space.size:,} members; without --sample, at most "
+            f"the space has {count_text(space.size)} members; without --sample, at most "
             f"{MAX_ENUMERATED:,} are allowed, so search a sample, such as --sample 1M"
         )
     return Draw(space.size)

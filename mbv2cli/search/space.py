@@ -246,17 +246,19 @@ def read_choices(setting: Setting, name: str, field: FieldInfo) -> tuple[Any, ..
     """
     if setting.key == "size":
         _refuse_ambiguous_size(setting)
-    words = [word for item in _items(setting) for word in _words(item, setting.place)]
+    words = [word for item in _items(setting) for word in _words(item)]
     if not words:
         raise UserError(f"{setting.place} is an empty list; give a value")
-    if len(words) > MAX_CHOICES:
-        raise UserError(f"{setting.place} has {len(words):,} values; give at most {MAX_CHOICES:,}")
+    _refuse_too_many(len(words), setting.place)
+    parts = [_part(word, setting.place) for word in words]
+    _refuse_too_many(sum(part.values_count for part in parts), setting.place)
     model = _one_field_model(name, field)
     values = (
         getattr(
-            model.model_validate({setting.key: word}, context={setting.key: setting.place}), name
+            model.model_validate({setting.key: value}, context={setting.key: setting.place}), name
         )
-        for word in words
+        for part in parts
+        for value in part.values()
     )
     return tuple(dict.fromkeys(values))
 
@@ -274,18 +276,45 @@ def _items(setting: Setting) -> Sequence[object]:
     return setting.value if isinstance(setting.value, list) else [setting.value]
 
 
-def _words(item: object, place: str) -> Iterator[object]:
-    if not isinstance(item, str):
-        yield item
-        return
-    for word in (word.strip() for word in item.split(",")):
-        if ":" in word:
-            yield from _range(word, place)
-        else:
-            yield word
+def _words(item: object) -> Sequence[object]:
+    return [word.strip() for word in item.split(",")] if isinstance(item, str) else [item]
 
 
-def _range(word: str, place: str) -> Iterator[str]:
+def _refuse_too_many(count: int, place: str) -> None:
+    if count > MAX_CHOICES:
+        raise UserError(f"{place} has {count:,} values; give at most {MAX_CHOICES:,}")
+
+
+class _One(NamedTuple):
+    """A word that is not a range, or a value of a list."""
+
+    value: object
+    values_count: int = 1
+
+    def values(self) -> Iterator[object]:
+        """Yield the value."""
+        yield self.value
+
+
+class _Range(NamedTuple):
+    """A range of numbers, not yet worked out."""
+
+    start: Decimal
+    step: Decimal
+    values_count: int
+
+    def values(self) -> Iterator[object]:
+        """Yield the numbers, as texts."""
+        for number in range(self.values_count):
+            yield f"{self.start + number * self.step:f}"
+
+
+def _part(word: object, place: str) -> _One | _Range:
+    """Return what a word means. Raises `UserError` for a range that is wrong or too large."""
+    return _range(word, place) if isinstance(word, str) and ":" in word else _One(word)
+
+
+def _range(word: str, place: str) -> _Range:
     found = _RANGE.fullmatch(word)
     if not found:
         raise UserError(
@@ -303,8 +332,7 @@ def _range(word: str, place: str) -> Iterator[str]:
             f"{place}: '{word}' has {count:,} values; at most {MAX_CHOICES:,} are allowed, so use "
             "a larger step"
         )
-    for number in range(count):
-        yield f"{start + number * step:f}"
+    return _Range(start, step, count)
 
 
 @cache

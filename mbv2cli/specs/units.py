@@ -80,6 +80,11 @@ def _scaled(text: str, factors: Mapping[str, int]) -> int:
     return int(scaled)
 
 
+def count_text(count: int) -> str:
+    """Return a count in full, with commas; from 10^18 on, its power of 10: ``about 10^24``."""
+    return f"{count:,}" if count < 10**18 else f"about 10^{count.bit_length() * 0.30103:.0f}"
+
+
 def amount_text(amount: int, unit: Unit) -> str:
     """Return an amount in full, with commas; bytes as `bytes_text` writes them."""
     return amount_texts([amount], unit)[0]

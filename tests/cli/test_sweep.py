@@ -420,7 +420,7 @@ def test_a_sweep_loads_no_torch(folder: Path) -> None:
 
 
 def test_help_loads_no_numpy() -> None:
-    assert not modules_of_command("sweep", "--help") & {"numpy", "numexpr", *HEAVY}
+    assert not modules_of_command("sweep", "--help") & {"numpy", *HEAVY}
 
 
 def test_a_mistake_in_the_space_loads_no_numpy() -> None:
@@ -431,7 +431,7 @@ def test_a_mistake_in_the_space_loads_no_numpy() -> None:
         "try: main()\n"
         f"except SystemExit as end: assert end.code == 2\n{LOADED}",
     )
-    assert not set(json.loads(result.stdout)) & {"numpy", "numexpr", *HEAVY}
+    assert not set(json.loads(result.stdout)) & {"numpy", *HEAVY}
     assert_one_sentence(result._replace(code=2, stdout=""), "'3:1:1' has no values")
 
 

@@ -26,6 +26,10 @@ class DisagreementError(Exception):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the valid name closest to ``name``, or ``""``."""
-    matches = difflib.get_close_matches(name, list(valid), n=1)
-    return f"; did you mean '{matches[0]}'?" if matches else ""
+    """Return ``"; did you mean 'x'?"`` for the valid name closest to ``name``, or ``""``.
+
+    Case does not matter.
+    """
+    by_small = {one.lower(): one for one in valid}
+    matches = difflib.get_close_matches(name.lower(), by_small, n=1)
+    return f"; did you mean '{by_small[matches[0]]}'?" if matches else ""

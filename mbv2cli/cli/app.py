@@ -84,7 +84,10 @@ class Command(TyperCommand):
         ctx.allow_extra_args = True
         extra = super().parse_args(ctx, args)
         if extra:
-            raise UserError(f"'{extra[0]}' is one word too many; try {ctx.command_path} -h")
+            raise UserError(
+                f"'{extra[0]}' is one word too many"
+                f"{_config_hint(flags, extra[0]) or f'; try {ctx.command_path} -h'}"
+            )
         return extra
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
@@ -104,6 +107,15 @@ class Command(TyperCommand):
         from mbv2cli.cli.help_page import help_page
 
         write(help_page(self, ctx, self.about, {}), None)
+
+
+def _config_hint(flags: Mapping[str, TyperOption], word: str) -> str:
+    """Return the end of a sentence about a file that a flag should name, or ``""``."""
+    if "--config" not in flags:
+        return ""
+    from mbv2cli.gate.config import file_hint
+
+    return file_hint(word)
 
 
 def _showing_page(option: TyperOption | None) -> TyperOption | None:

@@ -16,7 +16,7 @@ from mbv2cli.cli.output import write
 from mbv2cli.errors import UserError
 from mbv2cli.gate.comparison import Comparison, lock_at, locked_side, side_of_text
 from mbv2cli.gate.comparison import compare as compared
-from mbv2cli.gate.config import find_config, lock_beside
+from mbv2cli.gate.config import file_hint, find_config, lock_beside
 from mbv2cli.gate.lock import read_lock
 from mbv2cli.report.compare import LAYER, ROWS, compare_report
 from mbv2cli.report.formats import format_of, renderer
@@ -140,5 +140,9 @@ def _case(names: Sequence[str], locked: Sequence[str]) -> str:
         raise UserError(
             f"compare --lock takes the name of one case, not {len(names)} "
             f"(the cases are {', '.join(locked)})"
+        )
+    if names[0] not in locked and (hint := file_hint(names[0])):
+        raise UserError(
+            f"'{names[0]}' is not the name of a case (the cases are {', '.join(locked)}){hint}"
         )
     return names[0]

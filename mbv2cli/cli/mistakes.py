@@ -104,7 +104,7 @@ def unknown_command(word: str, rest: Sequence[str], commands: Iterable[str]) -> 
     if is_target(word):
         line = shlex.join(["mbv2", "summary", word, *rest])
         return f"'{word}' is a TARGET, and mbv2 needs a command before it; try {line}"
-    matches = difflib.get_close_matches(word, [*commands, *target_names()], n=1)
+    matches = difflib.get_close_matches(word.lower(), [*commands, *target_names()], n=1)
     if matches and is_target(matches[0]):
         hint = f"; did you mean mbv2 summary {matches[0]}?"
     else:

@@ -6,7 +6,7 @@ import itertools
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -100,6 +100,21 @@ def find_config(folder: Path) -> Path:
         f"there is no {FILE} and no [tool.mbv2] in a {SHARED_FILE} here or above; run mbv2 init, "
         "or give limits as flags such as --max-params 2M"
     )
+
+
+def file_hint(word: str) -> str:
+    """Return the end of a sentence about a file where a case is expected, or ``""``."""
+    path = Path(word)
+    if path.suffix not in (".toml", ".lock"):
+        return ""
+    path = path.with_suffix(".toml")
+    with suppress(UserError):
+        if path.name != SHARED_FILE and "case" not in read_toml(path):
+            return (
+                f'; for the model of a file, write target = "{path.as_posix()}" in a case, or '
+                "check it with limits such as --max-params 2M"
+            )
+    return f"; for the cases of a file, write --config {path}"
 
 
 def read_config(path: Path) -> Config:

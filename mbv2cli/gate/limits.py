@@ -13,7 +13,7 @@ from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan
 from mbv2cli.specs.base import Spec
-from mbv2cli.specs.fields import Allowed, Number
+from mbv2cli.specs.fields import Allowed, Number, reads_word
 from mbv2cli.specs.units import Unit, read_bytes, read_count
 
 ShapePattern: TypeAlias = tuple[int | None, ...]
@@ -109,7 +109,10 @@ def _limit_fields() -> dict[str, Any]:
         if figure is PEAK:
             rules: Any = Literal[tuple(rule.name for rule in MEMORY_RULES)]
             description = "Memory rule that max_peak is judged by."
-            fields["peak_rule"] = (rules, Field(LAYERWISE.name, description=description))
+            fields["peak_rule"] = (
+                Annotated[rules, reads_word(rules)],
+                Field(LAYERWISE.name, description=description),
+            )
     return fields
 
 

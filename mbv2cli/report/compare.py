@@ -10,7 +10,6 @@ from pydantic import Field
 
 from mbv2cli.costs.figures import PEAK
 from mbv2cli.costs.layers import By, GroupFigures
-from mbv2cli.errors import UserError, nearest
 from mbv2cli.gate.comparison import Comparison, GroupPair, Side, group_pairs
 from mbv2cli.gate.differences import FigureChange, LayerPair
 from mbv2cli.graph.ops import Shape
@@ -21,6 +20,7 @@ from mbv2cli.report.page import BOLD, DIM, GOOD, Block, Column, Line, Page, Tabl
 from mbv2cli.report.text import code, compact
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.units import amount_texts, growth_text
+from mbv2cli.specs.words import one_of
 
 LAYER: Final = "layer"
 ROWS: Final = (LAYER, By.BLOCK.value, By.STAGE.value)
@@ -47,8 +47,7 @@ class CompareReport:
 
 def compare_report(comparison: Comparison, by: str, *, shows_every_row: bool) -> CompareReport:
     """Return what is shown. Raises `UserError` if ``by`` is not among `ROWS`."""
-    if by not in ROWS:
-        raise UserError(f"--by must be one of {', '.join(ROWS)}, not '{by}'{nearest(by, ROWS)}")
+    by = one_of(by, ROWS, "--by")
     groups = () if by == LAYER else group_pairs(comparison, By(by))
     return CompareReport(comparison, by, groups, shows_every_row)
 

@@ -16,12 +16,13 @@ from pydantic import BeforeValidator, Field
 
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
-from mbv2cli.search.figures import COSTS, refuse_unknown
+from mbv2cli.search.figures import COSTS, figure_names, refuse_unknown
 from mbv2cli.search.space import Space
 from mbv2cli.search.where import Where, read_where
 from mbv2cli.specs.base import Spec
 from mbv2cli.specs.fields import Allowed, Number, Seed
 from mbv2cli.specs.units import read_count
+from mbv2cli.specs.words import listed
 
 if TYPE_CHECKING:
     from mbv2cli.costs.figures import Amount, Counting
@@ -255,9 +256,9 @@ def _front(text: str, space: Space) -> tuple[Ordering, ...]:
 def _ordering(text: str, space: Space, place: str) -> Ordering:
     """Read ``macs``, or ``-macs`` if larger values are better."""
     word = text.strip()
-    name = word.removeprefix("-")
+    name = listed(word.removeprefix("-"), figure_names(space))
     refuse_unknown([name], space, place)
-    return Ordering(name, descending=name != word)
+    return Ordering(name, descending=word.startswith("-"))
 
 
 def _axes(front: tuple[Ordering, ...], bounds: tuple[Bound, ...]) -> tuple[str, str]:

@@ -188,6 +188,7 @@ def test_a_case_at_two_revisions_of_the_lock(tmp_path: Path) -> None:
             ("--lock", "HEAD~1", "edge"),
             "the lock at HEAD~1 has no case 'edge' (the cases are stem)",
         ),
+        (("--lock", "HEAD~1", "mbv2.toml"), "for the cases of a file, write --config mbv2.toml"),
         (("--lock", "HEAD~1", "--size", "9"), "--size is for two targets; a locked case has an"),
         (("--lock", "HEAD~1", "--config", "none.toml"), "none.lock: No such file"),
     ):

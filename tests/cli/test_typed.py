@@ -25,6 +25,8 @@ MISTYPED = [
     ("--size=96", "try mbv2 summary --size=96\n"),
     ("mobilenetv2_100 --size 96", "try mbv2 summary mobilenetv2_100 --size 96\n"),
     ("blok", "did you mean mbv2 summary block?"),
+    ("SUMMARY", "did you mean mbv2 summary?"),
+    ("sweep --where MACS<60M", "there is no figure 'MACS'"),
     ("sumary", "did you mean mbv2 summary?"),
     ("zzz", "there is no command 'zzz' (the commands are summary, counts, memory"),
     ("--verson", "mbv2 has no flag --verson (try mbv2 -h); did you mean --version?"),
@@ -162,6 +164,7 @@ MISTYPED = [
 ]
 
 
+_PLAN = "summary --no-forward"
 CSV = ("--no-forward", "--format", "csv")
 
 _SPECS = (BlockSpec, NetworkSpec, Stage, InputSpec, RunSpec, Expectations, SearchOptions)
@@ -187,6 +190,31 @@ def test_mistyped(line: str, words: str, tmp_path: Path) -> None:
             "summary network:width-mult=0.5,round-nearest=4 --no-forward --format csv",
             "summary network --width-mult 0.5 --round-nearest 4 --no-forward --format csv",
         ),
+        # case, dashes and underscores of words do not matter
+        (f"{_PLAN} --convention FVCore", f"{_PLAN} --convention fvcore"),
+        (f"{_PLAN} --convention Flop_Counter", f"{_PLAN} --convention flop-counter"),
+        (f"{_PLAN} --format JSON --act SiLU", f"{_PLAN} --format json --act silu"),
+        (f"{_PLAN} --by KIND --columns Name,MACs", f"{_PLAN} --by kind --columns name,macs"),
+        (f"{_PLAN} --print Params,peak-BYTES", f"{_PLAN} --print params,peak_bytes"),
+        ("memory --dtype Int8", "memory --dtype int8"),
+        ("memory network:head_scaling=Fixed", "memory network:head_scaling=fixed"),
+        ("cliffs --peak-rule InPlace-Depthwise", "cliffs --peak-rule inplace-depthwise"),
+        (
+            "presets TORCH --max-peak 3MiB --peak-rule EAGER",
+            "presets torch --max-peak 3MiB --peak-rule eager",
+        ),
+        ("compare block network --by Stage", "compare block network --by stage"),
+        (
+            "sweep --in 8,16 --sort -MACs --convention THOP --peak-rule Eager",
+            "sweep --in 8,16 --sort -macs --convention thop --peak-rule eager",
+        ),
+        ("sweep --in 8,16 --pareto Peak,-MACS", "sweep --in 8,16 --pareto peak,-macs"),
+        (
+            "check --max-peak 9GiB --peak-rule Training --no-forward --format GitHub",
+            "check --max-peak 9GiB --peak-rule training --no-forward --format github",
+        ),
+        ("help CI", "help ci"),
+        ("help Sweep", "help sweep"),
     ],
 )
 def test_two_ways_to_type_the_same(line: str, same: str) -> None:
@@ -237,6 +265,67 @@ def test_keys_of_files(key: str, words: str, tmp_path: Path) -> None:
 def test_keys_of_cases(key: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "mbv2.toml").write_text(f"[case.edge]\n{key} = 1\n")
     assert_one_sentence(mbv2_here("check", cwd=tmp_path), words)
+
+
+def test_words_of_files_are_read_as_words_of_flags(tmp_path: Path) -> None:
+    case = """
+        [case.edge]
+        act = "SiLU"
+        device = "CPU"
+        dtype = "FP16"
+        peak_rule = "InPlace_Depthwise"
+        max_peak = "9MiB"
+    """
+    (tmp_path / "mbv2.toml").write_text(case)
+    result = mbv2_here("check", "--no-forward", cwd=tmp_path)
+    assert (result.code, result.stderr) == (0, "")
+    assert "peak (inplace-depthwise, float16)" in result.stdout
+
+
+FILES = [
+    ("lock mbv2.toml", "is one word too many; for the cases of a file, write --config mbv2.toml\n"),
+    ("lock mbv2.lock", "for the cases of a file, write --config mbv2.toml\n"),
+    ("lock net.toml", 'for the model of a file, write target = "net.toml" in a case, or check it'),
+    ("lock edge", "'edge' is one word too many; try mbv2 lock -h\n"),
+    (
+        "check mbv2.toml",
+        "(the cases are edge); for the cases of a file, write --config mbv2.toml\n",
+    ),
+    ("check mbv2.lock", "for the cases of a file, write --config mbv2.toml\n"),
+    ("check sub/other.toml", "for the cases of a file, write --config sub/other.toml\n"),
+    ("check net.toml", "or check it with limits such as --max-params 2M\n"),
+    ("check missing.toml", "write --config missing.toml\n"),
+    ("check pyproject.toml", "write --config pyproject.toml\n"),
+    (
+        "summary mbv2.toml",
+        "mbv2.toml has cases, so it is not a TARGET; mbv2 check --config mbv2.toml",
+    ),
+    ("sweep --space mbv2.toml", "mbv2.toml has cases, so it is not a TARGET; mbv2 check --config"),
+    ("compare block mbv2.toml", "mbv2.toml has cases, so it is not a TARGET"),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), FILES, ids=[line for line, _ in FILES])
+def test_a_file_where_a_case_or_a_model_is_expected(line: str, words: str, tmp_path: Path) -> None:
+    cases = '[case.edge]\ntarget = "block"\n'
+    (tmp_path / "sub").mkdir()
+    for name in ("mbv2.toml", "sub/other.toml"):
+        (tmp_path / name).write_text(cases)
+    (tmp_path / "net.toml").write_text("width_mult = 0.5\n")
+    assert_one_sentence(mbv2_here(*line.split(), cwd=tmp_path), words)
+
+
+def test_a_file_where_a_case_is_expected_and_no_configuration_is_near(tmp_path: Path) -> None:
+    (tmp_path / "edge.toml").write_text("[case.edge]\n")
+    words = (
+        "'edge.toml' is not the name of a case; for the cases of a file, write --config edge.toml"
+    )
+    assert_one_sentence(mbv2_here("check", "edge.toml", cwd=tmp_path), words)
+
+
+def test_a_case_may_have_the_name_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mbv2.toml").write_text('[case."net.toml"]\nmax_params = "2k"\n')
+    assert mbv2_here("check", "net.toml", "--no-forward", cwd=tmp_path).code == 0
 
 
 STAGES = [

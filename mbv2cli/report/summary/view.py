@@ -14,7 +14,7 @@ from mbv2cli.costs.layers import By
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.graph.rows import Role
 from mbv2cli.report.text import bracketed
-from mbv2cli.specs.words import listed
+from mbv2cli.specs.words import listed, one_of
 
 if TYPE_CHECKING:
     from mbv2cli.report.summary.document import GroupRow, LayerRow
@@ -95,13 +95,11 @@ DEFAULT_VIEW: Final = View()
 
 def view_of(by: str, columns: str | None) -> View:
     """Read ``--by`` and ``--columns``. Raises `UserError` for a name that is not there."""
-    way = listed(by, WAYS)
-    if way not in WAYS:
-        raise UserError(f"--by must be one of {', '.join(WAYS)}, not '{by}'{nearest(by, WAYS)}")
+    way = one_of(by, WAYS, "--by")
     view = View(None if way == LAYER else By(way))
     if columns is None:
         return view
-    names = tuple(name.strip() for name in columns.split(","))
+    names = tuple(listed(name.strip(), view.all_columns) for name in columns.split(","))
     for name in names:
         if name not in view.all_columns:
             raise UserError(

@@ -193,12 +193,18 @@ def _totals_table(comparison: Comparison) -> Table:
     return Table(
         [
             Column("Total", [one.what for one in totals], narrow=[one.narrow for one in totals]),
-            Column("A", [one.before for one in totals], is_number=True, rank=1),
-            Column("B", [one.after for one in totals], is_number=True, rank=-1),
-            Column("B - A", [one.difference for one in totals], is_number=True, rank=3),
-            Column("Change", [one.change for one in totals], is_number=True, rank=2),
-        ]
+            Column("A", [one.before for one in totals], is_number=True),
+            Column("B", [one.after for one in totals], is_number=True),
+            Column("B - A", [one.difference for one in totals], is_number=True, rank=2),
+            Column("Change", [one.change for one in totals], is_number=True, rank=1),
+        ],
+        narrow=[Line("Total, A -> B:", BOLD), *map(_narrow_line, totals)],
     )
+
+
+def _narrow_line(one: _Total) -> Line:
+    text = f"{one.narrow}: {_arrow((one.before, one.after))}, {one.change}"
+    return Line(_INDENT + text, "", _INDENT * 2)
 
 
 def _totals(comparison: Comparison) -> Iterator[_Total]:

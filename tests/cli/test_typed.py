@@ -195,7 +195,7 @@ def test_mistyped(line: str, words: str, tmp_path: Path) -> None:
         (f"{_PLAN} --convention Flop_Counter", f"{_PLAN} --convention flop-counter"),
         (f"{_PLAN} --format JSON --act SiLU", f"{_PLAN} --format json --act silu"),
         (f"{_PLAN} --by KIND --columns Name,MACs", f"{_PLAN} --by kind --columns name,macs"),
-        (f"{_PLAN} --print Params,peak-BYTES", f"{_PLAN} --print params,peak_bytes"),
+        (f"{_PLAN} --print Params,weight-BYTES", f"{_PLAN} --print params,weight_bytes"),
         ("memory --dtype Int8", "memory --dtype int8"),
         ("memory network:head_scaling=Fixed", "memory network:head_scaling=fixed"),
         ("cliffs --peak-rule InPlace-Depthwise", "cliffs --peak-rule inplace-depthwise"),

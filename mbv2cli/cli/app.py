@@ -132,12 +132,17 @@ def _show_page(ctx: Any, _option: Any, is_given: bool) -> None:  # noqa: FBT001 
         ctx.exit()
 
 
+_COMPLETION_FLAGS: Final = ("--show-completion", "--install-completion")
+
+
 class _Commands(TyperGroup):
     """Imports a command only when it is run. The list of commands needs no import."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args == ["version"]:
             args = ["--version"]
+        if any(one.partition("=")[0] in _COMPLETION_FLAGS for one in args):
+            use_own_bash()
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:

@@ -39,12 +39,16 @@ class PresetFigures:
 
 
 def matching(name: str) -> tuple[Preset, ...]:
-    """Return the presets whose name has the text ``name`` or fits it as a glob.
+    """Return the presets with a name or an alias that has the text ``name`` or fits it as a glob.
 
     Raises `UserError` if there is none.
     """
     glob = name.lower() if any(sign in name for sign in "*?[") else f"*{name.lower()}*"
-    found = tuple(one for one in presets().values() if fnmatchcase(one.name, glob))
+    found = tuple(
+        preset
+        for preset in presets().values()
+        if any(fnmatchcase(one.lower(), glob) for one in (preset.name, *preset.aliases))
+    )
     if not found:
         raise UserError(
             f"no preset has '{name}' in its name; mbv2 presets lists every preset"
@@ -93,6 +97,7 @@ def as_table(figures: Sequence[PresetFigures]) -> Page:
                 f"Peak {unit}\n{counting.rule}\n{counting.dtype}", peaks, is_number=True, rank=3
             ),
             Column("Source", [one.preset.source for one in figures], rank=5),
+            Column("Also named", [", ".join(one.preset.aliases) for one in figures], rank=6),
         ]
     )
     return page([table])
@@ -108,6 +113,9 @@ class PresetPart(Part):
 
     name: str = Field(
         description="Name of the preset. Every command takes this name as its TARGET."
+    )
+    aliases: tuple[str, ...] = Field(
+        description="Names of the network in other codebases. Each is a TARGET too."
     )
     source: str = Field(description="Where the network comes from.")
     spec: NetworkSpec = Field(
@@ -137,6 +145,7 @@ def as_json(figures: Sequence[PresetFigures]) -> str:
 def _part(one: PresetFigures) -> PresetPart:
     return PresetPart(
         name=one.preset.name,
+        aliases=one.preset.aliases,
         source=one.preset.source,
         spec=one.plan.spec,
         input_shape=one.plan.input_shape,

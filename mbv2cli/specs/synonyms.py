@@ -34,7 +34,7 @@ SYNONYMS: Final[Mapping[tuple[str, ...], str]] = {
         "ratio t"
     ),
     ("{kernel}", "; each stage has its kernel: write k5 in a stage of {stages}"): (
-        "conv_kernel_size dw_kernel_size k kernel_size kernel_sizes kernels ks ksize"
+        "conv_kernel_size dw_kernel_size k kernel kernel_size kernel_sizes kernels ks ksize"
     ),
     ("{dilation}",): "dilation_rate dilations",
     ("{act}",): (

@@ -58,6 +58,12 @@ MISTYPED = [
     ("summary --input-size 96", "did you mean --size and --in?"),
     ("summary --expansion 6", "did you mean --expand?"),
     ("summary --expand-ratio 6", "did you mean --expand?"),
+    (
+        "cliffs --width-mult 1",
+        "--width-mult does nothing: mbv2 cliffs tries every width",
+    ),
+    ("cliffs network:width_mult=1", "network:width_mult does nothing: mbv2 cliffs tries every"),
+    ("cliffs --kernel 5", "each stage has its kernel: write k5 in a stage of --stages\n"),
     ("cliffs --rule eager", "did you mean --peak-rule?"),
     ("summary --activation relu", "did you mean --act?"),
     ("summary --kernel-size 5", "did you mean --kernel?"),

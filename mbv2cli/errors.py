@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class UserError(Exception):
@@ -19,6 +19,19 @@ class MistakesError(UserError):
     def __init__(self, mistakes: Iterable[str]) -> None:
         self.mistakes = tuple(dict.fromkeys(mistakes))
         super().__init__(" ".join(self.mistakes))
+
+
+class UnusableError(UserError):
+    """A value of the run, such as ``device``, that this machine cannot use."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        self.key = key
+        self.problem = problem
+        super().__init__(f"{key} {problem}")
+
+    def written_at(self, places: Mapping[str, str]) -> UserError:
+        """Return the error with the place where the user wrote the value, by its key."""
+        return UserError(f"{places.get(self.key, self.key)} {self.problem}")
 
 
 class DisagreementError(Exception):

@@ -148,6 +148,7 @@ def _case_of_flags(
         request=read_request(target, target_settings),
         run=read_spec(RunSpec, run_settings),
         expected=read_spec(Expectations, limit_settings),
+        places={setting.key: setting.place for setting in run_settings},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Annotated, Final, TypeAlias
@@ -18,7 +18,7 @@ from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.confirm import refuse_beyond_memory
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
-from mbv2cli.errors import UserError
+from mbv2cli.errors import UnusableError, UserError
 from mbv2cli.report.formats import TABLE, Renderer, format_of, renderer
 from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
 from mbv2cli.report.summary.values import VALUES, value_names, values_text
@@ -119,7 +119,8 @@ def summary(
         mac_convention(convention_name),
         view,
     )
-    run = partial(_confirmed, force=force, quiet=quiet) if forward else _planned
+    places = {setting.key: setting.place for setting in run_settings}
+    run = partial(_confirmed, places, force=force, quiet=quiet) if forward else _planned
     if quiet:
         report = run(report)
         if output:
@@ -155,13 +156,22 @@ def _refuse_unused(format_name: str, view: View) -> None:
             )
 
 
-def _confirmed(report: SummaryReport, *, force: bool, quiet: bool) -> SummaryReport:
-    """Return the report with its forward pass. Raises `UserError` if that needs too much memory."""
+def _confirmed(
+    places: Mapping[str, str], report: SummaryReport, *, force: bool, quiet: bool
+) -> SummaryReport:
+    """Return the report with its forward pass.
+
+    Raises `UserError` if that needs too much memory, or if this machine cannot use a value of the
+    run, which the user wrote at one of ``places``.
+    """
     with nullcontext() if quiet else progress("Running the forward pass"):
         start_torch()
-        if not force:
-            refuse_beyond_memory(report.plan, report.run)
-        return confirmed(report)
+        try:
+            if not force:
+                refuse_beyond_memory(report.plan, report.run)
+            return confirmed(report)
+        except UnusableError as error:
+            raise error.written_at(places) from None
 
 
 def _planned(report: SummaryReport) -> SummaryReport:

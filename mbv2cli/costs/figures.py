@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
 from math import prod
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from mbv2cli.costs.conventions import mac_convention
 from mbv2cli.costs.memory import (
@@ -19,6 +19,7 @@ from mbv2cli.costs.memory import (
     INPLACE_DEPTHWISE,
     LAYERWISE,
     TRAINING,
+    Amount,
     MemoryRule,
     rule_named,
     timeline,
@@ -27,9 +28,6 @@ from mbv2cli.costs.receptive_field import Geometry, geometries
 from mbv2cli.graph.graph import GraphInModel
 from mbv2cli.graph.ops import Kind, Linear, Op, larger
 from mbv2cli.specs.units import Unit
-
-Amount: TypeAlias = Any
-"""An int, or an array with one for each candidate of a search."""
 
 INT32_BYTES: Final = 4
 

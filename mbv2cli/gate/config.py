@@ -251,7 +251,15 @@ def _case(
         expected = read_spec(Expectations, settings)
     if mistakes:
         raise MistakesError(mistakes)
-    return Case(full_name, request, run, expected, line)
+    return Case(
+        full_name,
+        request,
+        run,
+        expected,
+        line,
+        place=f"{path}: case.{full_name}",
+        places={setting.key: setting.place for setting in settings},
+    )
 
 
 def _target(path: Path, value: object, place: str) -> str:

@@ -95,7 +95,7 @@ def sweep(
         typer.Option(
             "--sort",
             metavar="[-]FIGURE",
-            help="List by this figure, smallest first; -FIGURE: largest first.",
+            help="Sort the list by this figure, smallest first. -FIGURE: largest first.",
             rich_help_panel="Search",
             autocompletion=list_completion(_figures_of),
         ),

@@ -25,7 +25,8 @@ from mbv2cli.specs.units import read_count
 from mbv2cli.specs.words import listed
 
 if TYPE_CHECKING:
-    from mbv2cli.costs.figures import Amount, Counting
+    from mbv2cli.costs.figures import Counting
+    from mbv2cli.costs.memory import Amount
 
 MAX_SAMPLE: Final = 10**10
 MAX_LISTED: Final = 1_000

@@ -23,10 +23,12 @@ import typer
 import yaml
 from markdown_it import MarkdownIt
 from pydantic import BaseModel
+from rich.text import Text
 
 import mbv2cli
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.app import app
+from mbv2cli.cli.guide import laid_out
 from mbv2cli.costs.conventions import MAC_CONVENTIONS, Convention
 from mbv2cli.costs.figures import FIGURES
 from mbv2cli.costs.memory import ELEMENT_BYTES, MEMORY_RULES
@@ -497,6 +499,26 @@ def test_help_lays_out_a_guide_at_a_terminal() -> None:
     assert "\x1b[" in shown
     assert "| code |" not in shown
     assert "A check failed" in shown
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+@pytest.mark.parametrize("topic", topic_names())
+def test_a_guide_at_a_terminal_fits_and_cuts_no_word(topic: str, width: int) -> None:
+    lines = Text.from_ansi(laid_out(topic_page(topic), width)).plain.split("\n")
+    assert max(len(line.rstrip()) for line in lines) <= width
+    shown = " ".join(" ".join(lines).split())
+    for cells in table_cells(topic_page(topic)):
+        for word in " ".join(cells).split():
+            assert word in shown, word
+    for number in re.findall(r"(?<![\w.,])\d[\d,.]*\d (?:KiB|MiB|ms|MB)\b", topic_page(topic)):
+        assert number in shown
+
+
+def table_cells(markdown: str) -> Iterator[list[str]]:
+    """Yield the cells of each row of each table, as plain text."""
+    for token in MarkdownIt().enable("table").parse(markdown):
+        if token.type == "inline" and token.map is None:
+            yield ["".join(child.content for child in token.children or ())]
 
 
 def write() -> None:

@@ -95,15 +95,16 @@ def fitted(page: Page, width: int | None = None) -> Iterator[Sequence[Line]]:
     """
     for block in page.blocks:
         if isinstance(block, Line):
-            yield from _wrapped(block, width)
+            yield from wrapped(block, width)
         elif width is not None and block.narrow and _needs(block.columns) > width:
             for line in block.narrow:
-                yield from _wrapped(line, width)
+                yield from wrapped(line, width)
         else:
             yield from _table_lines(block, width)
 
 
-def _wrapped(line: Line, width: int | None) -> Iterator[Sequence[Line]]:
+def wrapped(line: Line, width: int | None) -> Iterator[Sequence[Line]]:
+    """Yield a line in parts that fit, broken between words and not inside a number."""
     width = width or _SENTENCE_WIDTH
     words = line.text.lstrip(" ")
     text, *more = _BREAK.split(words)
@@ -125,7 +126,7 @@ def _table_lines(table: Table, width: int | None) -> Iterator[Sequence[Line]]:
     for number, (row, style) in enumerate(zip(rows, styles, strict=True), start=-height):
         yield _joined(row, style)
         for note in table.notes.get(number, ()):
-            yield from _wrapped(note, width)
+            yield from wrapped(note, width)
     hidden = [
         column.title.replace("\n", " ")
         for number, column in enumerate(table.columns)
@@ -133,7 +134,7 @@ def _table_lines(table: Table, width: int | None) -> Iterator[Sequence[Line]]:
     ]
     if hidden:
         text = f"Not shown in {width} columns: {', '.join(hidden)}."
-        yield from _wrapped(Line(text, DIM), width)
+        yield from wrapped(Line(text, DIM), width)
 
 
 def _needs(columns: Sequence[Column]) -> int:

@@ -122,7 +122,7 @@ def test_commands_are_grouped_by_what_people_do() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("check", ("--max-peak BYTES", "write 512KiB", "--peak-rule NAME", "default: layerwise")),
+        ("check", ("--max-peak BYTES", "such as 512KiB", "--peak-rule NAME", "default: layerwise")),
         ("check", ("--dtype NAME", "[default: float32]", "--expect SHAPE", "--max-params N")),
         ("cliffs", ("--peak-rule NAME", "[default: layerwise]", "--dtype NAME", "float32]")),
         ("presets", ("--max-peak BYTES", "[default: layerwise]", "--dtype NAME", "float32]")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple, Self
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -20,8 +20,10 @@ _READABLE: Final = 22
 """The columns that a cell of a sentence needs at least, unless it is shorter."""
 
 _UNLIMITED: Final = 1_000
-_GAP: Final = 2
-"""The columns between two cells."""
+_GAP: Final = 3
+"""The columns that a table takes for each column, beside its cells."""
+
+_INDENT: Final = 2
 
 
 class _Code(CodeBlock):
@@ -47,50 +49,59 @@ class _Table(TableElement):
         head = self.header.row if self.header else None
         body = self.body.rows if self.body else []
         titles, *rows = ([one.content for one in row.cells] for row in (head, *body) if row)
-        widths = _least_widths(console, options, [titles, *rows])
-        if sum(widths) + _GAP * (len(widths) - 1) > options.max_width:
+        columns = [_Column.of(console, cells) for cells in zip(titles, *rows, strict=True)]
+        columns[0] = columns[0]._replace(least=columns[0].most)  # names are not wrapped
+        left = options.max_width - _GAP * len(columns) - sum(one.least for one in columns)
+        if left < 0:
             yield from _stacked(titles, rows)
         else:
-            yield _side_by_side(titles, rows, widths)
+            yield _side_by_side(titles, rows, _widened(columns, left))
 
 
-def _least_widths(
-    console: Console, options: ConsoleOptions, rows: Sequence[Sequence[Text]]
-) -> list[int]:
-    """Return the width that each column needs to be read. The first column is never wrapped."""
-    first, *others = [
-        [Measurement.get(console, options.update(max_width=_UNLIMITED), cell) for cell in cells]
-        for cells in zip(*rows, strict=True)
-    ]
-    widths = [max(cell.maximum for cell in first)]
-    for cells in others:
-        readable = min(_READABLE, max(cell.maximum for cell in cells))
-        widths.append(max(readable, *(cell.minimum for cell in cells)))
+class _Column(NamedTuple):
+    """The width that a column needs to be read, and the width of its longest cell."""
+
+    least: int
+    most: int
+
+    @classmethod
+    def of(cls, console: Console, cells: Sequence[Text]) -> Self:
+        """Return the widths of a column."""
+        options = console.options.update(max_width=_UNLIMITED)
+        found = [Measurement.get(console, options, cell) for cell in cells]
+        most = max(cell.maximum for cell in found)
+        return cls(max(min(_READABLE, most), *(cell.minimum for cell in found)), most)
+
+
+def _widened(columns: Sequence[_Column], left: int) -> list[int]:
+    """Return the widths of the columns: what is left goes to those that lack most."""
+    widths = [one.least for one in columns]
+    for _ in range(left):
+        lack = [one.most - width for one, width in zip(columns, widths, strict=True)]
+        if max(lack) > 0:
+            widths[lack.index(max(lack))] += 1
     return widths
 
 
 def _side_by_side(
     titles: Sequence[Text], rows: Sequence[Sequence[Text]], widths: Sequence[int]
 ) -> Table:
-    table = Table(
-        box=box.SIMPLE, pad_edge=False, collapse_padding=True, style="markdown.table.border"
-    )
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), style="markdown.table.border")
     for title, width in zip(titles, widths, strict=True):
-        table.add_column(_styled(title), min_width=width)
+        table.add_column(_styled(title), width=width)
     for row in rows:
         table.add_row(*row)
     return table
 
 
 def _stacked(titles: Sequence[Text], rows: Sequence[Sequence[Text]]) -> RenderResult:
-    """Yield the first cell of each row and, below it, the other cells behind their titles."""
+    """Yield the cells of each row below each other, behind their titles."""
     yield Text()
     for first, *others in rows:
-        yield Text.assemble(first)
+        yield Text.assemble(titles[0], ": ", first)
         for title, cell in zip(titles[1:], others, strict=True):
             if cell.plain:
-                named = (title, ": ", cell) if len(others) > 1 else (cell,)
-                yield Padding(Text.assemble(*named), (0, 0, 0, _GAP))
+                yield Padding(Text.assemble(title, ": ", cell), (0, 0, 0, _INDENT))
 
 
 def _styled(title: Text) -> Text:

@@ -102,7 +102,9 @@ def _of_targets(
     names: Sequence[str], input_settings: Sequence[Setting], config_file: Path | None
 ) -> Comparison:
     if config_file is not None:
-        raise UserError("--config needs --lock REVISION beside it: two targets have no lock")
+        raise UserError(
+            "--config is for --lock REVISION, because two targets have no lock; leave out --config"
+        )
     if len(names) != 2:  # noqa: PLR2004  (A and B)
         raise UserError(
             f"compare takes two models, A and B, not {len(names)}; "
@@ -120,7 +122,7 @@ def _of_lock(
 ) -> Comparison:
     if input_settings:
         raise UserError(
-            f"{input_settings[0].place} is for two targets; a locked case has an input of its own"
+            f"{input_settings[0].place} is for two targets, because a locked case has an input of its own; leave it out"
         )
     path = lock_beside(config_file or find_config(Path.cwd()))
     now = read_lock(path)

@@ -86,7 +86,9 @@ def _widened(columns: Sequence[_Column], left: int) -> list[int]:
 def _side_by_side(
     titles: Sequence[Text], rows: Sequence[Sequence[Text]], widths: Sequence[int]
 ) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), style="markdown.table.border")
+    table = Table(
+        box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), style="markdown.table.border"
+    )
     for title, width in zip(titles, widths, strict=True):
         table.add_column(_styled(title), width=width)
     for row in rows:

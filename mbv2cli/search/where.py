@@ -151,7 +151,9 @@ def _with_unit(text: str, read: Callable[[object], object]) -> float:
     except PydanticCustomError:
         raise
     except ValueError:
-        raise _NotAllowedError(f"'{text}' does not suit the figure it is compared with") from None
+        raise _NotAllowedError(
+            f"'{text}' is not an amount of the figure that it is compared with"
+        ) from None
 
 
 def _constant(value: float) -> str:

@@ -10,8 +10,9 @@ from mbv2cli.costs.layers import whole
 from mbv2cli.costs.memory import EAGER, LAYERWISE
 from mbv2cli.graph.rows import Layer
 from mbv2cli.report.page import BOLD, DIM, GOOD, WARNING, Column, Line, Page, Table, page
-from mbv2cli.report.summary.document import GroupRow, LayerRow, rows_of
+from mbv2cli.report.summary.document import rows_of
 from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.report.summary.rows import GroupRow, LayerRow
 from mbv2cli.report.summary.view import cell, is_cost, is_number
 from mbv2cli.report.text import INDENT, bracketed, heading
 from mbv2cli.specs import BlockSpec

@@ -1,6 +1,6 @@
 """Which rows and columns of the summary are shown, and their titles and cells as text.
 
-The document takes long to import, so it is imported only where rows are made.
+The module of the rows takes long to import, so it is imported only where rows are made.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mbv2cli.report.text import bracketed
 from mbv2cli.specs.words import listed, one_of
 
 if TYPE_CHECKING:
-    from mbv2cli.report.summary.document import GroupRow, LayerRow
+    from mbv2cli.report.summary.rows import GroupRow, LayerRow
 
 LAYER: Final = "layer"
 WAYS: Final = (LAYER, *By)
@@ -73,7 +73,7 @@ class View:
     @property
     def all_columns(self) -> tuple[str, ...]:
         """Every column that there is."""
-        from mbv2cli.report.summary.document import GroupRow, LayerRow
+        from mbv2cli.report.summary.rows import GroupRow, LayerRow
 
         return tuple((LayerRow if self.by is None else GroupRow).model_fields)
 

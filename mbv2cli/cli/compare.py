@@ -102,9 +102,7 @@ def _of_targets(
     names: Sequence[str], input_settings: Sequence[Setting], config_file: Path | None
 ) -> Comparison:
     if config_file is not None:
-        raise UserError(
-            "--config is for --lock REVISION, because two targets have no lock; leave out --config"
-        )
+        raise UserError("--config is for --lock REVISION: two targets have no lock; leave it out")
     if len(names) != 2:  # noqa: PLR2004  (A and B)
         raise UserError(
             f"compare takes two models, A and B, not {len(names)}; "
@@ -122,7 +120,8 @@ def _of_lock(
 ) -> Comparison:
     if input_settings:
         raise UserError(
-            f"{input_settings[0].place} is for two targets, because a locked case has an input of its own; leave it out"
+            f"{input_settings[0].place} is for two targets, because a locked case has an input of "
+            "its own; leave it out"
         )
     path = lock_beside(config_file or find_config(Path.cwd()))
     now = read_lock(path)

@@ -184,8 +184,8 @@ def _refuse_same_names(path: Path, cases: Iterable[Case]) -> None:
     for name, count in names.items():
         if count > 1:
             raise UserError(
-                f"{path}: {count} cases have the name '{name}'; give each case a name of its own, and "
-                "list each value once"
+                f"{path}: {count} cases have the name '{name}'; name each case differently, "
+                "and list each value once"
             )
 
 

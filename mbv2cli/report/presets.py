@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final, Literal
@@ -15,7 +15,8 @@ from mbv2cli.gate.limits import Expectations, verdicts
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.report.document import Document, Part
-from mbv2cli.report.page import WARNING, Column, Line, Page, Table, page
+from mbv2cli.report.page import BOLD, WARNING, Column, Line, Page, Table, page
+from mbv2cli.report.text import INDENT
 from mbv2cli.specs import NetworkSpec
 from mbv2cli.specs.presets import Preset, presets
 from mbv2cli.specs.reader import read_request
@@ -77,7 +78,7 @@ def _figures(preset: Preset, counting: Counting) -> PresetFigures:
 
 
 def as_table(figures: Sequence[PresetFigures]) -> Page:
-    """Return a row for each preset."""
+    """Return a row for each preset, and the names that other codebases give them."""
     if not figures:
         return page([Line("No preset keeps every limit.", WARNING)])
     totals = [one.plan.totals for one in figures]
@@ -97,10 +98,19 @@ def as_table(figures: Sequence[PresetFigures]) -> Page:
                 f"Peak {unit}\n{counting.rule}\n{counting.dtype}", peaks, is_number=True, rank=3
             ),
             Column("Source", [one.preset.source for one in figures], rank=5),
-            Column("Also named", [", ".join(one.preset.aliases) for one in figures], rank=6),
         ]
     )
-    return page([table])
+    return page([table, *_aliases(figures)])
+
+
+def _aliases(figures: Sequence[PresetFigures]) -> Iterator[Line]:
+    named = [one.preset for one in figures if one.preset.aliases]
+    if named:
+        yield Line()
+        yield Line("Names in other codebases (each is a TARGET too):", BOLD, INDENT)
+        for preset in named:
+            text = f"{INDENT}{preset.name}: {', '.join(preset.aliases)}"
+            yield Line(text, "", INDENT * 2)
 
 
 def _size(one: PresetFigures) -> str:

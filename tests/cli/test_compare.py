@@ -191,7 +191,7 @@ def test_a_case_at_two_revisions_of_the_lock(tmp_path: Path) -> None:
             "the lock at HEAD~1 has no case 'edge' (the cases are stem)",
         ),
         (("--lock", "HEAD~1", "mbv2.toml"), "for the cases of a file, write --config mbv2.toml"),
-        (("--lock", "HEAD~1", "--size", "9"), "--size is for two targets; a locked case has an"),
+        (("--lock", "HEAD~1", "--size", "9"), "--size is for two targets, because a locked case"),
         (("--lock", "HEAD~1", "--config", "none.toml"), "none.lock: No such file"),
     ):
         refused = mbv2_here("compare", *line, cwd=tmp_path)
@@ -212,7 +212,10 @@ def test_a_case_at_two_revisions_of_the_lock(tmp_path: Path) -> None:
         ("memory.json network", "memory.json is a report of mbv2 memory, not a report of mbv2 sum"),
         ("empty.json network", "empty.json is not a report of mbv2 summary"),
         ("network block --by kind", "--by must be one of layer, block, stage, not 'kind'"),
-        ("network block --config x.toml", "--config needs --lock REVISION beside it"),
+        (
+            "network block --config x.toml",
+            "--config is for --lock REVISION: two targets have no lock",
+        ),
         ("network block --size 0", "--size must be a side or HEIGHTxWIDTH"),
         ("--format csv network block", "--format must be one of table, json, markdown"),
     ],

@@ -110,7 +110,7 @@ def test_no_file_is_written_over_and_nothing_is_written_then(tmp_path: Path, exi
     before = sorted(tmp_path.rglob("*"))
     result = mbv2_here("init", "--github", "--pre-commit", cwd=tmp_path)
     assert (result.code, result.stdout) == (2, "")
-    assert f"these files exist already: {existing}; move them away" in result.stderr
+    assert f"these files exist: {existing}; move them away" in result.stderr
     assert sorted(tmp_path.rglob("*")) == before
     assert file.read_text() == "mine"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class UserError(Exception):
@@ -21,11 +21,28 @@ class MistakesError(UserError):
         super().__init__(" ".join(self.mistakes))
 
 
+class UnusableError(UserError):
+    """A value of the run, such as ``device``, that this machine cannot use."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        self.key = key
+        self.problem = problem
+        super().__init__(f"{key} {problem}")
+
+    def written_at(self, places: Mapping[str, str]) -> UserError:
+        """Return the error with the place where the user wrote the value, by its key."""
+        return UserError(f"{places.get(self.key, self.key)} {self.problem}")
+
+
 class DisagreementError(Exception):
     """The plan and the forward pass differ. This is a bug in mbv2, not a mistake of the user."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the valid name closest to ``name``, or ``""``."""
-    matches = difflib.get_close_matches(name, list(valid), n=1)
-    return f"; did you mean '{matches[0]}'?" if matches else ""
+    """Return ``"; did you mean 'x'?"`` for the valid name closest to ``name``, or ``""``.
+
+    Case does not matter.
+    """
+    by_small = {one.lower(): one for one in valid}
+    matches = difflib.get_close_matches(name.lower(), by_small, n=1)
+    return f"; did you mean '{by_small[matches[0]]}'?" if matches else ""

@@ -87,7 +87,10 @@ class Command(TyperCommand):
         ctx.allow_extra_args = True
         extra = super().parse_args(ctx, args)
         if extra:
-            raise UserError(f"'{extra[0]}' is one word too many; try {ctx.command_path} -h")
+            raise UserError(
+                f"'{extra[0]}' is one word too many"
+                f"{_config_hint(flags, extra[0]) or f'; try {ctx.command_path} -h'}"
+            )
         return extra
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
@@ -109,6 +112,15 @@ class Command(TyperCommand):
         write(help_page(self, ctx, self.about, {}), None)
 
 
+def _config_hint(flags: Mapping[str, TyperOption], word: str) -> str:
+    """Return the end of a sentence about a file that a flag should name, or ``""``."""
+    if "--config" not in flags:
+        return ""
+    from mbv2cli.gate.config import file_hint
+
+    return file_hint(word)
+
+
 def _showing_page(option: TyperOption | None) -> TyperOption | None:
     """Return the option ``--help``, which shows the page and nothing else."""
     if option:
@@ -123,12 +135,17 @@ def _show_page(ctx: Any, _option: Any, is_given: bool) -> None:  # noqa: FBT001 
         ctx.exit()
 
 
+_COMPLETION_FLAGS: Final = ("--show-completion", "--install-completion")
+
+
 class _Commands(TyperGroup):
     """Imports a command only when it is run. The list of commands needs no import."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args == ["version"]:
             args = ["--version"]
+        if any(one.partition("=")[0] in _COMPLETION_FLAGS for one in args):
+            use_own_bash()
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:

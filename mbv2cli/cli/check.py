@@ -19,7 +19,7 @@ from mbv2cli.cli.output import append, warn, write
 from mbv2cli.cli.progress import counted_progress
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case, CaseResult, confirmed_result, planned_result
-from mbv2cli.gate.config import Config, find_config, read_config
+from mbv2cli.gate.config import Config, file_hint, find_config, read_config
 from mbv2cli.gate.limits import Expectations
 from mbv2cli.gate.outcomes import CheckReport, Outcome, outcomes_of_config
 from mbv2cli.report.formats import TABLE, format_of, renderer
@@ -102,7 +102,7 @@ def check(
         report = CheckReport([Outcome(_runner(forward=forward is not False)(case))])
     else:
         _refuse_settings([*target_settings, *run_settings, *limit_settings])
-        config = read_config(config_file or find_config(Path.cwd()))
+        config = read_config(config_file or _config_here(names or []))
         report = outcomes_of_config(
             config,
             counted_progress(_chosen(config, names or []), "Checking"),
@@ -113,6 +113,17 @@ def check(
         write(render(report), output)
         _append_job_summary(format_name, report)
     return ExitCode.DONE if report.holds or exit_zero else ExitCode.CHECK_FAILED
+
+
+def _config_here(names: Sequence[str]) -> Path:
+    """Return the nearest configuration. Raises `UserError`, which knows a file among the names."""
+    try:
+        return find_config(Path.cwd())
+    except UserError:
+        for name in names:
+            if hint := file_hint(name):
+                raise UserError(f"'{name}' is not the name of a case{hint}") from None
+        raise
 
 
 def _format_here(name: str, output: Path | None) -> str:
@@ -137,6 +148,7 @@ def _case_of_flags(
         request=read_request(target, target_settings),
         run=read_spec(RunSpec, run_settings),
         expected=read_spec(Expectations, limit_settings),
+        places={setting.key: setting.place for setting in run_settings},
     )
 
 
@@ -161,7 +173,10 @@ def _chosen(config: Config, globs: Sequence[str]) -> list[Case]:
     for glob in globs:
         if not any(_matches(case, glob) for case in config.cases):
             names = ", ".join(dict.fromkeys(case.name.partition("[")[0] for case in config.cases))
-            raise UserError(f"no case in {config.path} matches '{glob}' (the cases are {names})")
+            raise UserError(
+                f"no case in {config.path} matches '{glob}' (the cases are {names})"
+                f"{file_hint(glob)}"
+            )
     return [
         case for case in config.cases if not globs or any(_matches(case, glob) for glob in globs)
     ]

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 import typer
 from typer._click.shell_completion import CompletionItem, add_completion_class, split_arg_string
 from typer._completion_classes import BashComplete
+from typer._completion_shared import _completion_scripts
 
 from mbv2cli.errors import UserError
 from mbv2cli.shown import is_visible
@@ -113,12 +114,23 @@ def locked_cases() -> Iterable[str]:
     return read_lock(lock_beside(find_config(Path.cwd())))
 
 
+_SCRIPT: Final = BashComplete.source_template.replace(
+    "    return 0\n",
+    "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2> /dev/null\n    return 0\n",
+)
+"""The script of Typer, but bash adds no space after ``width_mult=``, where a value follows.
+
+Bash 3 has no ``compopt``; there the space stays.
+"""
+
+
 class _Bash(BashComplete):
     """Takes words together that bash splits at ``:`` and ``=``.
 
     Bash replaces only what is behind the last of these signs, so only that is offered.
     """
 
+    source_template = _SCRIPT
     replaced: str = ""
 
     def get_completion_args(self) -> tuple[list[str], str]:
@@ -144,6 +156,7 @@ class _Bash(BashComplete):
 def use_own_bash() -> None:
     """Complete the words of bash by our rules from now on."""
     add_completion_class(_Bash, "bash")
+    _completion_scripts["bash"] = _SCRIPT  # of --show-completion and --install-completion
 
 
 def words_before(context: Any) -> list[str]:

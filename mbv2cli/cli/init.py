@@ -82,13 +82,13 @@ def _refuse_existing(files: Iterable[Path]) -> None:
     names = [file.as_posix() for file in files if file.exists() or file.is_symlink()]
     if names:
         raise UserError(
-            f"mbv2 init writes over no file; these files exist already: {', '.join(names)}; "
+            f"mbv2 init does not write over a file, and these files exist: {', '.join(names)}; "
             "move them away, or run mbv2 init in another folder"
         )
     if is_in_shared_file(Path.cwd()):
         raise UserError(
             f"pyproject.toml has the cases of this folder, in [tool.mbv2], and {FILE} would hide "
-            "them; write another case there"
+            "them; add a case to pyproject.toml"
         )
 
 

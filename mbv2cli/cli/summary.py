@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Annotated, Final, TypeAlias
@@ -18,7 +18,7 @@ from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.confirm import refuse_beyond_memory
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
-from mbv2cli.errors import UserError
+from mbv2cli.errors import UnusableError, UserError
 from mbv2cli.report.formats import TABLE, Renderer, format_of, renderer
 from mbv2cli.report.summary.report import SummaryReport, confirmed, observed, plan_in, planned
 from mbv2cli.report.summary.values import VALUES, value_names, values_text
@@ -116,20 +116,24 @@ def summary(
     format_name = format_of("summary", format_name, None if values else output)
     render = _renderer(format_name, view, values)
     run_spec, convention = read_spec(RunSpec, run_settings), mac_convention(convention_name)
+    places = {setting.key: setting.place for setting in run_settings}
     source = module_source(target)
     if source is not None:
         refuse_without_forward(source, forward=forward)
         request = module_request(source, target_settings, inputs or ())
         with nullcontext() if quiet else progress(f"Running {target}"):
             start_torch()
-            report = observed(request, run_spec, convention, view)
+            try:
+                report = observed(request, run_spec, convention, view)
+            except UnusableError as error:
+                raise error.written_at(places) from None
         if output or not quiet:
             write(render(report), output)
         return
     if inputs:
         raise UserError("--input belongs to a module of your own; use --in, --size and --batch")
     report = planned(read_request(target, target_settings), run_spec, convention, view)
-    run = partial(_confirmed, force=force, quiet=quiet) if forward else _planned
+    run = partial(_confirmed, places, force=force, quiet=quiet) if forward else _planned
     if quiet:
         report = run(report)
         if output:
@@ -165,13 +169,22 @@ def _refuse_unused(format_name: str, view: View) -> None:
             )
 
 
-def _confirmed(report: SummaryReport, *, force: bool, quiet: bool) -> SummaryReport:
-    """Return the report with its forward pass. Raises `UserError` if that needs too much memory."""
+def _confirmed(
+    places: Mapping[str, str], report: SummaryReport, *, force: bool, quiet: bool
+) -> SummaryReport:
+    """Return the report with its forward pass.
+
+    Raises `UserError` if that needs too much memory, or if this machine cannot use a value of the
+    run, which the user wrote at one of ``places``.
+    """
     with nullcontext() if quiet else progress("Running the forward pass"):
         start_torch()
-        if not force:
-            refuse_beyond_memory(plan_in(report), report.run)
-        return confirmed(report)
+        try:
+            if not force:
+                refuse_beyond_memory(plan_in(report), report.run)
+            return confirmed(report)
+        except UnusableError as error:
+            raise error.written_at(places) from None
 
 
 def _planned(report: SummaryReport) -> SummaryReport:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final, NamedTuple, TypeAlias
 
-from mbv2cli.errors import UserError, nearest
 from mbv2cli.graph.ops import Conv, Kind, Linear, Op
+from mbv2cli.specs.words import one_of
 
 Rule: TypeAlias = Callable[[Op], int]
 
@@ -133,13 +133,8 @@ def count(convention: Convention, ops: Iterable[Op]) -> Count:
 
 def mac_convention(name: str) -> Convention:
     """Return the convention of MACs with this name or key. Raises `UserError` if there is none."""
-    for convention in MAC_CONVENTIONS:
-        if name in (convention.key, convention.name):
-            return convention
-    names = [convention.key for convention in MAC_CONVENTIONS]
-    raise UserError(
-        f"--convention must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
-    )
+    known = _BY_NAME.get(name)
+    return known or _BY_NAME[one_of(name, [one.key for one in MAC_CONVENTIONS], "--convention")]
 
 
 def _macs(op: Op) -> int:
@@ -277,6 +272,7 @@ MAC_CONVENTIONS: Final = (
     PTFLOPS,
     THOP,
 )
+_BY_NAME: Final = {name: one for one in MAC_CONVENTIONS for name in (one.name, one.key)}
 
 PARAMS: Final = Convention(
     "params", "params", "elements", _params, "torchvision, timm", kinds=frozenset(Kind)

@@ -14,11 +14,10 @@ from itertools import pairwise
 from math import prod
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from mbv2cli.errors import UserError, nearest
 from mbv2cli.graph.graph import Graph, GraphInModel, Lifetime
 from mbv2cli.graph.ops import Dropout, Kind, Norm, Op, Rearrangement, larger
 from mbv2cli.graph.rows import Role, roles_of
-from mbv2cli.specs.words import DTYPE_SYNONYMS, listed
+from mbv2cli.specs.words import DTYPE_SYNONYMS, one_of
 
 ELEMENT_BYTES: Final = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 """Bytes of one element, by dtype."""
@@ -106,23 +105,12 @@ def memory_use(rule: MemoryRule, graph: Graph) -> MemoryUse:
 def rule_named(name: str) -> MemoryRule:
     """Return the rule of this name. Raises `UserError` if there is none."""
     names = {rule.name: rule for rule in MEMORY_RULES}
-    word = listed(name, names)
-    if word not in names:
-        raise UserError(
-            f"--peak-rule must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
-        )
-    return names[word]
+    return names[one_of(name, names, "--peak-rule")]
 
 
 def dtype_named(name: str) -> str:
     """Return the element type of this name. Raises `UserError` if there is none."""
-    word = listed(name, ELEMENT_BYTES, DTYPE_SYNONYMS)
-    if word not in ELEMENT_BYTES:
-        raise UserError(
-            f"--dtype must be one of {', '.join(ELEMENT_BYTES)}, not '{name}'"
-            f"{nearest(name, ELEMENT_BYTES)}"
-        )
-    return word
+    return one_of(name, ELEMENT_BYTES, "--dtype", DTYPE_SYNONYMS)
 
 
 def _lifetimes(

@@ -6,7 +6,7 @@ import itertools
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -103,6 +103,21 @@ def find_config(folder: Path) -> Path:
     )
 
 
+def file_hint(word: str) -> str:
+    """Return the end of a sentence about a file where a case is expected, or ``""``."""
+    path = Path(word)
+    if path.suffix not in (".toml", ".lock"):
+        return ""
+    path = path.with_suffix(".toml")
+    with suppress(UserError):
+        if path.name != SHARED_FILE and "case" not in read_toml(path):
+            return (
+                f'; for the model of a file, write target = "{path.as_posix()}" in a case, or '
+                "check it with limits such as --max-params 2M"
+            )
+    return f"; for the cases of a file, write --config {path}"
+
+
 def read_config(path: Path) -> Config:
     """Read ``path``. Raises `MistakesError` with all mistakes of the file."""
     text = read_text(path)
@@ -170,7 +185,8 @@ def _refuse_same_names(path: Path, cases: Iterable[Case]) -> None:
     for name, count in names.items():
         if count > 1:
             raise UserError(
-                f"{path}: {count} cases are named '{name}'; list a value once, name a case once"
+                f"{path}: {count} cases have the name '{name}'; name each case differently, "
+                "and list each value once"
             )
 
 
@@ -237,7 +253,15 @@ def _case(
         expected = read_spec(Expectations, settings)
     if mistakes:
         raise MistakesError(mistakes)
-    return Case(full_name, request, run, expected, line)
+    return Case(
+        full_name,
+        request,
+        run,
+        expected,
+        line,
+        place=f"{path}: case.{full_name}",
+        places={setting.key: setting.place for setting in settings},
+    )
 
 
 def _target(path: Path, value: object, place: str) -> str:

@@ -13,7 +13,7 @@ from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan
 from mbv2cli.specs.base import Spec
-from mbv2cli.specs.fields import Allowed, Number
+from mbv2cli.specs.fields import Allowed, Number, reads_word
 from mbv2cli.specs.units import Unit, read_bytes, read_count
 
 ShapePattern: TypeAlias = tuple[int | None, ...]
@@ -70,7 +70,6 @@ _Bytes = Annotated[
     Allowed("bytes such as 512KiB, 25MiB, 1.5MB or 320000"),
 ]
 _TYPES: Final[Mapping[Unit, object]] = {Unit.COUNT: _Count, Unit.BYTES: _Bytes}
-_EXAMPLES: Final = {Unit.COUNT: "300k or 2M", Unit.BYTES: "512KiB or 1.5MB"}
 _BOUNDS: Final = {Better.SMALLER: "At most", Better.LARGER: "At least"}
 
 
@@ -103,13 +102,16 @@ def _limit_fields() -> dict[str, Any]:
     """Return a field for each graded figure, and the memory rule after the peak."""
     fields: dict[str, Any] = {}
     for figure in graded_figures():
-        bound, example = _BOUNDS[_better(figure)], _EXAMPLES[figure.unit]
-        description = f"{bound} this many {figure.description}; write {example}."
+        bound = _BOUNDS[_better(figure)]
+        description = f"{bound} this many {figure.description}, such as {figure.example}."
         fields[limit_key(figure)] = (_TYPES[figure.unit], Field(None, description=description))
         if figure is PEAK:
             rules: Any = Literal[tuple(rule.name for rule in MEMORY_RULES)]
-            description = "Memory rule that max_peak is judged by."
-            fields["peak_rule"] = (rules, Field(LAYERWISE.name, description=description))
+            description = "Memory rule of max_peak."
+            fields["peak_rule"] = (
+                Annotated[rules, reads_word(rules)],
+                Field(LAYERWISE.name, description=description),
+            )
     return fields
 
 

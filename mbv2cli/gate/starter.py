@@ -77,19 +77,16 @@ def _lines(case: Case, settings: Iterable[Setting]) -> Iterator[str]:
     plan = plan_of(case.request.spec, case.request.input)
     yield "# The models that mbv2 check checks. Written by mbv2 init."
     yield "# Each limit is 10 % above the figure of the model: make it what you can afford."
+    yield "# mbv2 check -h explains the keys: max_params is --max-params, output is --expect."
     yield ""
     yield f"[case.{_key(case.name)}]"
-    yield "# The model: a TARGET of mbv2 summary, then its fields, under the names of the flags."
     yield f"target = {_text(case.request.target)}"
     for setting in settings:
         yield f"{setting.key} = {_text(str(setting.value))}"
-    fields = keys(Expectations)
-    yield f"# {fields['output'].description}"
-    yield f"output = {_text(pattern_text(plan.output_shape))}"
+    yield f"output = {_text(pattern_text(plan.output_shape))}  # * allows any size"
     for figure in _LIMITED:
         amount = plan.figure(figure, case.counting)
         key = limit_key(figure)
-        yield f"# {fields[key].description}"
         limit = _text(rounded_up(amount * _MARGIN, figure.unit))
         yield f"{key} = {limit}  # now {_now(case, figure, amount)}"
 

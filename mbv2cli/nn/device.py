@@ -8,7 +8,7 @@ import psutil
 import torch
 from torch.nn.functional import conv2d
 
-from mbv2cli.errors import UserError
+from mbv2cli.errors import UnusableError, UserError
 from mbv2cli.graph.ops import Shape
 from mbv2cli.specs.run import RunSpec
 from mbv2cli.specs.units import bytes_text
@@ -25,9 +25,9 @@ def resolve_device(name: str) -> torch.device:
     if (f"{name}:0" if name == "cuda" else name) not in there:
         kind = name.partition(":")[0]
         lacks = name if any(one.startswith(kind) for one in there) else f"{kind.upper()} device"
-        raise UserError(
-            f"--device {name} cannot be used: this machine has no {lacks}; "
-            f"use {', '.join(there)} or auto"
+        raise UnusableError(
+            "device",
+            f"{name} cannot be used: this machine has no {lacks}; use {', '.join(there)} or auto",
         )
     return torch.device(name)
 
@@ -48,14 +48,18 @@ def resolve_dtype(run: RunSpec, device: torch.device) -> torch.dtype:
     if dtype is torch.float32:
         return dtype
     if not dtype.is_floating_point:
-        raise UserError(
-            f"no forward pass runs in {run.dtype}; use --no-forward, or a dtype such as float32"
+        raise UnusableError(
+            "dtype",
+            f"{run.dtype} cannot be used: no forward pass runs in {run.dtype}; use --no-forward, "
+            "or a dtype such as float32",
         )
     try:
         one = torch.zeros(1, 1, 1, 1, dtype=dtype, device=device)
         conv2d(one, one)
     except (RuntimeError, TypeError):
-        raise UserError(f"device {device} cannot run {run.dtype}; try float32") from None
+        raise UnusableError(
+            "dtype", f"{run.dtype} cannot be used: the device {device} lacks it; try float32"
+        ) from None
     return dtype
 
 

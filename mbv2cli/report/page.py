@@ -63,11 +63,13 @@ class Table(NamedTuple):
     """Columns of cells, in the order in which they are shown.
 
     ``styles`` has a style for each row; ``notes`` has the lines below a row, by its number.
+    ``narrow`` has lines for a terminal on which the columns of rank 0 do not fit together.
     """
 
     columns: Sequence[Column]
     styles: Sequence[str] = ()
     notes: Mapping[int, Sequence[Line]] = MappingProxyType({})
+    narrow: Sequence[Line] = ()
 
 
 Block: TypeAlias = Line | Table
@@ -97,12 +99,16 @@ def fitted(page: Page, width: int | None = None) -> Iterator[Sequence[Line]]:
     """
     for block in page.blocks:
         if isinstance(block, Line):
-            yield from _wrapped(block, width)
+            yield from wrapped(block, width)
+        elif width is not None and block.narrow and _needs(block.columns) > width:
+            for line in block.narrow:
+                yield from wrapped(line, width)
         else:
             yield from _table_lines(block, width)
 
 
-def _wrapped(line: Line, width: int | None) -> Iterator[Sequence[Line]]:
+def wrapped(line: Line, width: int | None) -> Iterator[Sequence[Line]]:
+    """Yield a line in parts that fit, broken between words and not inside a number."""
     width = width or _SENTENCE_WIDTH
     words = line.text.lstrip(" ")
     text, *more = _BREAK.split(shown(words))
@@ -125,7 +131,7 @@ def _table_lines(table: Table, width: int | None) -> Iterator[Sequence[Line]]:
     for number, (row, style) in enumerate(zip(rows, styles, strict=True), start=-height):
         yield _joined(row, style)
         for note in table.notes.get(number, ()):
-            yield from _wrapped(note, width)
+            yield from wrapped(note, width)
     hidden = [
         column.title.replace("\n", " ")
         for number, column in enumerate(columns)
@@ -133,7 +139,21 @@ def _table_lines(table: Table, width: int | None) -> Iterator[Sequence[Line]]:
     ]
     if hidden:
         text = f"Not shown in {width} columns: {', '.join(hidden)}."
-        yield from _wrapped(Line(text, DIM), width)
+        yield from wrapped(Line(text, DIM), width)
+
+
+def _needs(columns: Sequence[Column]) -> int:
+    """Return the width that the columns of rank 0 need together."""
+    return _together(map(_narrowed, (one for one in columns if one.rank == 0)))
+
+
+def _narrowed(column: Column) -> Column:
+    return column if column.narrow is None else column._replace(cells=column.narrow)
+
+
+def _together(columns: Iterable[Column]) -> int:
+    """Return the width of columns with a space between them."""
+    return sum(column.width + 1 for column in columns) - 1
 
 
 def _as_text(column: Column) -> Column:
@@ -144,13 +164,14 @@ def _as_text(column: Column) -> Column:
 def _that_fit(columns: Sequence[Column], width: int) -> dict[int, Column]:
     """Return the columns that fit in ``width`` together, by their numbers, in their order.
 
-    Narrow cells take the place of the others where more columns fit then.
+    Narrow cells take the place of the others where the columns that are always shown do not fit,
+    or where more columns fit then.
     """
     chosen = _chosen(columns, width)
     if len(chosen) == len(columns):
         return chosen
-    narrow = [one if one.narrow is None else one._replace(cells=one.narrow) for one in columns]
-    return max(chosen, _chosen(narrow, width), key=len)
+    narrow = _chosen([*map(_narrowed, columns)], width)
+    return max(chosen, narrow, key=lambda one: (_together(one.values()) <= width, len(one)))
 
 
 def _chosen(columns: Sequence[Column], width: int) -> dict[int, Column]:
@@ -160,7 +181,7 @@ def _chosen(columns: Sequence[Column], width: int) -> dict[int, Column]:
     for number in sorted(range(len(columns)), key=lambda number: columns[number].rank):
         column = columns[number]
         if column.narrow is not None and column.width + 1 > left:
-            column = column._replace(cells=column.narrow)
+            column = _narrowed(column)
         if not chosen or column.rank == 0 or column.width + 1 <= left:
             chosen[number] = column
             left -= column.width + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final, Literal
@@ -15,7 +15,8 @@ from mbv2cli.gate.limits import Expectations, verdicts
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.report.document import Document, Part
-from mbv2cli.report.page import WARNING, Column, Line, Page, Table, page
+from mbv2cli.report.page import BOLD, WARNING, Column, Line, Page, Table, page
+from mbv2cli.report.text import INDENT
 from mbv2cli.specs import NetworkSpec
 from mbv2cli.specs.presets import Preset, presets
 from mbv2cli.specs.reader import read_request
@@ -39,12 +40,16 @@ class PresetFigures:
 
 
 def matching(name: str) -> tuple[Preset, ...]:
-    """Return the presets whose name has the text ``name`` or fits it as a glob.
+    """Return the presets with a name or an alias that has the text ``name`` or fits it as a glob.
 
     Raises `UserError` if there is none.
     """
     glob = name.lower() if any(sign in name for sign in "*?[") else f"*{name.lower()}*"
-    found = tuple(one for one in presets().values() if fnmatchcase(one.name, glob))
+    found = tuple(
+        preset
+        for preset in presets().values()
+        if any(fnmatchcase(one.lower(), glob) for one in (preset.name, *preset.aliases))
+    )
     if not found:
         raise UserError(
             f"no preset has '{name}' in its name; mbv2 presets lists every preset"
@@ -73,7 +78,7 @@ def _figures(preset: Preset, counting: Counting) -> PresetFigures:
 
 
 def as_table(figures: Sequence[PresetFigures]) -> Page:
-    """Return a row for each preset."""
+    """Return a row for each preset, and the names that other codebases give them."""
     if not figures:
         return page([Line("No preset keeps every limit.", WARNING)])
     totals = [one.plan.totals for one in figures]
@@ -95,7 +100,17 @@ def as_table(figures: Sequence[PresetFigures]) -> Page:
             Column("Source", [one.preset.source for one in figures], rank=5),
         ]
     )
-    return page([table])
+    return page([table, *_aliases(figures)])
+
+
+def _aliases(figures: Sequence[PresetFigures]) -> Iterator[Line]:
+    named = [one.preset for one in figures if one.preset.aliases]
+    if named:
+        yield Line()
+        yield Line("Names in other codebases (each is a TARGET too):", BOLD, INDENT)
+        for preset in named:
+            text = f"{INDENT}{preset.name}: {', '.join(preset.aliases)}"
+            yield Line(text, "", INDENT * 2)
 
 
 def _size(one: PresetFigures) -> str:
@@ -108,6 +123,9 @@ class PresetPart(Part):
 
     name: str = Field(
         description="Name of the preset. Every command takes this name as its TARGET."
+    )
+    aliases: tuple[str, ...] = Field(
+        description="Names of the network in other codebases. Each is a TARGET too."
     )
     source: str = Field(description="Where the network comes from.")
     spec: NetworkSpec = Field(
@@ -137,6 +155,7 @@ def as_json(figures: Sequence[PresetFigures]) -> str:
 def _part(one: PresetFigures) -> PresetPart:
     return PresetPart(
         name=one.preset.name,
+        aliases=one.preset.aliases,
         source=one.preset.source,
         spec=one.plan.spec,
         input_shape=one.plan.input_shape,

@@ -154,7 +154,8 @@ def _user_errors(address: str) -> Iterator[None]:
         if type(error).__name__ != "KilledWorker":  # to catch it by type needs Dask
             raise
         raise UserError(
-            f"a task of the sweep killed several workers of {address}, perhaps for lack of memory"
+            f"a task of the sweep killed several workers of {address}, perhaps for lack of memory; "
+            "give the workers more memory"
         ) from None
 
 

@@ -27,7 +27,7 @@ from mbv2cli.specs.reader import (
     split_target,
 )
 from mbv2cli.specs.run import InputSpec
-from mbv2cli.specs.stage_text import BETWEEN, LETTERS, read_stages, refuse_other_keys
+from mbv2cli.specs.stage_text import BETWEEN, LETTERS, read_stages
 
 MAX_CHOICES: Final = 4_096
 """Largest number of values for one field."""
@@ -192,7 +192,7 @@ def _stage_tables(setting: Setting) -> list[dict[str, Any]]:
     """Return the table of each stage, its values not yet read. Raises `UserError`."""
     allowed = f"{setting.place} must be {allowed_values(keys(NetworkSpec)[STAGES])}"
     try:
-        tables = read_stages(setting.value)
+        tables = read_stages(setting.value, setting.place)
     except ValueError:
         raise UserError(f"{allowed}, not {setting.value!r}") from None
     if not isinstance(tables, list) or not 1 <= len(tables) <= MAX_STAGES:
@@ -202,7 +202,6 @@ def _stage_tables(setting: Setting) -> list[dict[str, Any]]:
         if not isinstance(table, dict):
             known = ", ".join(keys(Stage))
             raise UserError(f"{place} must be a table with the keys {known}, not {table!r}")
-        refuse_other_keys(table, place)
     return tables
 
 

@@ -35,7 +35,7 @@ from mbv2cli.specs.fields import (
     Stride,
     WidthMult,
 )
-from mbv2cli.specs.stage_text import read_stages, refuse_other_keys
+from mbv2cli.specs.stage_text import read_stages
 
 STEM_STRIDE: Final = 2
 """Stride of the first convolution (paper, Table 2)."""
@@ -93,13 +93,7 @@ def _stages_of_user(value: object, info: ValidationInfo) -> object:
 
     Without a place, Python code made the stages, whose keys may be the names of fields too.
     """
-    tables = read_stages(value)
-    place = (info.context or {}).get("stages")
-    if place and isinstance(tables, list):
-        for number, table in enumerate(tables):
-            if isinstance(table, dict):
-                refuse_other_keys(table, f"{place}[{number}]")
-    return tables
+    return read_stages(value, (info.context or {}).get("stages"))
 
 
 Stages = Annotated[

@@ -165,6 +165,10 @@ def _read_file(path: Path, above: Sequence[str] = ()) -> tuple[str, list[Setting
 def read_base(path: Path) -> tuple[str, list[Setting]]:
     """Return the target that a file changes, by default ``network``, and its other settings."""
     settings = file_settings(path)
+    if any(setting.key == "case" for setting in settings):
+        raise UserError(
+            f"{path} has cases, so it is not a TARGET; mbv2 check --config {path} checks them"
+        )
     base = next((str(setting.value) for setting in settings if setting.key == "target"), "network")
     return (
         target_seen_from(path.parent, base),

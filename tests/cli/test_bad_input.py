@@ -107,6 +107,36 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
     assert "line 2" in result.stderr
 
 
+PLACES = [
+    (
+        'device = "cuda"',
+        "mbv2.toml: case.edge.device cuda cannot be used: this machine has no CUDA",
+    ),
+    ('device = ["cpu", "cuda:7"]', "mbv2.toml: case.edge.device cuda:7 cannot be used"),
+    ("size = 60000\nbatch = 1000", "mbv2.toml: case.edge: the forward pass needs about"),
+    ("seed = -1", "mbv2.toml: case.edge.seed must be"),
+    ('dtype = "float23"', "mbv2.toml: case.edge.dtype must be"),
+    ('size = "1x2x3"', "mbv2.toml: case.edge.size must be"),
+    ("batch = 0", "mbv2.toml: case.edge.batch must be"),
+    ('target = "block:batch=0"', "block:batch must be"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), PLACES, ids=[text for text, _ in PLACES])
+def test_a_mistake_in_a_file_is_told_with_its_place_there(
+    text: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mbv2.toml").write_text(f"[case.edge]\n{text}\n")
+    result = mbv2_here("check", cwd=tmp_path)
+    assert_one_sentence(result, words)
+    assert "--device" not in result.stderr
+
+
+def test_a_flag_is_told_as_a_flag_by_check_too() -> None:
+    result = mbv2_here("check", "--max-params", "2k", "--device", "cuda")
+    assert_one_sentence(result, "--device cuda cannot be used: this machine has no CUDA device")
+
+
 def test_a_file_with_an_unknown_key(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("clases = 3\n")
     result = mbv2_here("summary", "bad.toml", cwd=tmp_path)

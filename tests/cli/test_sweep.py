@@ -463,7 +463,7 @@ MISTAKES: Final = [
     (f"{A} --where mac<3", "--where: there is no figure 'mac'"),
     (f"{A} --where macs<100Q", "--where 'macs<100Q' is not an expression"),
     (f"{A} --where peak<320K", "'320K'"),
-    (f"{A} --where macs<320KiB", "'320KiB' does not suit the figure"),
+    (f"{A} --where macs<320KiB", "'320KiB' is not an amount of the figure"),
     (f"{A} --max-peak 320K", "--max-peak is ambiguous: write 320KiB (1,024 bytes each) or 320kB"),
     (f"{A} --max-macs 1,000", "--max-macs must not have commas: write 1_000, not '1,000'"),
     (f"{A} --max-peak 1,000", "--max-peak must not have commas: write 1_000, not '1,000'"),

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from mbv2cli.costs.layers import By
-from mbv2cli.report.summary.document import GroupRow, LayerRow, rows_of
+from mbv2cli.report.summary.document import rows_of
 from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.report.summary.rows import GroupRow, LayerRow
 from mbv2cli.report.summary.view import cell, is_number
 from mbv2cli.report.text import bracketed, code, described, prose, total_text
 from mbv2cli.specs.units import bytes_texts

@@ -12,8 +12,9 @@ from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import Plan
 from mbv2cli.report.page import BOLD, DIM, GOOD, WARNING, Column, Line, Page, Table, page
-from mbv2cli.report.summary.document import GroupRow, LayerRow, rows_of
+from mbv2cli.report.summary.document import rows_of
 from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.report.summary.rows import GroupRow, LayerRow
 from mbv2cli.report.summary.view import cell, is_cost, is_number
 from mbv2cli.report.text import INDENT, bracketed, heading, total_text
 from mbv2cli.specs import BlockSpec

@@ -9,6 +9,7 @@ from mbv2cli.costs.figures import FIGURES, PEAK, Figure
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.text import compact
+from mbv2cli.specs.words import listed
 
 
 def _figure(figure: Figure) -> Callable[[SummaryReport], str]:
@@ -38,7 +39,7 @@ VALUES: Final[Mapping[str, Callable[[SummaryReport], str]]] = {
 
 def value_names(text: str) -> tuple[str, ...]:
     """Read ``output_shape,params``. Raises `UserError` for a name that is not there."""
-    names = tuple(name.strip() for name in text.split(","))
+    names = tuple(listed(name.strip(), VALUES) for name in text.split(","))
     for name in names:
         if name.lower().endswith(("flops", "flop")):
             raise UserError(f"--print has no field '{name}'; print macs; FLOPs are 2 × MACs")

@@ -24,6 +24,7 @@ from mbv2cli.gate.limits import Expectations
 from mbv2cli.gate.outcomes import CheckReport, Outcome, outcomes_of_config
 from mbv2cli.report.formats import TABLE, format_of, renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.files import working_folder
 from mbv2cli.specs.reader import Setting, read_request, read_spec
 
 AUTO: Final = "auto"
@@ -102,7 +103,7 @@ def check(
         report = CheckReport([Outcome(_runner(forward=forward is not False)(case))])
     else:
         _refuse_settings([*target_settings, *run_settings, *limit_settings])
-        config = read_config(config_file or find_config(Path.cwd()))
+        config = read_config(config_file or find_config(working_folder()))
         report = outcomes_of_config(
             config,
             counted_progress(_chosen(config, names or []), "Checking"),
@@ -189,5 +190,8 @@ def _append_job_summary(format_name: str, report: CheckReport) -> None:
 
 
 def _path_in_workspace(path: Path) -> Path:
-    root = os.environ.get("GITHUB_WORKSPACE") or Path.cwd()
-    return Path(os.path.relpath(path, root))
+    """Return ``path`` from the root of the workspace; as it is where there is no such path."""
+    try:
+        return Path(os.path.relpath(path, os.environ.get("GITHUB_WORKSPACE") or os.curdir))
+    except (OSError, ValueError):  # a working directory that is gone; another drive of Windows
+        return path

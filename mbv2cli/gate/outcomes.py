@@ -11,6 +11,7 @@ from mbv2cli.gate.cases import Case, CaseResult
 from mbv2cli.gate.config import Config
 from mbv2cli.gate.drift import Drift, drift
 from mbv2cli.gate.lock import LockedCase, read_lock
+from mbv2cli.specs.files import exists
 
 
 class LockUse(StrEnum):
@@ -83,7 +84,7 @@ def outcomes_of_config(
 
     Raises `UserError` if the lock cannot be read.
     """
-    locked = read_lock(config.lock) if config.lock.exists() else None
+    locked = read_lock(config.lock) if exists(config.lock) else None
     names = {case.name for case in config.cases}
     return CheckReport(
         [_outcome(config, case, run(case), locked) for case in cases],

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, cast
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
-from mbv2cli.errors import UserError
+from mbv2cli.errors import UserError, shown
 from mbv2cli.specs.base import Spec, allowed_values, keys
 from mbv2cli.specs.fields import ambiguous_size
 from mbv2cli.specs.network import MAX_STAGES, PAPER_STAGES, NetworkSpec, Stage
@@ -194,14 +194,14 @@ def _stage_tables(setting: Setting) -> list[dict[str, Any]]:
     try:
         tables = read_stages(setting.value)
     except ValueError:
-        raise UserError(f"{allowed}, not {setting.value!r}") from None
+        raise UserError(f"{allowed}, not {shown(setting.value)}") from None
     if not isinstance(tables, list) or not 1 <= len(tables) <= MAX_STAGES:
         raise UserError(allowed)
     for number, table in enumerate(tables):
         place = f"{setting.place}[{number}]"
         if not isinstance(table, dict):
             known = ", ".join(keys(Stage))
-            raise UserError(f"{place} must be a table with the keys {known}, not {table!r}")
+            raise UserError(f"{place} must be a table with the keys {known}, not {shown(table)}")
         refuse_other_keys(table, place)
     return tables
 

@@ -44,7 +44,7 @@ def _shown(page: Page) -> str:
 
     console = Console(highlight=False)
     segments: list[Segment] = []
-    for pieces in fitted(page, console.width if at_terminal else None):
+    for pieces in fitted(page, (console.width or None) if at_terminal else None):
         styled = ((text, console.get_style(style) if style else None) for text, style, _ in pieces)
         segments += [*(Segment(text, style) for text, style in styled), Segment.line()]
     with console.capture() as captured:

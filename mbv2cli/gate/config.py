@@ -43,7 +43,7 @@ LOCK: Final = "mbv2.lock"
 MAX_CASES: Final = 1_000
 """Most cases of one file."""
 
-MAX_CASE_BLOCKS: Final = 30_000
+MAX_CASE_BLOCKS: Final = 20_000
 """Most blocks of all cases of one file together."""
 
 _MAX_WRONG_KEYS: Final = 20

@@ -131,13 +131,15 @@ def parse_toml(text: str, place: str) -> dict[str, Any]:
             "between them; mbv2 reads no file with such names"
         )
     try:
-        return tomllib.loads(text)
+        content = tomllib.loads(text)
+        repr(content)  # fails for what no message can show, such as 0xfff… of 4,000 digits
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{place} is not valid TOML: {error}") from None
     except RecursionError:
         raise UserError(f"{place} cannot be read: {_TOO_DEEP}") from None
     except ValueError:
         raise UserError(f"{place} cannot be read: {_TOO_LONG}") from None
+    return content
 
 
 def parse_json(text: str, place: str) -> object:

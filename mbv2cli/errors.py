@@ -25,7 +25,7 @@ class DisagreementError(Exception):
     """The plan and the forward pass differ. This is a bug in mbv2, not a mistake of the user."""
 
 
-def shown(value: object, most: int = 60) -> str:
+def value_text(value: object, most: int = 60) -> str:
     """Return a value of the user as a message shows it: as Python or TOML has it, if it is short.
 
     Never fails: neither for numbers of many digits nor for tables nested deep.

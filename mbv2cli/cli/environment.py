@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from mbv2cli.errors import UserError, shown
+from mbv2cli.errors import UserError, value_text
 
 _USABLE: Final = {
     "OMP_NUM_THREADS": r"[1-9]\d{0,3}(,[1-9]\d{0,3})*",
@@ -45,6 +45,6 @@ def settings_of(library: str, *starts: str) -> Iterator[None]:
             if name.startswith(starts) and value and (name in text or value in text):
                 raise UserError(
                     f"{library} cannot work with the environment variable {name}, which is "
-                    f"{shown(value)}; unset the variable or correct the value"
+                    f"{value_text(value)}; unset the variable or correct the value"
                 ) from None
         raise

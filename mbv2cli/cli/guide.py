@@ -27,7 +27,7 @@ def _shown(markdown: str) -> str:
 
     # the colours of the terminal, whose background may be light or dark
     console = Console(theme=Theme({"markdown.code": "bold cyan"}))
+    console.width = min(console.width or _WIDEST, _WIDEST)  # COLUMNS=0 says nothing
     with console.capture() as captured:
-        width = min(console.width, _WIDEST)
-        console.print(Markdown(markdown, code_theme="ansi_dark"), width=width)
+        console.print(Markdown(markdown, code_theme="ansi_dark"))
     return captured.get()

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from mbv2cli.costs.figures import PEAK, Counting, Figure, graded_figures
 from mbv2cli.costs.layers import By, GroupFigures, group_of, grouped, layer_figures
 from mbv2cli.costs.memory import ELEMENT_BYTES, LAYERWISE, MEMORY_RULES
-from mbv2cli.errors import UserError, nearest, shown
+from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.gate.differences import Differences, Snapshot, differences, snapshot
 from mbv2cli.gate.lock import LockedCase, parse_lock
 from mbv2cli.inspection import Plan, plan_of
@@ -136,7 +136,7 @@ def _refuse_other_reports(content: Mapping[str, Any], path: Path, remedy: str) -
         raise UserError(f"{path} is {found}not a report of mbv2 {_REPORT}; {remedy}")
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise UserError(
-            f"{path} has schema_version {shown(version)}; this mbv2 reads {SCHEMA_VERSION}; "
+            f"{path} has schema_version {value_text(version)}; this mbv2 reads {SCHEMA_VERSION}; "
             f"{remedy}"
         )
 

@@ -14,7 +14,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Final
 
-from mbv2cli.errors import MistakesError, UserError, nearest, shown
+from mbv2cli.errors import MistakesError, UserError, nearest, value_text
 from mbv2cli.gate.cases import Case
 from mbv2cli.gate.drift import Allowance, read_tolerance
 from mbv2cli.gate.limits import Expectations
@@ -161,7 +161,7 @@ def read_config(path: Path) -> Config:
 def _truth(path: Path, content: Mapping[str, Any], key: str, *, default: bool) -> bool:
     value = content.get(key, default)
     if not isinstance(value, bool):
-        raise UserError(f"{path}: {key} must be true or false, not {shown(value)}")
+        raise UserError(f"{path}: {key} must be true or false, not {value_text(value)}")
     return value
 
 
@@ -187,14 +187,16 @@ def _table(path: Path, content: Any, keys: Sequence[str]) -> dict[str, Any]:
 def _case_tables(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     tables = content.get("case", {})
     if not isinstance(tables, dict):
-        raise UserError(f"{path}: case must be a table, such as [case.edge], not {shown(tables)}")
+        raise UserError(
+            f"{path}: case must be a table, such as [case.edge], not {value_text(tables)}"
+        )
     if not tables:
         raise UserError(f"{path}: there is no case; write one, such as [case.edge]")
     count = sum(_combinations(table) for table in tables.values())
     if count > MAX_CASES:
         raise UserError(
-            f"{path} describes {shown(count)} cases (a case for each combination of the values of "
-            f"lists); at most {MAX_CASES:,} are allowed"
+            f"{path} describes {value_text(count)} cases, one for each combination of the values "
+            f"of its lists; at most {MAX_CASES:,} are allowed"
         )
     return tables
 
@@ -259,7 +261,7 @@ def _refuse_unusable(path: Path, name: str, choices: Mapping[str, list[Any]]) ->
     mistakes: list[str] = []
     if not name.strip() or not name.isprintable():
         mistakes.append(
-            f"{path}: a case is named {shown(name)}; give it a name that can be printed"
+            f"{path}: a case is named {value_text(name)}; give it a name that can be printed"
         )
     place = f"{path}: case.{name}"
     mistakes += [

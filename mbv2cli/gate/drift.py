@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from mbv2cli.costs.figures import Better, graded_figures
-from mbv2cli.errors import UserError, nearest, shown
+from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.gate.cases import CaseResult
 from mbv2cli.gate.differences import (
     Differences,
@@ -71,7 +71,7 @@ def _read(value: object, place: str) -> Allowance:
             amount = read(value)
     if not isinstance(amount, int) or isinstance(amount, bool) or not 0 <= amount <= MAX_AMOUNT:
         raise UserError(
-            f'{place} must be "2%" or an amount such as "10k" or "4KiB", not {shown(value)}'
+            f'{place} must be "2%" or an amount such as "10k" or "4KiB", not {value_text(value)}'
         )
     return Allowance(amount=amount)
 

@@ -21,7 +21,7 @@ from pydantic import (
 from mbv2cli.costs.figures import MACS, PARAMS, PEAK, Counting, graded_figures
 from mbv2cli.costs.memory import LAYERWISE
 from mbv2cli.costs.segments import PlacedCosts, SegmentCosts, together
-from mbv2cli.errors import UserError, shown
+from mbv2cli.errors import UserError, value_text
 from mbv2cli.gate.cases import CaseResult
 from mbv2cli.gate.differences import Measured
 from mbv2cli.graph.graph import Graph
@@ -256,11 +256,11 @@ def _refuse_other_versions(version: object, place: str) -> None:
         raise UserError(f"the lock is corrupt: {place} has no version; {_REMEDY}")
     if version > VERSION:
         raise UserError(
-            f"{place} has version {shown(version)}, written by a newer mbv2 (this mbv2 reads "
+            f"{place} has version {value_text(version)}, written by a newer mbv2 (this mbv2 reads "
             f"{VERSION}); update mbv2, or run mbv2 lock to write it anew"
         )
     if version < VERSION:
         raise UserError(
-            f"{place} has version {shown(version)}, written by an earlier mbv2; "
+            f"{place} has version {value_text(version)}, written by an earlier mbv2; "
             f"run mbv2 lock to write it in version {VERSION}"
         )

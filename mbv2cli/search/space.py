@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, cast
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
-from mbv2cli.errors import UserError, shown
+from mbv2cli.errors import UserError, value_text
 from mbv2cli.specs.base import Spec, allowed_values, keys
 from mbv2cli.specs.fields import ambiguous_size
 from mbv2cli.specs.network import (
@@ -221,14 +221,16 @@ def _stage_tables(setting: Setting) -> list[dict[str, Any]]:
     try:
         tables = read_stages(setting.value)
     except ValueError:
-        raise UserError(f"{allowed}, not {shown(setting.value)}") from None
+        raise UserError(f"{allowed}, not {value_text(setting.value)}") from None
     if not isinstance(tables, list) or not 1 <= len(tables) <= MAX_STAGES:
         raise UserError(allowed)
     for number, table in enumerate(tables):
         place = f"{setting.place}[{number}]"
         if not isinstance(table, dict):
             known = ", ".join(keys(Stage))
-            raise UserError(f"{place} must be a table with the keys {known}, not {shown(table)}")
+            raise UserError(
+                f"{place} must be a table with the keys {known}, not {value_text(table)}"
+            )
         refuse_other_keys(table, place)
     return tables
 

@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from mbv2cli.errors import UserError, nearest, shown
+from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.fields import Allowed
 from mbv2cli.specs.synonyms import nearest_key
 
@@ -150,11 +150,11 @@ def _sentence(
             f"{place} is not a key (the keys are {_listed(model)}){nearest_key(name, keys(model))}"
         )
     if field is None:
-        return f"{place} must be a table with the keys {_listed(model)}, not {shown(value)}"
+        return f"{place} must be a table with the keys {_listed(model)}, not {value_text(value)}"
     if problem == "missing" and field.is_required():
         return f"{place} is missing: give {allowed_values(field)}"
     hint = _hint(field, str(value))
-    return f"{place} must be {allowed_values(field)}, not {shown(value)}{hint}"
+    return f"{place} must be {allowed_values(field)}, not {value_text(value)}{hint}"
 
 
 def _field(model: type[BaseModel], name: str) -> FieldInfo | None:

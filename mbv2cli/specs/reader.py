@@ -10,7 +10,7 @@ from os.path import realpath
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
-from mbv2cli.errors import UserError, nearest, shown
+from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.base import Spec, keys
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.files import read_toml
@@ -183,7 +183,7 @@ def target_text(setting: Setting) -> str:
     """Return the value of a setting that must be a target. Raises `UserError` if it is not text."""
     if not isinstance(setting.value, str):
         raise UserError(
-            f'{setting.place} must be a target such as "network", not {shown(setting.value)}'
+            f'{setting.place} must be a target such as "network", not {value_text(setting.value)}'
         )
     return setting.value
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbv2cli.errors import UserError, shown
+from mbv2cli.errors import UserError, value_text
 from mbv2cli.specs import files
 from mbv2cli.specs.files import exists, parse_json, parse_toml, read_text, read_toml
 
@@ -126,7 +126,7 @@ def test_any_value_can_be_shown() -> None:
     deep: object = 1
     for _ in range(100_000):
         deep = [deep]
-    assert shown(deep) == "a value that is nested too deep"
-    assert shown(1 << 20_000) == "a number of too many digits"
+    assert value_text(deep) == "a value that is nested too deep"
+    assert value_text(1 << 20_000) == "a number of too many digits"
     values = [{"a": 1}, "a", "a" * 99, *(value == 1 for value in (1, 2))]
-    assert list(map(shown, values)) == ["{'a': 1}", "'a'", f"'{'a' * 59}…", "true", "false"]
+    assert list(map(value_text, values)) == ["{'a': 1}", "'a'", f"'{'a' * 59}…", "true", "false"]

@@ -24,6 +24,7 @@ from mbv2cli.gate.limits import Expectations
 from mbv2cli.gate.outcomes import CheckReport, Outcome, outcomes_of_config
 from mbv2cli.report.formats import TABLE, format_of, renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.files import working_folder
 from mbv2cli.specs.reader import Setting, read_request, read_spec
 
 AUTO: Final = "auto"
@@ -118,7 +119,7 @@ def check(
 def _config_here(names: Sequence[str]) -> Path:
     """Return the nearest configuration. Raises `UserError`, which knows a file among the names."""
     try:
-        return find_config(Path.cwd())
+        return find_config(working_folder())
     except UserError:
         for name in names:
             if hint := file_hint(name):
@@ -209,5 +210,8 @@ def _append_job_summary(format_name: str, report: CheckReport) -> None:
 
 
 def _path_in_workspace(path: Path) -> Path:
-    root = os.environ.get("GITHUB_WORKSPACE") or Path.cwd()
-    return Path(os.path.relpath(path, root))
+    """Return ``path`` from the root of the workspace; as it is where there is no such path."""
+    try:
+        return Path(os.path.relpath(path, os.environ.get("GITHUB_WORKSPACE") or os.curdir))
+    except (OSError, ValueError):  # a working directory that is gone; another drive of Windows
+        return path

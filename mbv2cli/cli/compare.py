@@ -21,6 +21,7 @@ from mbv2cli.gate.lock import read_lock
 from mbv2cli.report.compare import LAYER, ROWS, compare_report
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.specs import InputSpec
+from mbv2cli.specs.files import working_folder
 from mbv2cli.specs.reader import Setting
 
 HELP = """\
@@ -123,7 +124,7 @@ def _of_lock(
             f"{input_settings[0].place} is for two targets, because a locked case has an input of "
             "its own; leave it out"
         )
-    path = lock_beside(config_file or find_config(Path.cwd()))
+    path = lock_beside(config_file or find_config(working_folder()))
     now = read_lock(path)
     name = _case(names, list(now))
     then = lock_at(path, revision)

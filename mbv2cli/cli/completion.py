@@ -102,16 +102,18 @@ def configured_cases(file: Path | None) -> Iterable[str]:
     Raises `UserError` if there is none, or if it has mistakes.
     """
     from mbv2cli.gate.config import find_config, read_config
+    from mbv2cli.specs.files import working_folder
 
-    return [case.name for case in read_config(file or find_config(Path.cwd())).cases]
+    return [case.name for case in read_config(file or find_config(working_folder())).cases]
 
 
 def locked_cases() -> Iterable[str]:
     """Return the names of the cases of the nearest lock. Raises `UserError` if there is none."""
     from mbv2cli.gate.config import find_config, lock_beside
     from mbv2cli.gate.lock import read_lock
+    from mbv2cli.specs.files import working_folder
 
-    return read_lock(lock_beside(find_config(Path.cwd())))
+    return read_lock(lock_beside(find_config(working_folder())))
 
 
 _SCRIPT: Final = BashComplete.source_template.replace(

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 
 from mbv2cli.cli.output import warn
 from mbv2cli.errors import UserError
-from mbv2cli.inputs import inputs
+from mbv2cli.specs.files import inputs
 
 _DESCRIPTOR: Final = re.compile(r"(/proc/[0-9]+|/dev)(/task/[0-9]+)?/fd/([0-9]+)")
 """The path of an open file of a process, without links."""

@@ -32,6 +32,9 @@ def fast_imports() -> Iterator[None]:
 
 
 def start_torch() -> None:
-    """Import the room that needs torch."""
-    with fast_imports():
+    """Import the room that needs torch. Raises `UserError` for a variable that torch refuses."""
+    from mbv2cli.cli.environment import forget_unusable, settings_of
+
+    forget_unusable()
+    with fast_imports(), settings_of("torch", "TORCH", "PYTORCH"):
         import mbv2cli.nn.forward  # noqa: F401  (the import is what this is for)

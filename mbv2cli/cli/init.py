@@ -17,6 +17,7 @@ from mbv2cli.errors import UserError
 from mbv2cli.gate.config import FILE, is_in_shared_file
 from mbv2cli.gate.starter import PRE_COMMIT, WORKFLOW, starter_config
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.files import working_folder
 from mbv2cli.specs.reader import Setting
 
 _CONFIG: Final = Path(FILE)
@@ -85,7 +86,7 @@ def _refuse_existing(files: Iterable[Path]) -> None:
             f"mbv2 init does not write over a file, and these files exist: {', '.join(names)}; "
             "move them away, or run mbv2 init in another folder"
         )
-    if is_in_shared_file(Path.cwd()):
+    if is_in_shared_file(working_folder()):
         raise UserError(
             f"pyproject.toml has the cases of this folder, in [tool.mbv2], and {FILE} would hide "
             "them; add a case to pyproject.toml"

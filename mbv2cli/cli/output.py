@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _PLAIN_SIGNS: Final = str.maketrans({"┌": "/", "│": "|", "└": "\\", "×": "x", "…": "...", "–": "-"})
 
+_USUAL_WIDTH: Final = 80
+
 
 def write(result: str | Page, file: Path | None) -> None:
     """Write a result to ``file`` or, without one, to standard output. Raises `UserError`."""
@@ -54,6 +56,7 @@ def _shown(page: Page) -> str:
     from mbv2cli.report.page import fitted
 
     console = Console(highlight=False)
+    console.width = console.width or _USUAL_WIDTH  # COLUMNS=0 says nothing
     segments: list[Segment] = []
     for pieces in fitted(page, console.width if at_terminal else None):
         styled = ((text, console.get_style(style) if style else None) for text, style, _ in pieces)

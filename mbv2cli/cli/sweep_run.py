@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from mbv2cli.cli.environment import settings_of
 from mbv2cli.cli.files import outputs
 from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.progress import counted_progress, progress, rated_progress
@@ -37,7 +38,11 @@ class Files:
         if members:
             refuse_other_suffixes(members)
         if picture:
-            refuse_undrawable(picture)
+            import logging
+
+            logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not of unwritable folders
+            with settings_of("matplotlib", "MPL", "MATPLOTLIB"):
+                refuse_undrawable(picture)
 
     @property
     def keep(self) -> Keep:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -76,16 +76,17 @@ class MemoryUse:
 
 def timeline(rule: MemoryRule, context: GraphInModel) -> tuple[Step, ...]:
     """Return the elements needed at each step of ``rule``."""
-    starting: dict[int, list[Lifetime]] = {}
-    for lifetime in rule.lifetimes(context):
-        starting.setdefault(lifetime.first, []).append(lifetime)
-    alive = starting.get(-1, [])
-    steps: list[Step] = []
-    for index, is_step in enumerate(rule.is_step(context.graph)):
-        alive = [one for one in alive if one.last >= index] + starting.get(index, [])
-        if is_step:
-            steps.append(Step(index, sum(one.elements for one in alive)))
-    return tuple(steps)
+    ops = len(context.graph.ops)
+    changes: list[Amount] = [0] * (ops + 1)
+    for first, last, elements in rule.lifetimes(context):
+        start, after = max(first, 0), min(last + 1, ops)
+        changes[start] = changes[start] + elements  # += would change an array in its place
+        changes[after] = changes[after] - elements
+    alive = accumulate(changes)
+    is_step = rule.is_step(context.graph)
+    return tuple(
+        Step(op, elements) for op, elements in enumerate(alive) if op < ops and is_step[op]
+    )
 
 
 def memory_use(rule: MemoryRule, graph: Graph) -> MemoryUse:

@@ -5,6 +5,7 @@ Rows are what people and torchsummary call layers: names, roles and stages follo
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -154,7 +155,7 @@ def roles_of(graph: Graph) -> tuple[Role, ...]:
     for index in convs:
         roles[index] = _role_outside_blocks(graph.ops[index], index, blocks)
     for block in blocks:
-        own = [index for index in convs if block.start <= index < block.stop]
+        own = convs[bisect_left(convs, block.start) : bisect_left(convs, block.stop)]
         for index, role in zip(reversed(own), _BLOCK_ROLES, strict=False):
             roles[index] = role
         if len(own) > len(_BLOCK_ROLES):

@@ -39,6 +39,8 @@ MAX_EXPAND = 256
 MAX_WIDTH_MULT = 16
 MAX_DEPTH_MULT = 4
 MAX_SEED = 2**63 - 1
+MAX_AMOUNT = 10**36
+"""No figure of a model that can be described is larger. Counts up to it may be divided."""
 
 
 def _no_bool(value: object) -> object:

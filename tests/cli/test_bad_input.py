@@ -144,8 +144,8 @@ def test_a_file_with_an_unknown_key(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
-    (tmp_path / "bad.toml").write_bytes(b"\xff\xfe\x00")
-    assert_one_sentence(mbv2_here("summary", "bad.toml", cwd=tmp_path), "not UTF-8")
+    (tmp_path / "bad.toml").write_bytes(b"in = 3\xff\xfe\x00")
+    assert_one_sentence(mbv2_here("summary", "bad.toml", cwd=tmp_path), "is not UTF-8 text")
 
 
 def test_a_failed_run_leaves_the_old_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -120,9 +121,11 @@ def _as_in_a_fresh_process() -> Iterator[None]:
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
     thresholds = gc.get_threshold()
+    ctrl_c = signal.getsignal(signal.SIGINT)
     try:
         with warnings.catch_warnings():
             yield
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+        signal.signal(signal.SIGINT, ctrl_c)

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
+from mbv2cli.cli.signals import undone_by_signals
+from mbv2cli.cli.streams import writing_stdout
 from mbv2cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,18 +62,8 @@ def _encodable(text: str) -> str:
 
 def write_stdout(text: str) -> None:
     """Write and flush. Raises `UserError` on a full disk; a closed pipe is no error."""
-    try:
+    with writing_stdout():
         sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _abandon_stdout()
-    except OSError as error:
-        raise UserError(f"cannot write to standard output: {error.strerror}") from None
-
-
-def _abandon_stdout() -> None:
-    """Put an open file where the pipe was, for the flush at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_file(text: str, file: Path) -> None:
@@ -107,16 +99,17 @@ def append_file(result: str | Page, file: Path) -> None:
 @contextmanager
 def _unfinished(target: Path, file: Path) -> Iterator[BinaryIO]:
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.unfinished")
-    try:
-        with _opened(unfinished, file) as stream:
-            yield stream
-        with _ErrorsOf(file):
-            if target.exists():
-                shutil.copymode(target, unfinished)
-            unfinished.replace(target)
-    finally:
-        with _ErrorsOf(file):
-            unfinished.unlink(missing_ok=True)
+    with undone_by_signals(unfinished.unlink):
+        try:
+            with _opened(unfinished, file) as stream:
+                yield stream
+            with _ErrorsOf(file):
+                if target.exists():
+                    shutil.copymode(target, unfinished)
+                unfinished.replace(target)
+        finally:
+            with _ErrorsOf(file):
+                unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -7,10 +7,9 @@ import sys
 import warnings
 from io import TextIOWrapper
 
-import typer
-
 from mbv2cli.cli import ExitCode
-from mbv2cli.cli.app import app
+from mbv2cli.cli.imports import fast_imports
+from mbv2cli.cli.streams import lost_output, write_stderr
 from mbv2cli.errors import DisagreementError, MistakesError, UserError
 
 
@@ -27,32 +26,52 @@ def run() -> int:
         return _run_app()
     try:
         return _run_app()
-    except Exception as error:  # noqa: BLE001  (no traceback ever reaches a user)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (no traceback ever reaches a user)
         code, *sentences = _explained(error)
         for sentence in sentences:
-            print(f"mbv2: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
+            write_stderr(f"mbv2: {' '.join(sentence.split())}")
         return code
 
 
-def _explained(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
-    match error:
-        case MistakesError():
-            return ExitCode.WRONG_USAGE, *error.mistakes
-        case UserError():
-            return ExitCode.WRONG_USAGE, str(error)
-        case typer.TyperException():
-            from mbv2cli.cli.mistakes import explained
+def _explained(error: Exception | SystemExit) -> tuple[ExitCode, *tuple[str, ...]]:
+    if isinstance(error, MistakesError):
+        return ExitCode.WRONG_USAGE, *error.mistakes
+    if sentence := _mistake(error):
+        return ExitCode.WRONG_USAGE, sentence
+    if isinstance(error, SystemExit):
+        raise error
+    if isinstance(error, DisagreementError):
+        return ExitCode.BUG, f"a bug in mbv2, please report it: {error}"
+    return ExitCode.BUG, (
+        f"a bug in mbv2, please report it: {type(error).__name__}: {error} "
+        "(MBV2_DEBUG=1 shows where)"
+    )
 
-            return ExitCode.WRONG_USAGE, explained(error, sys.argv[1:])
-        case DisagreementError():
-            return ExitCode.BUG, f"a bug in mbv2, please report it: {error}"
-        case _:
-            return ExitCode.BUG, (
-                f"a bug in mbv2, please report it: {type(error).__name__}: {error} "
-                "(MBV2_DEBUG=1 shows where)"
-            )
+
+def _mistake(error: Exception | SystemExit) -> str | None:
+    """Return what the user or the environment did wrong, or None if ``error`` is a bug in mbv2."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and (sentence := lost_output()):
+        return sentence
+    from mbv2cli.cli.packages import outdated_package, unusable_package
+
+    if isinstance(error, SystemExit):
+        return unusable_package(error)
+    return unusable_package(error) or outdated_package()
 
 
 def _run_app() -> int:
-    code: int | None = app(prog_name="mbv2", standalone_mode=False)
+    with fast_imports():
+        from mbv2cli.cli.app import app
+    import typer  # after app, which chooses how Typer starts
+
+    try:
+        code: int | None = app(prog_name="mbv2", standalone_mode=False)
+    except typer.TyperException as error:
+        from mbv2cli.cli.mistakes import explained
+
+        raise UserError(explained(error, sys.argv[1:])) from error
+    if code and not isinstance(code, ExitCode):
+        return ExitCode.WRONG_USAGE  # Typer's own 1, such as for an unknown shell
     return code or ExitCode.DONE

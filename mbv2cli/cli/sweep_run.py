@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TypeAlias
 from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.output import replaced
 from mbv2cli.cli.progress import counted_progress, progress, rated_progress
+from mbv2cli.cli.streams import write_stderr
 from mbv2cli.report.sweep.members import member_writer, refuse_other_suffixes
 from mbv2cli.report.sweep.plot import draw, refuse_undrawable
 from mbv2cli.report.sweep.report import SweepReport
@@ -70,7 +70,7 @@ def run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
     except _InterruptedError as interrupted:
         for path in (files.members, files.picture):
             if path:
-                print(f"mbv2: interrupted, {path} is not written", file=sys.stderr)  # noqa: T201
+                write_stderr(f"mbv2: interrupted, {path} is not written")
         return interrupted.report
 
 

@@ -33,10 +33,13 @@ def on_cluster(query: Query, address: str) -> Generator[PartialResult]:
     """Yield the result of each task, in order, computed by the workers of a Dask scheduler.
 
     If a worker dies, Dask gives its tasks to others. At the end, also after an exception, tasks
-    whose results are not needed are cancelled. Raises `UserError` if the cluster cannot be used.
+    whose results are not needed are cancelled. Raises `UserError` if the cluster cannot be used,
+    and `ImportError` without Dask.
     """
     if not _ADDRESS.fullmatch(address):  # Dask would take long to refuse it
         raise UserError(f"--scheduler must be an address such as {_EXAMPLE}, not '{address}'")
+    import distributed  # noqa: F401  (here an error is one of the package, not of the cluster)
+
     with _user_errors(address), _client(address) as client:
         client.submit(_refuse_other_version, __version__, pure=False).result()
         with interrupts_held():
@@ -73,12 +76,8 @@ def _wait_for(future: Any) -> None:
 @contextmanager
 def _client(address: str) -> Iterator[Any]:
     """Connect to the scheduler, silently, and wait until it has a worker."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UserError(
-            "--scheduler needs Dask; install it with pip install 'mbv2[cluster]'"
-        ) from None
+    from distributed import Client
+
     logging.disable()  # Dask logs each worker that dies, though it repeats the worker's tasks
     client = Client(address, timeout=TIMEOUT, set_as_default=False)
     try:

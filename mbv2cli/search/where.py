@@ -73,6 +73,9 @@ class Where:
 
 def read_where(text: str) -> Where:
     """Read a condition. Raises `UserError` if it is not one, before anything is evaluated."""
+    import numexpr
+
+    numexpr.set_num_threads(1)  # chunks are small, and --jobs has a process for each core
     try:
         if len(text) > MAX_LENGTH:
             raise _NotAllowedError(f"it is longer than {MAX_LENGTH:,} characters")
@@ -175,10 +178,8 @@ def _shown(node: ast.expr) -> str:
 
 def _try(where: Where) -> None:
     """Evaluate the condition once, so that an error of numexpr is reported before the search."""
-    import numexpr
     import numpy as np
 
-    numexpr.set_num_threads(1)  # chunks are small, and --jobs has a process for each core
     try:
         where.holds({name: np.ones(1) for name in where.names})
     except ArithmeticError as error:

@@ -54,6 +54,15 @@ def mbv2(*arguments: str, cwd: Path | None = None, **environment: str) -> Result
     return python("-m", "mbv2cli", *arguments, cwd=cwd, **environment)
 
 
+def main_with(patch: str, *arguments: str, **environment: str) -> Result:
+    """Run mbv2, ``mbv2 summary`` by default, where ``patch`` has been run first."""
+    code = (
+        f"import sys; sys.argv = ['mbv2', *{arguments or ('summary',)!r}]\n{patch}\n"
+        "from mbv2cli.__main__ import main\nmain()"
+    )
+    return python("-c", code, cwd=None, **environment)
+
+
 def mbv2_here(*arguments: str, cwd: Path | None = None, **environment: str) -> Result:
     """Run ``mbv2 ARGUMENTS`` in this process, which starts nothing; return what `mbv2` returns.
 

@@ -9,7 +9,7 @@ from io import TextIOWrapper
 
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.imports import fast_imports
-from mbv2cli.cli.streams import lost_output, write_stderr
+from mbv2cli.cli.streams import write_stderr
 from mbv2cli.errors import DisagreementError, MistakesError, UserError
 
 
@@ -52,13 +52,19 @@ def _mistake(error: Exception | SystemExit) -> str | None:
     """Return what the user or the environment did wrong, or None if ``error`` is a bug in mbv2."""
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, OSError) and (sentence := lost_output()):
-        return sentence
     from mbv2cli.cli.packages import outdated_package, unusable_package
 
     if isinstance(error, SystemExit):
         return unusable_package(error)
-    return unusable_package(error) or outdated_package()
+    return unusable_package(error) or outdated_package() or _refusal(error)
+
+
+def _refusal(error: Exception) -> str | None:
+    """Return what the system does not do: it has no space, no permission, no free descriptor."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return None
+    file = f": {error.filename}" if error.filename is not None else ""
+    return f"the system cannot do this: {error.strerror}{file}"
 
 
 def _run_app() -> int:
@@ -72,6 +78,6 @@ def _run_app() -> int:
         from mbv2cli.cli.mistakes import explained
 
         raise UserError(explained(error, sys.argv[1:])) from error
-    if code and not isinstance(code, ExitCode):
+    if code == 1 and not isinstance(code, ExitCode):
         return ExitCode.WRONG_USAGE  # Typer's own 1, such as for an unknown shell
     return code or ExitCode.DONE

@@ -33,8 +33,9 @@ def writing_stdout() -> Iterator[None]:
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon(sys.stdout)
-    except OSError:
-        raise UserError(lost_output() or "cannot write to standard output") from None
+    except OSError as error:
+        _abandon(sys.stdout)
+        raise UserError(f"cannot write to standard output: {error.strerror}") from None
 
 
 def write_stderr(sentence: str) -> None:
@@ -43,17 +44,6 @@ def write_stderr(sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
         _abandon(sys.stderr)
-
-
-def lost_output() -> str | None:
-    """Return why a standard stream could not be written; discard what waits to be written.
-
-    Return None if nothing waits. Then an `OSError` is one of another file.
-    """
-    for stream, name in ((sys.stderr, "standard error"), (sys.stdout, "standard output")):
-        if error := _error_of_flush(stream):
-            return f"cannot write to {name}: {error.strerror}"
-    return None
 
 
 def flushed(code: int) -> int:

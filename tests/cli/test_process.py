@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process import Result, mbv2, mbv2_here, python
+from tests.process import main_with, mbv2, mbv2_here, python
 
 LOADED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
@@ -96,21 +96,6 @@ def test_a_closed_pipe_is_silent() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
-
-
-@pytest.mark.parametrize("closed", [">&-", "2>&-"])
-def test_a_closed_stream_is_no_error(closed: str) -> None:
-    line = f"{sys.executable} -m mbv2cli summary --no-forward {closed}"
-    assert subprocess.run(["sh", "-c", line], capture_output=True, check=True).stderr == b""  # noqa: S607
-
-
-def main_with(patch: str, *arguments: str, **environment: str) -> Result:
-    """Run mbv2, ``mbv2 summary`` by default, where ``patch`` has been run first."""
-    code = (
-        f"import sys; sys.argv = ['mbv2', *{arguments or ('summary',)!r}]\n{patch}\n"
-        "from mbv2cli.__main__ import main\nmain()"
-    )
-    return python("-c", code, cwd=None, **environment)
 
 
 def raising(what: str) -> str:

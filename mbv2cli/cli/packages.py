@@ -56,7 +56,7 @@ def unusable_package(error: BaseException) -> str | None:
             f"({_shortened(error)}); rename {place}, and install the package if it is missing: "
             f"pip install {requirement.installable}"
         )
-    if isinstance(error, ModuleNotFoundError) and error.name == name:
+    if isinstance(error, ModuleNotFoundError) and _is_missing(name, error):
         return (
             f"{requirement.name} is not installed; "
             f"install it with: pip install {requirement.installable}"
@@ -82,6 +82,11 @@ def _importing(error: BaseException) -> Iterator[str]:
             yield found[1]
     if isinstance(error, ImportError) and error.name:
         yield _root(error.name)
+
+
+def _is_missing(name: str, error: ModuleNotFoundError) -> bool:
+    is_blocked = name in sys.modules and sys.modules[name] is None
+    return is_blocked or error.name == name
 
 
 def _root(module: str) -> str:

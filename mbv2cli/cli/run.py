@@ -6,11 +6,15 @@ import os
 import sys
 import warnings
 from io import TextIOWrapper
+from typing import Final
 
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.imports import fast_imports
 from mbv2cli.cli.streams import write_stderr
 from mbv2cli.errors import DisagreementError, MistakesError, UserError
+
+MOST_WORDS: Final = 10_000
+"""Words of a command line. Typer needs seconds for more."""
 
 
 def run() -> int:
@@ -68,6 +72,11 @@ def _refusal(error: Exception) -> str | None:
 
 
 def _run_app() -> int:
+    if len(sys.argv) > MOST_WORDS:
+        raise UserError(
+            f"the command line has {len(sys.argv):,} words, more than {MOST_WORDS:,}; "
+            "write what varies into a file, and give --config FILE or --space FILE"
+        )
     with fast_imports():
         from mbv2cli.cli.app import app
     import typer  # after app, which chooses how Typer starts

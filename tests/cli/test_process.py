@@ -149,6 +149,26 @@ def test_a_disagreement_exits_3_and_names_the_layer() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "words", [("x",), ("summary", "x"), ("check", "-q"), ("summary", "--in=4")]
+)
+def test_a_line_of_too_many_words_is_refused_at_once(words: tuple[str, ...]) -> None:
+    result = mbv2_here(*words, *words[-1:] * 100_000)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.startswith("mbv2: the command line has 100,0")
+
+
+@pytest.mark.parametrize("word", ["\udcff", "--\udcff", "-\udcff", "--format=\udcff", "\ud800"])
+@pytest.mark.parametrize("command", [(), ("summary",), ("check",), ("presets",)])
+def test_a_word_that_is_not_utf_8_is_an_error(command: tuple[str, ...], word: str) -> None:
+    result = mbv2_here(*command, word)
+    assert (result.code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+
+
+def test_no_word_at_all_shows_the_help() -> None:
+    assert main_with("sys.argv.clear()") == mbv2_here()
+
+
 def test_completion_knows_the_choices() -> None:
     result = mbv2(
         _MBV2_COMPLETE="complete_bash", COMP_WORDS="mbv2 summary --format j", COMP_CWORD="3"

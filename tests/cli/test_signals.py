@@ -107,7 +107,7 @@ def test_a_signal_removes_the_unfinished_file(place: str, number: int, tmp_path:
 
 
 def test_ctrl_c_at_random_moments_shows_no_traceback_of_mbv2() -> None:
-    moments = random.Random(16)
+    moments = random.Random(16)  # noqa: S311  (moments, not secrets)
     for _ in range(8):
         with subprocess.Popen(
             [sys.executable, "-m", "mbv2cli", "summary", "--no-forward"],

@@ -158,7 +158,7 @@ def test_a_line_of_too_many_words_is_refused_at_once(words: tuple[str, ...]) -> 
     assert result.stderr.startswith("mbv2: the command line has 100,0")
 
 
-@pytest.mark.parametrize("word", ["\udcff", "--\udcff", "-\udcff", "--format=\udcff", "\ud800"])
+@pytest.mark.parametrize("word", ["\udcff", "--\udcff", "-\udcff", "--format=\udcff"])
 @pytest.mark.parametrize("command", [(), ("summary",), ("check",), ("presets",)])
 def test_a_word_that_is_not_utf_8_is_an_error(command: tuple[str, ...], word: str) -> None:
     result = mbv2_here(*command, word)

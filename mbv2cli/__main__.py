@@ -13,10 +13,11 @@ def main() -> None:
     """Run the command line and exit with its code; 130 after Ctrl-C, during imports too."""
     end_at_ctrl_c()
     from mbv2cli.cli.imports import collect_rarely
+
+    collect_rarely()
     from mbv2cli.cli.streams import flushed, open_closed_streams
 
     open_closed_streams()
-    collect_rarely()
     try:
         from mbv2cli.cli.run import run
 

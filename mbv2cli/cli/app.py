@@ -21,6 +21,7 @@ from typer.main import get_command
 from mbv2cli.cli.completion import remember_words, use_own_bash, words_before
 from mbv2cli.cli.imports import fast_imports
 from mbv2cli.cli.output import write, write_stdout
+from mbv2cli.cli.streams import writing_stdout
 from mbv2cli.errors import UserError
 from mbv2cli.version import __version__
 
@@ -163,7 +164,8 @@ class _Commands(TyperGroup):
 
     def _main_shell_completion(self, *arguments: Any, **named: Any) -> None:
         use_own_bash()
-        super()._main_shell_completion(*arguments, **named)
+        with writing_stdout():
+            super()._main_shell_completion(*arguments, **named)
 
     def format_help(self, ctx: Any, _formatter: Any) -> None:
         from mbv2cli.cli.help_page import ROOT_HELP, Help, help_page

@@ -15,8 +15,9 @@ from mbv2cli.cli.completion import configured_cases, context_completion, offer_t
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.options import ConfigFile, Output, Quiet, format_option
-from mbv2cli.cli.output import append, warn, write
+from mbv2cli.cli.output import append, write
 from mbv2cli.cli.progress import counted_progress
+from mbv2cli.cli.streams import warn
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case, CaseResult, confirmed_result, planned_result
 from mbv2cli.gate.config import Config, file_hint, find_config, read_config

@@ -15,7 +15,8 @@ from os.path import realpath
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, cast
 
-from mbv2cli.cli.output import warn
+from mbv2cli.cli.signals import undone_by_signals
+from mbv2cli.cli.streams import warn
 from mbv2cli.errors import UserError
 from mbv2cli.specs.files import inputs
 
@@ -66,15 +67,20 @@ def outputs() -> Iterator[Callable[[Path], BinaryIO]]:
         opened.append(output)
         return cast("BinaryIO", _NamedStream(output.stream, file))
 
-    try:
-        yield open_output
+    def remove_unfinished() -> None:
         for output in opened:
-            output.complete()
-        for output in sorted(opened, key=lambda one: one.is_safe):
-            output.replace()
-    finally:
-        for output in opened:
-            output.close()
+            output.remove()
+
+    with undone_by_signals(remove_unfinished):
+        try:
+            yield open_output
+            for output in opened:
+                output.complete()
+            for output in sorted(opened, key=lambda one: one.is_safe):
+                output.replace()
+        finally:
+            for output in opened:
+                output.close()
 
 
 class _Output(Protocol):
@@ -91,8 +97,11 @@ class _Output(Protocol):
     def replace(self) -> None:
         """Put the content into its place."""
 
+    def remove(self) -> None:
+        """Remove what is not in its place, whatever is still written."""
+
     def close(self) -> None:
-        """Remove what is not in its place."""
+        """Close the stream, and remove what is not in its place."""
 
 
 def _opened(file: Path, others: Iterable[_Output]) -> _Output:
@@ -173,6 +182,9 @@ class _Direct:
     def replace(self) -> None:
         pass
 
+    def remove(self) -> None:
+        pass
+
     def close(self) -> None:
         with suppress(OSError):  # an earlier one is told
             self.stream.close()
@@ -216,11 +228,14 @@ class _Replacement:
                     raise
                 self._write_in_place()
 
+    def remove(self) -> None:
+        with suppress(OSError):  # what is left is harmless
+            self._unfinished.unlink()
+
     def close(self) -> None:
         with suppress(OSError):  # an earlier one is told
             self.stream.close()
-        with suppress(OSError):  # what is left is harmless
-            self._unfinished.unlink()
+        self.remove()
 
     def _write_in_place(self) -> None:
         """Write over the content of a file that cannot be replaced, such as a mounted one."""

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from mbv2cli.cli.signals import die_of_ctrl_c
+
 _ALLOCATIONS: Final = 50_000
 """New objects after which the garbage collector runs; Python's own default is 700."""
 
@@ -32,9 +34,13 @@ def fast_imports() -> Iterator[None]:
 
 
 def start_torch() -> None:
-    """Import the room that needs torch. Raises `UserError` for a variable that torch refuses."""
+    """Import the room that needs torch. Ctrl-C kills the process from now on.
+
+    Raises `UserError` for a variable that torch refuses.
+    """
     from mbv2cli.cli.environment import forget_unusable, settings_of
 
     forget_unusable()
+    die_of_ctrl_c()
     with fast_imports(), settings_of("torch", "TORCH", "PYTORCH"):
         import mbv2cli.nn.forward  # noqa: F401  (the import is what this is for)

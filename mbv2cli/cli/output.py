@@ -1,4 +1,4 @@
-"""Writes results to standard output or to a file, and warnings to standard error."""
+"""Writes results to standard output or to a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mbv2cli.errors import UserError
+from mbv2cli.cli.streams import writing_stdout
 
 if TYPE_CHECKING:
     from mbv2cli.report.page import Page
@@ -34,11 +34,6 @@ def append(result: str | Page, file: Path) -> None:
     from mbv2cli.cli.files import append_file
 
     append_file(_plain(result), file)
-
-
-def warn(sentence: str) -> None:
-    """Write a sentence to standard error."""
-    print(f"mbv2: {sentence}", file=sys.stderr)  # noqa: T201
 
 
 def _plain(result: str | Page) -> str:
@@ -74,15 +69,5 @@ def _encodable(text: str) -> str:
 
 def write_stdout(text: str) -> None:
     """Write and flush. Raises `UserError` on a full disk; a closed pipe is no error."""
-    try:
+    with writing_stdout():
         sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _abandon_stdout()
-    except OSError as error:
-        raise UserError(f"cannot write to standard output: {error.strerror}") from None
-
-
-def _abandon_stdout() -> None:
-    """Put an open file where the pipe was, for the flush at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

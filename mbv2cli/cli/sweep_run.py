@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from functools import partial
@@ -13,6 +12,7 @@ from mbv2cli.cli.environment import settings_of
 from mbv2cli.cli.files import outputs
 from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.progress import counted_progress, progress, rated_progress
+from mbv2cli.cli.streams import warn
 from mbv2cli.report.sweep.members import member_writer, refuse_other_suffixes
 from mbv2cli.report.sweep.plot import draw, refuse_undrawable
 from mbv2cli.report.sweep.report import SweepReport
@@ -23,7 +23,6 @@ from mbv2cli.search.processes import in_processes
 from mbv2cli.search.query import CLOUD, MAX_LISTED, Keep, Query
 from mbv2cli.search.run import SearchResult, in_this_process, search
 from mbv2cli.search.winners import Winner, verify, winners
-from mbv2cli.shown import shown
 
 Runner: TypeAlias = Callable[[Query], Generator[PartialResult]]
 
@@ -76,7 +75,7 @@ def run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
     except _InterruptedError as interrupted:
         for path in (files.members, files.picture):
             if path:
-                print(f"mbv2: interrupted, {shown(str(path))} is not written", file=sys.stderr)  # noqa: T201
+                warn(f"interrupted, {path} is not written")
         return interrupted.report
 
 

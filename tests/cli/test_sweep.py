@@ -14,8 +14,8 @@ from pyarrow import parquet
 from syrupy.assertion import SnapshotAssertion
 
 from mbv2cli.report.page import Page, fitted
-from tests.cli.test_process import LOADED, main_with, modules_of_command
-from tests.process import Result, mbv2, mbv2_here, python
+from tests.cli.test_process import LOADED, modules_of_command
+from tests.process import Result, main_with, mbv2, mbv2_here, python
 from tests.search.test_front import undominated
 
 GRID: Final = (

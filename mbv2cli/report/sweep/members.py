@@ -136,17 +136,12 @@ class _JsonlWriter:
 
 
 class _ParquetWriter:
-    """Writes members in row groups. Raises `UserError` if pyarrow is not installed."""
+    """Writes members in row groups. Raises `ImportError` without pyarrow."""
 
     def __init__(self, rows: MemberRows, file: BinaryIO) -> None:
-        try:
-            import pyarrow as pa
-            from pyarrow import parquet
-        except ImportError:
-            raise UserError(
-                "a .parquet file needs pyarrow; install it with pip install 'mbv2[parquet]', or "
-                "write .csv or .jsonl"
-            ) from None
+        import pyarrow as pa
+        from pyarrow import parquet
+
         types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
         self._rows = rows
         self._schema = pa.schema({name: types[one] for name, one in rows.types.items()})
@@ -188,6 +183,6 @@ def refuse_other_suffixes(path: Path) -> None:
 def member_writer(path: Path, query: Query, file: BinaryIO) -> MemberWriter:
     """Return what writes members to ``file``, in the format that the name ``path`` ends in.
 
-    Raises `UserError` if a package that the format needs is not installed.
+    Raises `ImportError` without the package that the format needs.
     """
     return _WRITERS[path.suffix.lower()](MemberRows(query), file)

@@ -1,4 +1,4 @@
-"""The exceptions that stop mbv2: a mistake of the user, or a bug in mbv2."""
+"""The exceptions that stop mbv2 (a mistake of the user, a bug in mbv2), and a warning."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ class MistakesError(UserError):
 
 class DisagreementError(Exception):
     """The plan and the forward pass differ. This is a bug in mbv2, not a mistake of the user."""
+
+
+class Notice(UserWarning):
+    """Something that the user should know and that stops nothing. The message is one sentence."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

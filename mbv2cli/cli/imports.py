@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -32,6 +33,10 @@ def fast_imports() -> Iterator[None]:
 
 
 def start_torch() -> None:
-    """Import the room that needs torch."""
+    """Import the room that needs torch. Raises `UserError` if torch does not fit in memory."""
     with fast_imports():
+        from mbv2cli.nn.free_memory import refuse_below_torch
+
+        if "torch" not in sys.modules:
+            refuse_below_torch()
         import mbv2cli.nn.forward  # noqa: F401  (the import is what this is for)

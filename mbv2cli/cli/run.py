@@ -6,12 +6,13 @@ import os
 import sys
 import warnings
 from io import TextIOWrapper
+from typing import Any
 
 import typer
 
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.app import app
-from mbv2cli.errors import DisagreementError, MistakesError, UserError
+from mbv2cli.errors import DisagreementError, MistakesError, Notice, UserError
 
 
 def run() -> int:
@@ -23,6 +24,7 @@ def run() -> int:
         sys.stdout.reconfigure(errors="replace")  # a ? is better than no table at all
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    _show_notices()
     if os.environ.get("MBV2_DEBUG"):
         return _run_app()
     try:
@@ -32,6 +34,20 @@ def run() -> int:
         for sentence in sentences:
             print(f"mbv2: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
         return code
+
+
+def _show_notices() -> None:
+    """Write each `Notice` to standard error, as one sentence."""
+    show_other = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
+        if issubclass(category, Notice):
+            print(f"mbv2: {' '.join(str(message).split())}", file=sys.stderr)  # noqa: T201
+        else:
+            show_other(message, category, *place, **rest)
+
+    warnings.filterwarnings("always", category=Notice)
+    warnings.showwarning = show
 
 
 def _explained(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
@@ -44,6 +60,8 @@ def _explained(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
             from mbv2cli.cli.mistakes import explained
 
             return ExitCode.WRONG_USAGE, explained(error, sys.argv[1:])
+        case MemoryError():
+            return ExitCode.WRONG_USAGE, "there is too little memory; allow more, or ask for less"
         case DisagreementError():
             return ExitCode.BUG, f"a bug in mbv2, please report it: {error}"
         case _:

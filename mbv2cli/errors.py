@@ -1,4 +1,4 @@
-"""The exceptions that stop mbv2: a mistake of the user, or a bug in mbv2."""
+"""The exceptions that stop mbv2 (a mistake of the user, a bug in mbv2), and a warning."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ class UnusableError(UserError):
 
 class DisagreementError(Exception):
     """The plan and the forward pass differ. This is a bug in mbv2, not a mistake of the user."""
+
+
+class Notice(UserWarning):
+    """Something that the user should know and that stops nothing. The message is one sentence."""
 
 
 def value_text(value: object, most: int = 60) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -36,11 +37,15 @@ def fast_imports() -> Iterator[None]:
 def start_torch() -> None:
     """Import the room that needs torch. Ctrl-C kills the process from now on.
 
-    Raises `UserError` for a variable that torch refuses.
+    Raises `UserError` if torch does not fit in memory, or for a variable that torch refuses.
     """
     from mbv2cli.cli.environment import forget_unusable, settings_of
 
     forget_unusable()
     die_of_ctrl_c()
     with fast_imports(), settings_of("torch", "TORCH", "PYTORCH"):
+        from mbv2cli.nn.free_memory import refuse_below_torch
+
+        if "torch" not in sys.modules:
+            refuse_below_torch()
         import mbv2cli.nn.forward  # noqa: F401  (the import is what this is for)

@@ -6,12 +6,12 @@ import os
 import sys
 import warnings
 from io import TextIOWrapper
-from typing import Final
+from typing import Any, Final
 
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.imports import fast_imports
 from mbv2cli.cli.streams import warn
-from mbv2cli.errors import DisagreementError, MistakesError, UserError
+from mbv2cli.errors import DisagreementError, MistakesError, Notice, UserError
 
 MOST_WORDS: Final = 10_000
 """Words of a command line. Typer needs seconds for more."""
@@ -26,6 +26,7 @@ def run() -> int:
         sys.stdout.reconfigure(errors="replace")  # a ? is better than no table at all
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    _show_notices()
     if os.environ.get("MBV2_DEBUG"):
         return _run_app()
     try:
@@ -35,6 +36,20 @@ def run() -> int:
         for sentence in sentences:
             warn(sentence)
         return code
+
+
+def _show_notices() -> None:
+    """Write each `Notice` to standard error, as one sentence."""
+    show_other = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
+        if issubclass(category, Notice):
+            warn(str(message))
+        else:
+            show_other(message, category, *place, **rest)
+
+    warnings.filterwarnings("always", category=Notice)
+    warnings.showwarning = show
 
 
 def _explained(error: Exception | SystemExit) -> tuple[ExitCode, *tuple[str, ...]]:
@@ -56,6 +71,8 @@ def _mistake(error: Exception | SystemExit) -> str | None:
     """Return what the user or the environment did wrong, or None if ``error`` is a bug in mbv2."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, MemoryError):
+        return "there is too little memory; allow more, or ask for less"
     from mbv2cli.cli.packages import outdated_package, unusable_package
 
     if isinstance(error, SystemExit):

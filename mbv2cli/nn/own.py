@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mbv2cli.errors import UserError
 from mbv2cli.graph.graph import Graph
 from mbv2cli.nn.device import resolve_device
-from mbv2cli.nn.forward import eval_mode, is_out_of_memory
+from mbv2cli.nn.forward import eval_mode, fault_of_machine
 from mbv2cli.nn.load import inputs_of, load_module, sentence_of, users_code
 from mbv2cli.nn.observe import Observer
 from mbv2cli.nn.torchsummary_table import TorchsummaryTable, run_torchsummary
@@ -50,11 +50,11 @@ def run_module(request: ModuleRequest, run: RunSpec) -> ModuleRun:
                 model = model.to(getattr(torch, run.dtype))
             return observe_module(model, inputs_of(request.inputs, run, device))
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise UserError(
-                f"{request.target}: device {device} ran out of memory; try a smaller input"
-            ) from None
+            if fault := fault_of_machine(error):
+                raise UserError(
+                    f"{request.target}: {fault} on device {device}; try a smaller input"
+                ) from None
+            raise
 
 
 def observe_module(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
@@ -100,7 +100,7 @@ def _alone(model: nn.Module, inputs: Sequence[Tensor]) -> Graph:
         with observer.watching():
             model(*inputs)
     except Exception as error:
-        if is_out_of_memory(error):
+        if fault_of_machine(error):
             raise
         raise UserError(
             f"the forward pass fails in {observer.place}: {sentence_of(error)}; --input gives "

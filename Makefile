@@ -4,7 +4,10 @@ BIN := $(VENV)/bin
 ZOO := .venv-zoo
 USERS := .[cluster,parquet,plot,test]
 
-.PHONY: demo test lint bench oldest newest peers zoo clean
+INPUTS ?= 100000
+SEED ?= $(shell date +%s)
+
+.PHONY: demo test fuzz lint bench oldest newest peers zoo clean
 
 demo: $(VENV)/installed
 	$(BIN)/mbv2 summary --in 3 --out 64 --expand 6
@@ -12,6 +15,10 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/pytest
+
+# other inputs each time; SEED=… runs the inputs of that seed again
+fuzz: $(VENV)/installed
+	FUZZ_INPUTS=$(INPUTS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/fuzz
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

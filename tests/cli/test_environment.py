@@ -43,6 +43,7 @@ def test_torch_prints_nothing_about_variables() -> None:
     nonsense = {"OMP_SCHEDULE": "x", "OMP_PLACES": "x", "OMP_STACKSIZE": "x"}
     done = mbv2(
         *("summary", "--size", "8", "--print", "macs"),
+        cwd=None,
         **{**NONSENSE, **nonsense, "TORCH_CPP_LOG_LEVEL": "x", "OMP_DISPLAY_ENV": "true"},
     )
     assert (done.code, done.stderr) == (0, "")
@@ -50,7 +51,7 @@ def test_torch_prints_nothing_about_variables() -> None:
 
 @pytest.mark.parametrize("variable", ["TORCH_LOGS", "TORCH_LOGS_FORMAT", "PYTORCH_JIT"])
 def test_a_variable_that_torch_refuses_is_named(variable: str) -> None:
-    result = mbv2("summary", "--size", "8", **{variable: "nonsense"})
+    result = mbv2("summary", "--size", "8", cwd=None, **{variable: "nonsense"})
     assert_one_sentence(result, f"environment variable {variable}, which is 'nonsense'")
 
 

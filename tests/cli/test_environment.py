@@ -40,17 +40,22 @@ def test_a_terminal_of_any_width_shows_a_table(columns: str) -> None:
 
 
 def test_torch_prints_nothing_about_variables() -> None:
-    nonsense = {"OMP_SCHEDULE": "x", "OMP_PLACES": "x", "OMP_STACKSIZE": "x"}
     done = mbv2(
         *("summary", "--size", "8", "--print", "macs"),
-        **{**NONSENSE, **nonsense, "TORCH_CPP_LOG_LEVEL": "x", "OMP_DISPLAY_ENV": "true"},
+        cwd=None,
+        **NONSENSE,
+        TORCH_CPP_LOG_LEVEL="x",
+        OMP_SCHEDULE="x",
+        OMP_PLACES="x",
+        OMP_STACKSIZE="x",
+        OMP_DISPLAY_ENV="true",
     )
     assert (done.code, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("variable", ["TORCH_LOGS", "TORCH_LOGS_FORMAT", "PYTORCH_JIT"])
 def test_a_variable_that_torch_refuses_is_named(variable: str) -> None:
-    result = mbv2("summary", "--size", "8", **{variable: "nonsense"})
+    result = mbv2("summary", "--size", "8", cwd=None, **{variable: "nonsense"})
     assert_one_sentence(result, f"environment variable {variable}, which is 'nonsense'")
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -174,7 +174,8 @@ def test_a_file_that_cannot_be_opened_is_not_passed_by(name: str, locked: Path) 
     if name == "pyproject.toml":
         (locked / "mbv2.toml").unlink()
     path = locked / name
-    for make in (path.mkdir, lambda: path.symlink_to(name)):
+    makers: list[Callable[[], object]] = [path.mkdir, lambda: path.symlink_to(name)]
+    for make in makers:
         path.unlink(missing_ok=True)
         make()
         result = mbv2_here("check", "--no-forward", cwd=locked)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import re
 import tomllib
@@ -155,6 +154,8 @@ def parse_toml(text: str, place: str) -> dict[str, Any]:
 
 def parse_json(text: str, place: str) -> object:
     """Parse the text of ``place``. Raises `UserError` if it is not valid JSON."""
+    import json
+
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

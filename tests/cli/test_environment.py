@@ -40,11 +40,15 @@ def test_a_terminal_of_any_width_shows_a_table(columns: str) -> None:
 
 
 def test_torch_prints_nothing_about_variables() -> None:
-    nonsense = {"OMP_SCHEDULE": "x", "OMP_PLACES": "x", "OMP_STACKSIZE": "x"}
     done = mbv2(
         *("summary", "--size", "8", "--print", "macs"),
         cwd=None,
-        **{**NONSENSE, **nonsense, "TORCH_CPP_LOG_LEVEL": "x", "OMP_DISPLAY_ENV": "true"},
+        **NONSENSE,
+        TORCH_CPP_LOG_LEVEL="x",
+        OMP_SCHEDULE="x",
+        OMP_PLACES="x",
+        OMP_STACKSIZE="x",
+        OMP_DISPLAY_ENV="true",
     )
     assert (done.code, done.stderr) == (0, "")
 

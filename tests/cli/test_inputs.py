@@ -174,8 +174,8 @@ def test_a_file_that_cannot_be_opened_is_not_passed_by(name: str, locked: Path) 
     if name == "pyproject.toml":
         (locked / "mbv2.toml").unlink()
     path = locked / name
-    makes: tuple[Callable[[], None], ...] = (path.mkdir, lambda: path.symlink_to(name))
-    for make in makes:
+    makers: list[Callable[[], object]] = [path.mkdir, lambda: path.symlink_to(name)]
+    for make in makers:
         path.unlink(missing_ok=True)
         make()
         result = mbv2_here("check", "--no-forward", cwd=locked)

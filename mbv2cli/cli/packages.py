@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 _IMPORT: Final = re.compile(r"\s*(?:from|import)\s+(\w+)")
 _REQUIREMENT: Final = re.compile(r"([\w-]+)([^;]*)(?:; extra == ['\"](\w+)['\"])?")
 _BOUND: Final = re.compile(r"(>=|==|<)([\d.]+)")
-_EXTRAS: Final = frozenset({"", "cluster", "parquet", "plot"})
+_EXTRAS: Final = frozenset({None, "cluster", "parquet", "plot"})
 """The extras of users; the others are for work on mbv2 itself."""
 
 _LONGEST: Final = 160
@@ -23,19 +23,14 @@ _LONGEST: Final = 160
 
 
 class _Requirement(NamedTuple):
-    """A package, the versions that mbv2 works with, and the extra that installs it, or ``""``."""
+    """A package and the versions that mbv2 works with."""
 
     name: str
     versions: str
-    extra: str
 
     @property
     def text(self) -> str:
         return f"'{self.name}{self.versions}'"
-
-    @property
-    def installable(self) -> str:
-        return f"'mbv2[{self.extra}]'" if self.extra else self.text
 
 
 def unusable_package(error: BaseException) -> str | None:
@@ -54,12 +49,11 @@ def unusable_package(error: BaseException) -> str | None:
         return (
             f"{place} is imported in place of the package {requirement.name} "
             f"({_shortened(error)}); rename {place}, and install the package if it is missing: "
-            f"pip install {requirement.installable}"
+            f"pip install {requirement.text}"
         )
     if isinstance(error, ModuleNotFoundError) and _is_missing(name, error):
         return (
-            f"{requirement.name} is not installed; "
-            f"install it with: pip install {requirement.installable}"
+            f"{requirement.name} is not installed; install it with: pip install {requirement.text}"
         )
     return _outdated(requirement) or (
         f"{requirement.name} cannot be imported: {_shortened(error)}; "
@@ -100,8 +94,8 @@ def _requirements() -> Mapping[str, _Requirement]:
     except PackageNotFoundError:  # mbv2 runs from a copy that is not installed
         return _Anything()
     found = (found for text in texts if (found := _REQUIREMENT.fullmatch(text)))
-    all_of_them = (_Requirement(one[1], one[2].strip(), one[3] or "") for one in found)
-    return {one.name.replace("-", "_"): one for one in all_of_them if one.extra in _EXTRAS}
+    of_users = (_Requirement(one[1], one[2].strip()) for one in found if one[3] in _EXTRAS)
+    return {one.name.replace("-", "_"): one for one in of_users}
 
 
 class _Anything(dict[str, _Requirement]):
@@ -111,7 +105,7 @@ class _Anything(dict[str, _Requirement]):
         return name not in sys.stdlib_module_names and name != "mbv2cli"
 
     def __missing__(self, name: str) -> _Requirement:
-        return _Requirement(name, "", "")
+        return _Requirement(name, "")
 
 
 def _other_place(name: str) -> str | None:

@@ -10,9 +10,11 @@ import atexit
 import contextlib
 import functools
 import gc
+import importlib
 import io
 import json
 import os
+import pkgutil
 import re
 import resource
 import shutil
@@ -30,6 +32,7 @@ from unittest.mock import patch
 
 import typer
 
+import mbv2cli
 from mbv2cli.cli import app
 from mbv2cli.cli import run as command_line
 from tests.process import ENVIRONMENT, Result
@@ -311,9 +314,13 @@ sys.addaudithook(_watch)
 
 @contextlib.contextmanager
 def in_one_process() -> Iterator[None]:
-    """Build the commands once for all inputs, and import what many inputs need."""
-    import mbv2cli.cli.sweep_run  # noqa: F401  (an input does not pay for the import of numpy)
+    """Build the commands once for all inputs, and import all of mbv2.
 
+    An input does not pay for imports. And Hypothesis takes values from modules that are imported:
+    the same inputs come again only where the same modules are there.
+    """
+    for module in pkgutil.walk_packages(mbv2cli.__path__, "mbv2cli."):
+        importlib.import_module(module.name)
     command = typer.main.get_command(app.app)
     environment = {
         **ENVIRONMENT,

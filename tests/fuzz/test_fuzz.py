@@ -1,7 +1,7 @@
 """Any input: exit code 0, 1 or 2, a line for each mistake, only text, no more than it needs.
 
 ``make test`` runs a thousand inputs, always the same. ``make fuzz`` runs 100,000 others;
-``make fuzz SEED=…`` runs them again.
+``make fuzz SEED=…`` runs them again. `assert_ends_well` runs the input that a failure shows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from mbv2cli.cli.app import COMMANDS
-from mbv2cli.cli.imports import start_torch
 from tests.fuzz.files import (
     CONFIG,
     choices,
@@ -56,6 +55,9 @@ _SHARD: Final = 2_500
 @pytest.fixture(autouse=True, scope="module")
 def _one_process() -> Iterator[None]:
     with in_one_process():
+        _right_files()
+        for name in _REPORTED:
+            report(name)
         yield
 
 
@@ -179,11 +181,12 @@ def locks(draw: st.DrawFn) -> Input:
 
 def json_report(draw: st.DrawFn) -> Input:
     """Return a JSON report with some changes, for a comparison."""
-    tree = mutated_tree(draw, report(pick(draw, ("block", "network", "network:size=96"))))
+    tree = mutated_tree(draw, report(pick(draw, _REPORTED)))
     files = {"r.json": mutated_bytes(draw, json_text(tree).encode("utf-8", "surrogatepass"))}
     return Input(tuple(pick(draw, _READ_REPORTS).split()), files)
 
 
+_REPORTED: Final = ("block", "network", "network:size=96")
 _READ_REPORTS: Final = (
     "compare r.json network",
     "compare block r.json",
@@ -275,7 +278,5 @@ def test_every_input_ends_well(
     def ends_well(one: Input) -> None:
         codes[assert_ends_well(one)] += 1
 
-    if inputs is forward_pass:
-        start_torch()
     ends_well()
     record_property(kind, dict(codes))

@@ -304,18 +304,21 @@ def bounded(words: Sequence[str], files: Mapping[str, object]) -> tuple[str, ...
             line.insert(line.index(command) + 1, "--no-forward")
     texts = [*line, *(one.decode("latin-1") for one in files.values() if isinstance(one, bytes))]
     if "sweep" in line and "--sample" not in line and _members(texts) > _ENUMERATED:
-        line[line.index("sweep") + 1 : 0] = []
         line.insert(line.index("sweep") + 1, "--sample=2k")
     return tuple(line)
 
 
 def passed(word: str) -> str:
-    """Return a word as a system passes it to a program: without NUL, encoded."""
-    word = word.replace("\0", "")
+    """Return a word as a system passes it to a program: without NUL, encoded, not too long."""
+    word = word.replace("\0", "")[:_LONGEST]
     try:
         return word.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return json.dumps(word)
+
+
+_LONGEST: Final = 100_000
+"""Characters of a word. Linux allows 131,072 bytes, and some systems fewer."""
 
 
 def _at_most(value: str, most: int) -> str:

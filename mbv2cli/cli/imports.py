@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from mbv2cli.errors import UserError
+
 _ALLOCATIONS: Final = 50_000
 """New objects after which the garbage collector runs; Python's own default is 700."""
+
+_OF_NUMPY: Final = ("NUMPY_", "NPY_")
+"""How the names of numpy's environment variables start."""
 
 
 def collect_rarely() -> None:
@@ -29,6 +35,22 @@ def fast_imports() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def start_numpy() -> None:
+    """Import numpy. Raises `UserError` if an environment variable stops it."""
+    try:
+        import numpy  # noqa: F401, ICN001  (the import is what this is for)
+    except (ValueError, RuntimeError) as error:
+        said = " ".join(str(error).split())
+        names = {key: value for key, value in os.environ.items() if key.startswith(_OF_NUMPY)}
+        wrong = (key for key, value in names.items() if key in said or repr(value) in said)
+        if not (variable := next(wrong, None)):
+            raise
+        raise UserError(
+            f"numpy cannot start with {variable}={os.environ[variable]!r} ({said[:100]}); remove "
+            f"this environment variable: unset {variable}"
+        ) from None
 
 
 def start_torch() -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import gc
-import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from mbv2cli.errors import UserError
+from mbv2cli.cli.signals import die_of_ctrl_c
 
 _ALLOCATIONS: Final = 50_000
 """New objects after which the garbage collector runs; Python's own default is 700."""
-
-_OF_NUMPY: Final = ("NUMPY_", "NPY_")
-"""How the names of numpy's environment variables start."""
 
 
 def collect_rarely() -> None:
@@ -38,22 +35,25 @@ def fast_imports() -> Iterator[None]:
 
 
 def start_numpy() -> None:
-    """Import numpy. Raises `UserError` if an environment variable stops it."""
-    try:
+    """Import numpy. Raises `UserError` for a variable that numpy refuses."""
+    from mbv2cli.cli.environment import settings_of
+
+    with settings_of("numpy", "NUMPY_", "NPY_"):
         import numpy  # noqa: F401, ICN001  (the import is what this is for)
-    except (ValueError, RuntimeError) as error:
-        said = " ".join(str(error).split())
-        names = {key: value for key, value in os.environ.items() if key.startswith(_OF_NUMPY)}
-        wrong = (key for key, value in names.items() if key in said or repr(value) in said)
-        if not (variable := next(wrong, None)):
-            raise
-        raise UserError(
-            f"numpy cannot start with {variable}={os.environ[variable]!r} ({said[:100]}); remove "
-            f"this environment variable: unset {variable}"
-        ) from None
 
 
 def start_torch() -> None:
-    """Import the room that needs torch."""
-    with fast_imports():
+    """Import the room that needs torch. Ctrl-C kills the process from now on.
+
+    Raises `UserError` if torch does not fit in memory, or for a variable that torch refuses.
+    """
+    from mbv2cli.cli.environment import forget_unusable, settings_of
+
+    forget_unusable()
+    die_of_ctrl_c()
+    with fast_imports(), settings_of("torch", "TORCH", "PYTORCH"):
+        from mbv2cli.nn.free_memory import refuse_below_torch
+
+        if "torch" not in sys.modules:
+            refuse_below_torch()
         import mbv2cli.nn.forward  # noqa: F401  (the import is what this is for)

@@ -26,6 +26,8 @@ one input of the preset's own size.
 
   mbv2 presets keras
 
+  mbv2 presets mobilenet_v2_1.0_224
+
   mbv2 presets --max-peak 320KiB --dtype int8
 
   mbv2 summary mobilenetv2_120d --by stage
@@ -38,7 +40,8 @@ def presets(
         str,
         typer.Argument(
             metavar="[NAME]",
-            help="Show the presets whose name has this text, or fits this glob, such as '*_100'.",
+            help="Show the presets with this text in a name, or with a name that fits this glob, "
+            "such as '*_100'. Names in other codebases count.",
             show_default=False,
             autocompletion=completion(named_networks),
         ),

@@ -96,7 +96,7 @@ def sweep(
         typer.Option(
             "--sort",
             metavar="[-]FIGURE",
-            help="List by this figure, smallest first; -FIGURE: largest first.",
+            help="Sort the list by this figure, smallest first. -FIGURE: largest first.",
             rich_help_panel="Search",
             autocompletion=list_completion(_figures_of),
         ),
@@ -172,7 +172,7 @@ def sweep(
     _refuse_unused(output, every=every, scheduler=scheduler, search_settings=search_settings)
     options = read_spec(SearchOptions, search_settings)
     limits = read_spec(Limits, limit_settings)
-    mac_convention(convention)
+    convention = mac_convention(convention).key
     dtype = dtype_named(dtype)
     space = _space(target, space_file, target_settings)
 

@@ -29,12 +29,16 @@ class PresetFigures:
 
 
 def matching(name: str) -> tuple[Preset, ...]:
-    """Return the presets whose name has the text ``name`` or fits it as a glob.
+    """Return the presets with a name or an alias that has the text ``name`` or fits it as a glob.
 
     Raises `UserError` if there is none.
     """
     glob = name.lower() if any(sign in name for sign in "*?[") else f"*{name.lower()}*"
-    found = tuple(one for one in presets().values() if fnmatchcase(one.name, glob))
+    found = tuple(
+        preset
+        for preset in presets().values()
+        if any(fnmatchcase(one.lower(), glob) for one in (preset.name, *preset.aliases))
+    )
     if not found:
         raise UserError(
             f"no preset has '{name}' in its name; mbv2 presets lists every preset"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 from pydantic import Field
@@ -11,7 +11,8 @@ from mbv2cli.costs.figures import PEAK, Counting
 from mbv2cli.gate.presets import PresetFigures
 from mbv2cli.graph.ops import Shape
 from mbv2cli.report.document import Document, Part
-from mbv2cli.report.page import WARNING, Column, Line, Page, Table, page
+from mbv2cli.report.page import BOLD, WARNING, Column, Line, Page, Table, page
+from mbv2cli.report.text import INDENT
 from mbv2cli.specs import NetworkSpec
 from mbv2cli.specs.units import bytes_numbers
 
@@ -19,7 +20,7 @@ _INT8: Final = Counting(dtype="int8")
 
 
 def as_table(figures: Sequence[PresetFigures]) -> Page:
-    """Return a row for each preset."""
+    """Return a row for each preset, and the names that other codebases give them."""
     if not figures:
         return page([Line("No preset keeps every limit.", WARNING)])
     totals = [one.plan.totals for one in figures]
@@ -41,7 +42,17 @@ def as_table(figures: Sequence[PresetFigures]) -> Page:
             Column("Source", [one.preset.source for one in figures], rank=5),
         ]
     )
-    return page([table])
+    return page([table, *_aliases(figures)])
+
+
+def _aliases(figures: Sequence[PresetFigures]) -> Iterator[Line]:
+    named = [one.preset for one in figures if one.preset.aliases]
+    if named:
+        yield Line()
+        yield Line("Names in other codebases (each is a TARGET too):", BOLD, INDENT)
+        for preset in named:
+            text = f"{INDENT}{preset.name}: {', '.join(preset.aliases)}"
+            yield Line(text, "", INDENT * 2)
 
 
 def _size(one: PresetFigures) -> str:
@@ -54,6 +65,9 @@ class PresetPart(Part):
 
     name: str = Field(
         description="Name of the preset. Every command takes this name as its TARGET."
+    )
+    aliases: tuple[str, ...] = Field(
+        description="Names of the network in other codebases. Each is a TARGET too."
     )
     source: str = Field(description="Where the network comes from.")
     spec: NetworkSpec = Field(
@@ -83,6 +97,7 @@ def as_json(figures: Sequence[PresetFigures]) -> str:
 def _part(one: PresetFigures) -> PresetPart:
     return PresetPart(
         name=one.preset.name,
+        aliases=one.preset.aliases,
         source=one.preset.source,
         spec=one.plan.spec,
         input_shape=one.plan.input_shape,

@@ -41,11 +41,14 @@ def on_cluster(query: Query, address: str) -> Generator[PartialResult]:
     """Yield the result of each task, in order, computed by the workers of a Dask scheduler.
 
     If a worker dies, Dask gives its tasks to others. At the end, also after an exception, tasks
-    whose results are not needed are cancelled. Raises `UserError` if the cluster cannot be used.
+    whose results are not needed are cancelled. Raises `UserError` if the cluster cannot be used,
+    and `ImportError` without Dask.
     """
     found = _ADDRESS.fullmatch(address)
     if not found or int(found[2]) > MAX_PORT:  # Dask would take long to refuse it
         raise UserError(f"--scheduler must be an address such as {_EXAMPLE}, not '{address}'")
+    import distributed  # noqa: F401  (here an error is one of the package, not of the cluster)
+
     with _user_errors(address):
         _refuse_unreachable(found[1].strip("[]"), int(found[2]))
     with _user_errors(address), _client(address) as client:
@@ -116,12 +119,8 @@ def _read_greeting(host: str, port: int) -> None:
 @contextmanager
 def _client(address: str) -> Iterator[Any]:
     """Connect to the scheduler, silently, and wait until it has a worker."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UserError(
-            "--scheduler needs Dask; install it with pip install 'mbv2[cluster]'"
-        ) from None
+    from distributed import Client
+
     logging.disable()  # Dask logs each worker that dies, though it repeats the worker's tasks
     try:
         client = Client(address, timeout=TIMEOUT, set_as_default=False)
@@ -154,13 +153,14 @@ def _user_errors(address: str) -> Iterator[None]:
         if type(error).__name__ != "KilledWorker":  # to catch it by type needs Dask
             raise
         raise UserError(
-            f"a task of the sweep killed several workers of {address}, perhaps for lack of memory"
+            f"a task of the sweep killed several workers of {address}, perhaps for lack of memory; "
+            "give the workers more memory"
         ) from None
 
 
 def _reason(error: BaseException) -> str:
     told = error.strerror if isinstance(error, OSError) else None
-    return (told or str(error)).rstrip(".") or type(error).__name__
+    return " ".join((told or str(error)).split()).rstrip(".") or type(error).__name__
 
 
 def _refuse_other_version(version: str) -> None:

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mbv2cli.costs.figures import Amount, Combine, Counting, Figure
+from mbv2cli.costs.figures import Combine, Counting, Figure
+from mbv2cli.costs.memory import Amount
 from mbv2cli.errors import UserError
 from mbv2cli.search.figures import COSTS
 from mbv2cli.search.interrupts import raise_interrupt

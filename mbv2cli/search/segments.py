@@ -17,14 +17,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mbv2cli.costs.figures import (
-    Amount,
     Combine,
     Counting,
     Figure,
     graded_figures,
     needs_model_input,
 )
-from mbv2cli.costs.memory import saves_its_output
+from mbv2cli.costs.memory import Amount, saves_its_output
 from mbv2cli.graph.build import (
     ACTIVATIONS,
     Classifier,

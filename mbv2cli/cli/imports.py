@@ -34,6 +34,14 @@ def fast_imports() -> Iterator[None]:
         gc.enable()
 
 
+def start_numpy() -> None:
+    """Import numpy. Raises `UserError` for a variable that numpy refuses."""
+    from mbv2cli.cli.environment import settings_of
+
+    with settings_of("numpy", "NUMPY_", "NPY_"):
+        import numpy  # noqa: F401, ICN001  (the import is what this is for)
+
+
 def start_torch() -> None:
     """Import the room that needs torch. Ctrl-C kills the process from now on.
 

@@ -13,8 +13,8 @@ from mbv2cli.cli.output import write
 from mbv2cli.costs.figures import Counting
 from mbv2cli.costs.memory import dtype_named
 from mbv2cli.gate.limits import Expectations, Limits
+from mbv2cli.gate.presets import matching, preset_figures, within
 from mbv2cli.report.formats import format_of, renderer
-from mbv2cli.report.presets import matching, preset_figures, within
 from mbv2cli.specs.presets import presets as named_networks
 from mbv2cli.specs.reader import Setting, read_spec
 

@@ -11,6 +11,7 @@ import typer
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.completion import list_completion, offer_targets
 from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.imports import start_numpy
 from mbv2cli.cli.options import Convention, DType, Quiet, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
@@ -176,6 +177,7 @@ def sweep(
     space = _space(target, space_file, target_settings)
 
     # these load numpy; a mistake need not wait for that
+    start_numpy()
     from mbv2cli.cli.sweep_run import Files, run, runner
     from mbv2cli.costs.figures import Counting
 

@@ -514,3 +514,29 @@ def test_words_may_be_written_in_several_ways() -> None:
     grid = ("network", "--size", "32,64")
     written = sweep(None, *grid, "--dtype", "Half", "--format", "JSON")
     assert written == sweep(None, *grid, "--dtype", "float16", "--format", "json")
+
+
+NONSENSE: Final = {
+    **dict.fromkeys(("NUMEXPR_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "abc"),
+    "NUMEXPR_NUM_THREADS": "0",
+    "MKL_NUM_THREADS": "-1",
+    "NPY_DISABLE_CPU_FEATURES": "abc",
+}
+
+
+def test_variables_with_nonsense_that_do_no_harm_are_ignored(tmp_path: Path) -> None:
+    arguments = ("sweep", "--in", "1:9:1", "--where", "macs > 3 and in != 4", "--jobs", "2")
+    result = mbv2(*arguments, cwd=tmp_path, **NONSENSE)
+    assert (result.code, result.stderr) == (0, "")
+    assert "Tried 9: 8 feasible" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("NUMPY_MADVISE_HUGEPAGE", "abc"), ("NPY_DISABLE_CPU_FEATURES", "X86_V2")],
+)
+def test_a_variable_that_stops_numpy_is_named(variable: str, value: str, tmp_path: Path) -> None:
+    if python("-c", "import numpy", cwd=tmp_path, **{variable: value}).code == 0:
+        pytest.skip(f"this numpy starts with {variable}={value}")
+    result = mbv2("sweep", "--in", "1:9:1", cwd=tmp_path, **{variable: value})
+    assert_one_sentence(result, f"numpy cannot work with the environment variable {variable}")

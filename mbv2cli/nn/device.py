@@ -84,15 +84,9 @@ def resolve_dtype(run: RunSpec, device: torch.device) -> torch.dtype:
 
     Raises `UserError` if it cannot.
     """
-    dtype: torch.dtype = getattr(torch, run.dtype)
+    dtype = _floating_dtype(run)
     if dtype is torch.float32:
         return dtype
-    if not dtype.is_floating_point:
-        raise UnusableError(
-            "dtype",
-            f"{run.dtype} cannot be used: no forward pass runs in {run.dtype}; use --no-forward, "
-            "or a dtype such as float32",
-        )
     try:
         one = torch.zeros(1, 1, 1, 1, dtype=dtype, device=device)
         conv2d(one, one)
@@ -100,6 +94,17 @@ def resolve_dtype(run: RunSpec, device: torch.device) -> torch.dtype:
         raise UnusableError(
             "dtype", f"{run.dtype} cannot be used: the device {device} lacks it; try float32"
         ) from None
+    return dtype
+
+
+def _floating_dtype(run: RunSpec) -> torch.dtype:
+    dtype: torch.dtype = getattr(torch, run.dtype)
+    if not dtype.is_floating_point:
+        raise UnusableError(
+            "dtype",
+            f"{run.dtype} cannot be used: no forward pass runs in {run.dtype}; use --no-forward, "
+            "or a dtype such as float32",
+        )
     return dtype
 
 
@@ -112,7 +117,7 @@ def needed_on_device(
     if the device or the element type cannot be used.
     """
     device = resolve_device(run.device)
-    dtype = resolve_dtype(run, device)
+    dtype = _floating_dtype(run)
     with own_settings(threads):
         return needed_memory(graph, steps, dtype, device, torch.get_num_threads())
 

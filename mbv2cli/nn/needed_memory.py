@@ -24,6 +24,9 @@ _START: Final = 20 * _MIB
 _PER_CONVOLUTION: Final = _MIB // 6
 """Code that is generated for a convolution, and what is known of it; measured: up to 0.12 MiB."""
 
+_PER_TAP: Final = 16 * 2**10
+"""The same for each further element of a kernel, in float16; measured: up to 8 KiB."""
+
 _PER_THREAD: Final = 8 * _MIB
 _CHANNEL_BLOCK: Final = 16
 """Channels that oneDNN keeps together with AVX-512; fewer with other instructions."""
@@ -90,7 +93,7 @@ def needed_memory(
     drawn_input = _drawn(prod(input_shape), dtype)
     worst = _worst_moment(graph, steps, dtype, device)
     running = state * dtype.itemsize + worst.total
-    start = _START + _PER_CONVOLUTION * _convolutions(graph) + _PER_THREAD * (threads - 1)
+    start = _START + _code(graph, dtype) + _PER_THREAD * (threads - 1)
     if device.type == "cpu":
         after_building = max(state * dtype.itemsize + drawn_input, own_input + running)
         host = max(_while_built(graph, state, dtype), after_building)
@@ -118,8 +121,11 @@ def _while_built(graph: Graph, state: int, dtype: torch.dtype) -> int:
     return state * max(drawn, converted) + largest * min(drawn, converted)
 
 
-def _convolutions(graph: Graph) -> int:
-    return sum(op.kind is Kind.CONV for op in graph.ops)
+def _code(graph: Graph, dtype: torch.dtype) -> int:
+    """Return the bytes of code that oneDNN generates for the convolutions, and keeps."""
+    kernels = [op.attributes.kernel for op in graph.ops if isinstance(op.attributes, Conv)]
+    per_tap = _PER_TAP if dtype is torch.float16 else 0
+    return sum(_PER_CONVOLUTION + per_tap * (prod(kernel) - 1) for kernel in kernels)
 
 
 def _worst_moment(

@@ -359,6 +359,8 @@ def test_a_lock_that_is_killed_at_any_moment_is_the_old_or_the_new(tmp_path: Pat
             time.sleep(chance.uniform(0.05, 0.35))
             process.kill()
         assert path.read_text("utf-8") in (old, new)
+    left = set(tmp_path.iterdir()) - {path, config.path}
+    assert left <= set(tmp_path.glob(".mbv2-*.unfinished"))
 
 
 def test_two_writers_leave_one_whole_lock(tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ class Compiled(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         trace: Any = torch.jit.trace
-        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        with warnings.catch_warnings(action="ignore"):  # it is deprecated
             self.script = trace(nn.Conv2d(8, 8, 1), torch.rand(2, 8, 6, 6))
 
     def forward(self, x: Tensor) -> Any:

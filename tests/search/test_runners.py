@@ -149,7 +149,7 @@ def test_a_process_that_dies_is_replaced(space: Path, alone: Alone) -> None:
 
 def wait_for_rows(folder: Path, process: subprocess.Popen[str]) -> None:
     """Wait until the first rows are written, and more are to come."""
-    while not any(path.stat().st_size > 10**4 for path in folder.glob(".half.csv*")):
+    while not any(path.stat().st_size > 10**4 for path in folder.glob(".mbv2-*.unfinished")):
         assert process.poll() is None
         time.sleep(0.01)
 

@@ -304,7 +304,7 @@ class _Reader(NamedTuple):
             raise
         except ValueError:
             raise _NotAllowedError(
-                f"'{text}' does not suit the figure it is compared with"
+                f"'{text}' is not an amount of the figure that it is compared with"
             ) from None
 
 

@@ -49,7 +49,7 @@ MAX_CASE_BLOCKS: Final = 20_000
 _MAX_WRONG_KEYS: Final = 20
 """Most keys of one table that are reported as wrong."""
 
-_TOKEN: Final = r"""
+_PIECE: Final = r"""
       \"{3}(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}
     | '{3}(?:[^']++|'{1,2}(?!'))*+'{3,5}
     | "(?:[^"\\\n]++|\\.)*+" | '[^'\n]*+' | \#[^\n]*+
@@ -347,7 +347,7 @@ def _may_mention(statement: str, header: Sequence[str], prefix: Sequence[str]) -
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Yield each header, and each key with its value, after the line on which it starts."""
     line, start, depth = 1, 0, 0
-    for token in re.finditer(_TOKEN, f"{text}\n", re.DOTALL | re.VERBOSE):
+    for token in re.finditer(_PIECE, f"{text}\n", re.DOTALL | re.VERBOSE):
         match token[0]:
             case "[" | "{":
                 depth += 1

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 GROUPS: Final[Mapping[str, CommandList]] = {
     "Inspect": {
-        "summary": "Show shapes, parameters, MACs and the torchsummary table of a block or a "
-        "network.",
+        "summary": "Show shapes, parameters, MACs and torchsummary's table of a model.",
         "counts": "Explain why counters differ: MACs and parameters under every tool's convention.",
         "memory": "Show the memory of a model: activations under every rule, weights, flash.",
     },

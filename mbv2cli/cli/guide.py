@@ -33,7 +33,7 @@ def laid_out(markdown: str, width: int | None) -> str:
 
     # the colours of the terminal, whose background may be light or dark
     console = Console(theme=Theme({"markdown.code": "bold cyan"}), width=width)
+    console.width = min(console.width or _WIDEST, _WIDEST)  # COLUMNS=0 says nothing
     with console.capture() as captured:
-        widest = min(console.width or _WIDEST, _WIDEST)  # COLUMNS=0 says nothing
-        console.print(Guide(markdown, code_theme="ansi_dark"), width=widest)
+        console.print(Guide(markdown, code_theme="ansi_dark"))
     return captured.get()

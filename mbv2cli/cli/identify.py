@@ -29,9 +29,9 @@ what differs from the nearest preset, and where.
 
   mbv2 identify my_model.py:Net
 
-  mbv2 identify torchvision.models:mobilenet_v2 --expect torchvision
+  mbv2 identify my_model.py:Net --expect torchvision
 
-  mbv2 identify my_model.py:Net:width=0.5 --format toml --output net.toml
+  mbv2 identify my_model.py:Net --format toml
 """
 
 

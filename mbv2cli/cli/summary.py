@@ -41,6 +41,8 @@ alone: exact, at once, without torch.
   mbv2 summary network --no-forward --print params,macs
 
   mbv2 summary network:width_mult=0.35,size=96 --format json
+
+  mbv2 summary my_model.py:Net
 """
 
 FIRST: Final = (
@@ -71,7 +73,7 @@ def summary(
         bool,
         typer.Option(
             "--force",
-            help="Run even if the forward pass needs more memory than is free.",
+            help="Run even if memory does not suffice.",
             rich_help_panel="Run",
         ),
     ] = False,

@@ -536,7 +536,7 @@ def test_two_outputs_are_two_files(folder: Path) -> None:
 
 def test_init_writes_all_its_files_or_none(tmp_path: Path) -> None:
     init = ("init", "--github", "--pre-commit")
-    with file_size_limit(500):
+    with file_size_limit(200):
         assert_one_sentence(
             mbv2_here(*init, cwd=tmp_path), "cannot write mbv2.toml: File too large"
         )

@@ -53,6 +53,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     (folder / "mbv2.toml").write_text('[case.edge]\ntarget = "network"\n[case.stem]\n')
     (folder / "space.toml").write_text('target = "network"\nwidth_mult = [0.35, 0.5]\n')
+    (folder / "my_model.py").write_text("from mbv2cli import MobileNetV2 as Net\n")
     assert mbv2_here("lock", cwd=folder).code == 0
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
     for words in (("init", "-b", "main"), ("add", "."), ("commit", "-m", "lock")):

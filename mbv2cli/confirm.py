@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import zip_longest
+from math import prod
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES
+from mbv2cli.costs.memory import EAGER
 from mbv2cli.costs.torchsummary_sizes import torchsummary_sizes
-from mbv2cli.errors import DisagreementError
+from mbv2cli.errors import DisagreementError, UserError
 from mbv2cli.graph.graph import Graph, Scope
 from mbv2cli.graph.ops import Op
 from mbv2cli.graph.rows import Layer, layers_of
@@ -25,10 +26,14 @@ from mbv2cli.specs.run import RunSpec
 
 if TYPE_CHECKING:
     from mbv2cli.nn.forward import ForwardRun
+    from mbv2cli.nn.needed_memory import Needed
     from mbv2cli.nn.torchsummary_table import TorchsummaryRow, TorchsummaryTable
 
 WORTH_THREADS: Final = 20 * 10**9
 """MACs from which on a forward pass gains from more than one thread, whatever else runs."""
+
+MOST_ELEMENTS: Final = 2**60
+"""Elements, each of up to 8 bytes, whose bytes are a number of 64 bits with a sign."""
 
 _COMPARED: Final = (
     "input_shapes",
@@ -59,19 +64,41 @@ def confirmed_forward(plan: Plan, run: RunSpec) -> ForwardRun:
     """
     from mbv2cli.nn.forward import forward
 
-    is_small = plan.totals.macs < WORTH_THREADS
-    result = forward(plan.spec, plan.input_shape, run, threads=1 if is_small else None)
+    _refuse_uncountable(plan)
+    result = forward(plan.spec, plan.input_shape, run, _threads(plan))
     confirm(plan.graph, result)
     return result
+
+
+def needed_memory(plan: Plan, run: RunSpec) -> Needed:
+    """Return what the forward pass of ``plan`` needs at most. Loads torch.
+
+    Raises `UserError` if the device or the element type cannot be used.
+    """
+    from mbv2cli.nn.device import needed_on_device
+
+    return needed_on_device(run, plan.graph, plan.memory(EAGER).steps, _threads(plan))
 
 
 def refuse_beyond_memory(plan: Plan, run: RunSpec) -> None:
     """Raise `UserError` if the forward pass of ``plan`` does not fit in memory. Loads torch."""
     from mbv2cli.nn import device
 
-    state = (plan.totals.params + plan.totals.buffers) * ELEMENT_BYTES[run.dtype]
-    needed = state + plan.memory(EAGER).peak_bytes(run.dtype)
-    device.refuse_beyond_memory(run, plan.input_shape, needed)
+    device.refuse_beyond_memory(run, needed_memory(plan, run))
+
+
+def _refuse_uncountable(plan: Plan) -> None:
+    """Raise `UserError` if PyTorch or torchsummary cannot count bytes or elements in 64 bits."""
+    elements = sum(prod(layer.output_shape) for layer in plan.layers)
+    if elements > MOST_ELEMENTS:
+        raise UserError(
+            f"the layers put out {elements:.1e} elements, and PyTorch counts at most "
+            f"{MOST_ELEMENTS:.1e}; try a smaller size or batch, or --no-forward"
+        )
+
+
+def _threads(plan: Plan) -> int | None:
+    return 1 if plan.totals.macs < WORTH_THREADS else None
 
 
 def confirm(planned: Graph, forward: ForwardRun) -> None:

@@ -2,34 +2,74 @@
 
 from __future__ import annotations
 
-from math import prod
+import warnings
+from collections.abc import Iterable
+from functools import cache
 
-import psutil
 import torch
 from torch.nn.functional import conv2d
 
-from mbv2cli.errors import UserError
-from mbv2cli.graph.ops import Shape
+from mbv2cli.errors import Notice, UnusableError, UserError
+from mbv2cli.graph.graph import Graph
+from mbv2cli.nn.free_memory import Free, free_memory
+from mbv2cli.nn.needed_memory import Needed, needed_memory
+from mbv2cli.nn.settings import own_settings
 from mbv2cli.specs.run import RunSpec
 from mbv2cli.specs.units import bytes_text
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device of this name; ``auto`` is cuda, else mps, else cpu.
+    """Return the device of this name; ``auto`` is the first of cuda, mps and cpu that starts.
 
-    Raises `UserError` that names the devices of this machine if it lacks this one.
+    Warns with a `Notice` if ``auto`` passes over one. Raises `UserError` that names the devices
+    of this machine if it lacks this one or if it does not start.
     """
-    there = available_devices()
     if name == "auto":
-        return torch.device(next(device for device in ("cuda:0", "mps", "cpu") if device in there))
-    if (f"{name}:0" if name == "cuda" else name) not in there:
+        return _first_that_starts()
+    there = available_devices()
+    full_name = f"{name}:0" if name == "cuda" else name
+    if full_name not in there:
         kind = name.partition(":")[0]
         lacks = name if any(one.startswith(kind) for one in there) else f"{kind.upper()} device"
-        raise UserError(
-            f"--device {name} cannot be used: this machine has no {lacks}; "
-            f"use {', '.join(there)} or auto"
+        raise UnusableError(
+            "device",
+            f"{name} cannot be used: this machine has no {lacks}; use {', '.join(there)} or auto",
+        )
+    fault = _fault_of(full_name)
+    if fault:
+        raise UnusableError(
+            "device",
+            f"{name} cannot be used: {full_name} does not start ({fault}); use cpu or auto",
         )
     return torch.device(name)
+
+
+@cache
+def _first_that_starts() -> torch.device:
+    there = available_devices()
+    faults = {}
+    for name in (*(one for one in there if one not in ("cpu", "meta")), "cpu"):
+        fault = _fault_of(name)
+        if fault is None:
+            break
+        faults[name] = fault
+    for other, fault in faults.items():
+        warnings.warn(
+            Notice(f"{other} does not start ({fault}); --device auto uses {name}"), stacklevel=2
+        )
+    return torch.device(name)
+
+
+@cache
+def _fault_of(name: str) -> str | None:
+    """Return why a device that the machine counts does not start; None if it starts."""
+    if name in ("cpu", "meta"):
+        return None
+    try:
+        torch.ones(1, device=name).add(1).item()
+    except Exception as error:  # noqa: BLE001  (drivers and PyTorch raise what they like)
+        return str(error).strip().partition("\n")[0] or type(error).__name__
+    return None
 
 
 def available_devices() -> tuple[str, ...]:
@@ -44,54 +84,68 @@ def resolve_dtype(run: RunSpec, device: torch.device) -> torch.dtype:
 
     Raises `UserError` if it cannot.
     """
-    dtype: torch.dtype = getattr(torch, run.dtype)
+    dtype = _floating_dtype(run)
     if dtype is torch.float32:
         return dtype
-    if not dtype.is_floating_point:
-        raise UserError(
-            f"no forward pass runs in {run.dtype}; use --no-forward, or a dtype such as float32"
-        )
     try:
         one = torch.zeros(1, 1, 1, 1, dtype=dtype, device=device)
         conv2d(one, one)
     except (RuntimeError, TypeError):
-        raise UserError(f"device {device} cannot run {run.dtype}; try float32") from None
+        raise UnusableError(
+            "dtype", f"{run.dtype} cannot be used: the device {device} lacks it; try float32"
+        ) from None
     return dtype
 
 
-def free_bytes(device: torch.device) -> int:
-    """Return the free memory of the device, that of the machine where it has none of its own."""
-    if device.type == "cuda":
-        free, _total = torch.cuda.mem_get_info(device)
-        return int(free)
-    return int(psutil.virtual_memory().available)
+def _floating_dtype(run: RunSpec) -> torch.dtype:
+    dtype: torch.dtype = getattr(torch, run.dtype)
+    if not dtype.is_floating_point:
+        raise UnusableError(
+            "dtype",
+            f"{run.dtype} cannot be used: no forward pass runs in {run.dtype}; use --no-forward, "
+            "or a dtype such as float32",
+        )
+    return dtype
 
 
-def refuse_beyond_memory(run: RunSpec, input_shape: Shape, forward_bytes: int) -> None:
-    """Raise `UserError` if a forward pass of ``forward_bytes`` does not fit. Allocates nothing.
+def needed_on_device(
+    run: RunSpec, graph: Graph, steps: Iterable[tuple[int, int]], threads: int | None
+) -> Needed:
+    """Return what the forward pass of ``graph`` needs at most on the device of ``run``.
 
-    On top comes an input that torchsummary draws for itself, always on the CPU.
+    ``steps`` has each operation's index and the elements alive while it runs. Raises `UserError`
+    if the device or the element type cannot be used.
     """
     device = resolve_device(run.device)
-    own_input = _torchsummary_input_bytes(input_shape)
-    if device.type == "cpu":
-        _refuse(device, forward_bytes + own_input)
+    dtype = _floating_dtype(run)
+    with own_settings(threads):
+        return needed_memory(graph, steps, dtype, device, torch.get_num_threads())
+
+
+def refuse_beyond_memory(run: RunSpec, needed: Needed) -> None:
+    """Raise `UserError` if this much memory is not free. Allocates nothing."""
+    if needed.gpu:
+        _refuse(needed.gpu, needed.workspace, _free_on_gpu(resolve_device(run.device)))
+    _refuse(needed.host, 0 if needed.gpu else needed.workspace, free_memory())
+
+
+def _free_on_gpu(device: torch.device) -> Free:
+    """Return the free memory of a GPU; PyTorch reuses what it keeps of earlier forward passes."""
+    free, _total = torch.cuda.mem_get_info(device)
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return Free(free + kept, str(device))
+
+
+def _refuse(needed: int, workspace: int, free: Free) -> None:
+    if needed <= free.bytes:
         return
-    _refuse(torch.device("cpu"), own_input)
-    if device.type != "meta":
-        _refuse(device, forward_bytes)
-
-
-def _torchsummary_input_bytes(input_shape: Shape) -> int:
-    """Return the size of torchsummary 1.5.1's own input: two samples in float32."""
-    return 2 * prod(input_shape[1:]) * torch.float32.itemsize
-
-
-def _refuse(device: torch.device, needed: int) -> None:
-    free = free_bytes(device)
-    if needed > free:
-        raise UserError(
-            f"the forward pass needs about {bytes_text(needed)} of memory and {device} has "
-            f"{bytes_text(free)} free; try a smaller size or batch, --no-forward, "
-            "or --force to run it all the same"
-        )
+    largest = (
+        f", up to {bytes_text(workspace)} of it as the workspace of one convolution,"
+        if workspace > needed // 2
+        else ""
+    )
+    raise UserError(
+        f"the forward pass needs about {bytes_text(needed)} of memory{largest} and {free.place} "
+        f"has {bytes_text(free.bytes)} free; try a smaller size or batch, --no-forward, "
+        "or --force to run it all the same"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,10 @@ from mbv2cli.errors import DisagreementError, UserError
 from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Shape
 from mbv2cli.nn.device import resolve_device, resolve_dtype
+from mbv2cli.nn.heap import give_back, heap_given_back
 from mbv2cli.nn.modules import InvertedResidual, MobileNetV2
 from mbv2cli.nn.observe import Observer
+from mbv2cli.nn.settings import own_settings
 from mbv2cli.nn.torchsummary_table import TorchsummaryTable, run_torchsummary
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import NetworkSpec
@@ -46,21 +49,25 @@ def forward(
     """Build the module of ``spec`` and run it once on a random input of ``input_shape``.
 
     Weights and input follow from ``run.seed``, on every device the same. ``threads`` is the
-    number of threads, None for torch's own. The global random state and the number of threads
-    are left as they were. Raises `UserError` if device or memory do not suffice, and
+    number of threads, None for torch's own. Torch's global settings and random state do not
+    matter, and are left as they were. Raises `UserError` if device or memory do not suffice, and
     `DisagreementError` if the module fails.
     """
     device = resolve_device(run.device)
     dtype = resolve_dtype(run, device)
     try:
-        with _threads(threads), torch.random.fork_rng(devices=[]):
+        with own_settings(threads), torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(run.seed)
             model = _build(spec, device, dtype)
-            return observe(model, _dummy_input(input_shape, device, dtype))
+            give_back(0)  # of the weights, which were in float32 first
+            with heap_given_back(model):
+                return observe(model, _dummy_input(input_shape, device, dtype))
     except (RuntimeError, MemoryError) as error:
-        if _is_out_of_memory(error):
+        fault = fault_of_machine(error)
+        if fault:
+            others = "or --no-forward" if device.type == "cpu" else "--no-forward or --device cpu"
             raise UserError(
-                f"device {device} ran out of memory; try a smaller size or batch, or --no-forward"
+                f"{fault} on device {device}; try a smaller size or batch, {others}"
             ) from None
         if isinstance(error, FailedForwardError):
             raise DisagreementError(str(error)) from error.__cause__
@@ -75,7 +82,7 @@ def observe(model: nn.Module, dummy: Tensor) -> ForwardRun:
     """
     observer = Observer(model, [dummy])
     try:
-        with _eval_mode(model), torch.no_grad():
+        with eval_mode(model), torch.no_grad():
             table = run_torchsummary(model, dummy, observer)
     except Exception as error:
         raise _failed(f"the forward pass fails in {observer.place}", error) from error
@@ -112,18 +119,8 @@ def _where_drawn(device: torch.device) -> torch.device:
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Run on so many threads: more than one wait for each other where other programs run."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Run the block with ``model`` in eval mode; each module's mode is afterwards as it was."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -133,8 +130,21 @@ def _eval_mode(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+_OUT_OF_MEMORY: Final = (
+    *("allocate memory", "out of memory", "overflow", "ALLOC_FAILED"),
+    *("could not create a primitive", "could not create a memory"),  # oneDNN
+)
+_DEVICE_FAULTS: Final = ("CUDA error", "cuDNN error", "CUBLAS_STATUS", "MPS backend")
+
+
+def fault_of_machine(error: BaseException) -> str | None:
+    """Return what the machine or its device lacks; None if the model itself is at fault."""
     cause = error.__cause__ if isinstance(error, FailedForwardError) else error
-    return isinstance(cause, torch.OutOfMemoryError | MemoryError) or any(
-        words in str(error) for words in ("allocate memory", "out of memory", "overflow")
-    )
+    text = str(error)
+    if isinstance(cause, torch.OutOfMemoryError | MemoryError) or any(
+        words in text for words in _OUT_OF_MEMORY
+    ):
+        return "PyTorch ran out of memory"
+    if any(words in text for words in _DEVICE_FAULTS):
+        return f"PyTorch fails ({text.partition(chr(10))[0]})"
+    return None

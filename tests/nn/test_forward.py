@@ -75,20 +75,11 @@ def test_the_meta_device() -> None:
     assert (run.device, run.output_shape) == ("meta", (1, 1000))
 
 
-def test_memory_is_refused_by_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "free_bytes", lambda _device: 2**20)
-    own_input = 2 * 3 * 8 * 8 * 4
-    fits = 2**20 - own_input
-    device.refuse_beyond_memory(RunSpec(device="cpu"), (1, 3, 8, 8), fits)
-    with pytest.raises(UserError, match=r"1,024\.00 KiB.*1,024\.00 KiB free"):
-        device.refuse_beyond_memory(RunSpec(device="cpu"), (1, 3, 8, 8), fits + 1)
-
-
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("cuda:3", "--device cuda:3 cannot be used: this machine has no cuda:3; use cpu, cuda:0"),
-        ("mps", "--device mps cannot be used: this machine has no MPS device; use cpu, cuda:0, "),
+        ("cuda:3", "device cuda:3 cannot be used: this machine has no cuda:3; use cpu, cuda:0"),
+        ("mps", "device mps cannot be used: this machine has no MPS device; use cpu, cuda:0, "),
     ],
 )
 def test_a_device_that_this_machine_lacks(

@@ -1,0 +1,44 @@
+"""PyTorch's global settings, put aside while mbv2 uses PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+
+
+@contextmanager
+def own_settings(threads: int | None) -> Iterator[None]:
+    """Run the block with PyTorch's defaults, whatever the program around mbv2 has set.
+
+    ``threads`` is the number of threads, None for the number that is set. More than one wait for
+    each other where other programs run. All settings are afterwards as they were.
+    """
+    with ExitStack() as before:
+        _keep_threads(before, threads)
+        _keep_dtype(before)
+        _keep_deterministic(before)
+        before.enter_context(torch.device("cpu"))
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                before.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
+def _keep_threads(before: ExitStack, threads: int | None) -> None:
+    count = torch.get_num_threads()
+    before.callback(torch.set_num_threads, count)
+    torch.set_num_threads(threads or count)
+
+
+def _keep_dtype(before: ExitStack) -> None:
+    before.callback(torch.set_default_dtype, torch.get_default_dtype())
+    torch.set_default_dtype(torch.float32)
+
+
+def _keep_deterministic(before: ExitStack) -> None:
+    mode = torch.get_deterministic_debug_mode()
+    if mode:  # a change imports the compiler of PyTorch
+        before.callback(torch.set_deterministic_debug_mode, mode)
+        torch.set_deterministic_debug_mode(0)

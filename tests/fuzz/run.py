@@ -329,7 +329,6 @@ def in_one_process() -> Iterator[None]:
     }
     with (
         patch.dict(os.environ, environment, clear=True),
-        patch.object(command_line, "app", command, create=True),
         patch.object(app, "app", command),
         patch.object(app, "imported", functools.cache(app.imported)),
         patch.object(sys, "warnoptions", []),

@@ -14,11 +14,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-<<<<<<< HEAD
-from itertools import pairwise
-=======
 from importlib.metadata import version
->>>>>>> signals
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, NamedTuple, get_args, get_origin

@@ -24,7 +24,7 @@ _START: Final = 20 * _MIB
 _PER_CONVOLUTION: Final = _MIB // 6
 """Code that is generated for a convolution, and what is known of it; measured: up to 0.12 MiB."""
 
-_PER_TAP: Final = 16 * 2**10
+_PER_TAP: Final = 10 * 2**10
 """The same for each further element of a kernel, in float16; measured: up to 8 KiB."""
 
 _PER_THREAD: Final = 8 * _MIB

@@ -20,7 +20,6 @@ def own_settings(threads: int | None) -> Iterator[None]:
         _keep_dtype(before)
         _keep_deterministic(before)
         before.enter_context(torch.device("cpu"))
-        before.enter_context(torch.inference_mode(mode=False))
         for kind in ("cpu", "cuda"):
             if torch.is_autocast_enabled(kind):
                 before.enter_context(torch.autocast(kind, enabled=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from mbv2cli.errors import UserError
 from mbv2cli.gate.config import MAX_CASE_BLOCKS, MAX_CASES
+from mbv2cli.search.space import read_space
+from mbv2cli.specs.reader import Setting
 from tests.cli.test_bad_input import assert_one_sentence
 from tests.process import Result, mbv2, mbv2_here, python
 
@@ -169,6 +173,15 @@ def test_a_field_of_a_lock_is_named(field: str, value: str, locked: Path) -> Non
         assert_one_sentence(mbv2_here(*command, cwd=locked), "the lock is corrupt: ")
 
 
+@pytest.mark.parametrize("amount", [HUGE, DIGITS, "-1"])
+def test_a_figure_that_no_model_has_is_not_compared(amount: str, locked: Path) -> None:
+    path = locked / "mbv2.lock"
+    path.write_text(re.sub(r"\bmacs = \d+", f"macs = {amount}", path.read_text("utf-8")), "utf-8")
+    for form in ("table", "json"):
+        result = mbv2_here("check", "--no-forward", "--format", form, cwd=locked)
+        assert_one_sentence(result, "case.a.figures is wrong")
+
+
 @pytest.mark.parametrize("name", ["mbv2.toml", "pyproject.toml", "mbv2.lock"])
 def test_a_file_that_cannot_be_opened_is_not_passed_by(name: str, locked: Path) -> None:
     if name == "pyproject.toml":
@@ -302,15 +315,13 @@ def test_more_than_is_allowed_is_refused_at_once(text: str, words: str, tmp_path
 
 
 @pytest.mark.parametrize(
-    "flags",
-    [
-        "--stages c8n600/c8n401",
-        "--stages c8/c8n500/c8 --depth-mult 1,2,4",
-    ],
+    ("stages", "depths"),
+    [("c8n600/c8n401", "1"), ("c8/c8n500/c8", "1,2,4")],
 )
-def test_a_space_of_networks_with_too_many_blocks(flags: str) -> None:
-    result = mbv2_here("sweep", "network", *flags.split())
-    assert_one_sentence(result, "blocks together; at most 1,000 are allowed")
+def test_a_space_whose_deepest_network_has_too_many_blocks(stages: str, depths: str) -> None:
+    flags = [Setting("stages", stages, "--stages"), Setting("depth_mult", depths, "--depth-mult")]
+    with pytest.raises(UserError, match="blocks together; at most 1,000 are allowed"):
+        read_space("network", flags)
 
 
 def test_the_largest_network_takes_seconds() -> None:

@@ -34,7 +34,7 @@ CPU = RunSpec(device="cpu")
     ("target", "dtype"),
     [
         ("network:size=160,batch=6", "bfloat16"),
-        ("block:in=29,out=29,kernel=1,size=160,act=gelu,batch=2", "float32"),
+        ("block:in=29,out=29,kernel=1,size=160,act=gelu,batch=4", "float32"),
         ("block:in=1,out=1,expand=1,size=1500", "float32"),
     ],
 )

@@ -10,6 +10,7 @@ import torch
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.nn.forward import forward
+from mbv2cli.nn.settings import own_settings
 from mbv2cli.specs import RunSpec
 from mbv2cli.testing import check
 
@@ -83,6 +84,14 @@ def test_check_under_a_setting(setting: str, dtype: str) -> None:
         before = state()
         check(spec, input_, expect="1x1000", forward=True, dtype=dtype)
         assert state() == before
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_what_the_block_makes_is_plain(setting: str) -> None:
+    with SETTINGS[setting](), own_settings(threads=1):
+        made = torch.nn.functional.conv2d(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
+        assert (made.dtype, made.device.type) == (torch.float32, "cpu")
+        assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_settings_stay_when_the_forward_pass_fails(monkeypatch: pytest.MonkeyPatch) -> None:

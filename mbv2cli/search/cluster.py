@@ -103,7 +103,9 @@ def _refuse_unreachable(host: str, port: int) -> None:
     try:
         error = answers.get(timeout=TIMEOUT)
     except Empty:
-        raise TimeoutError(f"it does not answer within {TIMEOUT} seconds") from None
+        error = TimeoutError()
+    if isinstance(error, TimeoutError):
+        raise TimeoutError(f"it does not answer within {TIMEOUT} seconds")
     if error:
         raise error
 

@@ -108,7 +108,7 @@ def json_escaped(text: str) -> str:
     """Return a JSON document that holds the same values, with escapes of what nobody can see."""
     if not text.isascii() or "\x7f" in text:
         text = text.translate(_IN_JSON)
-    return text.replace("##", r"\u0023#")
+    return text.replace("##", r"\u0023\u0023")
 
 
 def _shorter(line: str) -> str:

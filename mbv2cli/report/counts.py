@@ -13,7 +13,7 @@ from mbv2cli.costs.conventions import MAC_CONVENTIONS, PARAM_CONVENTIONS, Count,
 from mbv2cli.inspection import plan_of
 from mbv2cli.report.document import Part, RequestDocument, request_fields
 from mbv2cli.report.page import BOLD, DIM, Column, Line, Page, Table, page
-from mbv2cli.report.text import heading
+from mbv2cli.report.text import INDENT, heading
 from mbv2cli.specs.reader import Request
 
 
@@ -64,6 +64,10 @@ def _table(title: str, counts: Iterable[Count]) -> Table:
             Column("Reported by", reported_by, rank=1),
         ],
         notes={row: [Line(f"  {note}", DIM, "  ")] for row, note in enumerate(notes) if note},
+        narrow=(
+            Line(title, BOLD),
+            *(Line(f"{row.what}: {row.amount}", row.style, INDENT) for row in rows),
+        ),
     )
 
 

@@ -31,7 +31,7 @@ COMMANDS = (
     "summary network --no-forward --by kind",
     "summary network --no-forward --columns path,moved_bytes,macs,training_bytes,stage",
     "counts network",
-    "counts network --size 2048 --batch 64",
+    "counts network --size 4096 --batch 128",
     "memory network",
     "memory network --size 2048 --batch 64 --dtype float64",
     "cliffs network --peak-rule inplace-depthwise --size 1024 --batch 8 --dtype float32",

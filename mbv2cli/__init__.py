@@ -1,12 +1,6 @@
 """Inspect MobileNetV2 and its inverted residual blocks: shapes, parameters, MACs, memory."""
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-from mbv2cli.version import __version__ as __version__
-
+TYPE_CHECKING = False  # the name that type checkers know; an import of typing takes long
 if TYPE_CHECKING:
     from mbv2cli.errors import UserError as UserError
     from mbv2cli.inspection import Plan as Plan
@@ -19,6 +13,7 @@ if TYPE_CHECKING:
     from mbv2cli.specs import NetworkSpec as NetworkSpec
     from mbv2cli.specs import Stage as Stage
     from mbv2cli.testing import check as check
+    from mbv2cli.version import __version__ as __version__
 
 _ROOM_OF = {
     "BlockSpec": "mbv2cli.specs",
@@ -30,17 +25,20 @@ _ROOM_OF = {
     "Plan": "mbv2cli.inspection",
     "Stage": "mbv2cli.specs",
     "UserError": "mbv2cli.errors",
+    "__version__": "mbv2cli.version",
     "check": "mbv2cli.testing",
     "plan_of": "mbv2cli.inspection",
 }
 
-__all__ = list(_ROOM_OF)
+__all__ = [name for name in _ROOM_OF if name != "__version__"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a public name when it is first used: ``import mbv2cli`` alone stays light."""
     if name not in _ROOM_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(_ROOM_OF[name]), name)
 
 

@@ -1,32 +1,30 @@
 """Where `mbv2` and `python -m mbv2cli` start."""
 
-from __future__ import annotations
-
-import os
 import sys
-from pathlib import Path
 
-from mbv2cli.cli import ExitCode
-from mbv2cli.cli.imports import collect_rarely, fast_imports
+try:
+    from mbv2cli.cli import ExitCode
+    from mbv2cli.cli.signals import end_at_ctrl_c
+except KeyboardInterrupt:
+    sys.exit(130)
 
 
 def main() -> None:
     """Run the command line and exit with its code; 130 after Ctrl-C, during imports too."""
-    _reopen_closed_streams()
+    end_at_ctrl_c()
+    from mbv2cli.cli.imports import collect_rarely
+
     collect_rarely()
+    from mbv2cli.cli.streams import flushed, open_closed_streams
+
+    open_closed_streams()
     try:
-        with fast_imports():
-            from mbv2cli.cli.run import run
+        from mbv2cli.cli.run import run
 
-        sys.exit(run())
+        code = run()
     except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
-
-
-def _reopen_closed_streams() -> None:
-    """Discard what is printed to a stream that the caller closed (``>&-``)."""
-    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (stays open)
-    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (stays open)
+        code = ExitCode.INTERRUPTED
+    sys.exit(flushed(code))
 
 
 if __name__ == "__main__":

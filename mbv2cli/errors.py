@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class UserError(Exception):
@@ -21,6 +21,19 @@ class MistakesError(UserError):
         super().__init__(" ".join(self.mistakes))
 
 
+class UnusableError(UserError):
+    """A value of the run, such as ``device``, that this machine cannot use."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        self.key = key
+        self.problem = problem
+        super().__init__(f"{key} {problem}")
+
+    def written_at(self, places: Mapping[str, str]) -> UserError:
+        """Return the error with the place where the user wrote the value, by its key."""
+        return UserError(f"{places.get(self.key, self.key)} {self.problem}")
+
+
 class DisagreementError(Exception):
     """The plan and the forward pass differ. This is a bug in mbv2, not a mistake of the user."""
 
@@ -29,7 +42,26 @@ class Notice(UserWarning):
     """Something that the user should know and that stops nothing. The message is one sentence."""
 
 
+def value_text(value: object, most: int = 60) -> str:
+    """Return a value of the user as a message shows it: as Python or TOML has it, if it is short.
+
+    Never fails: neither for numbers of many digits nor for tables nested deep.
+    """
+    try:
+        # True and False are written as TOML has them
+        text = str(value).lower() if isinstance(value, bool) else repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of too many digits"
+    except RecursionError:
+        return "a value that is nested too deep"
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the valid name closest to ``name``, or ``""``."""
-    matches = difflib.get_close_matches(name, list(valid), n=1)
-    return f"; did you mean '{matches[0]}'?" if matches else ""
+    """Return ``"; did you mean 'x'?"`` for the valid name closest to ``name``, or ``""``.
+
+    Case does not matter.
+    """
+    by_small = {one.lower(): one for one in valid}
+    matches = difflib.get_close_matches(name.lower(), by_small, n=1)
+    return f"; did you mean '{by_small[matches[0]]}'?" if matches else ""

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from mbv2cli.costs.figures import Counting, Figure
 from mbv2cli.costs.memory import MemoryRule, MemoryUse, memory_use
 from mbv2cli.costs.segments import PlacedCosts, segment_costs, together
 from mbv2cli.graph.build import planned_graph
-from mbv2cli.graph.graph import Graph
+from mbv2cli.graph.graph import Graph, GraphInModel
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer, layers_of
 from mbv2cli.specs.block import BlockSpec
@@ -41,17 +41,16 @@ class Totals(NamedTuple):
     activations: int
 
 
-@dataclass(frozen=True)
-class Plan:
-    """``spec`` on an input of ``input_shape`` (B, in, H, W), worked out without torch."""
+class Model:
+    """A graph, planned or observed, and what follows from it: rows, totals, figures, memory."""
 
-    spec: ModelSpec
-    input_shape: Shape
+    if TYPE_CHECKING:  # a class with fields would take a property of its base for a default
 
-    @cached_property
-    def graph(self) -> Graph:
-        """The planned graph."""
-        return planned_graph(self.spec, self.input_shape)
+        @property
+        def graph(self) -> Graph: ...
+
+        @property
+        def input_shape(self) -> Shape: ...
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -62,15 +61,15 @@ class Plan:
         """Return the row of the operation of this index."""
         return next(layer for layer in self.layers if layer.op == op)
 
-    @cached_property
-    def segments(self) -> tuple[PlacedCosts, ...]:
-        """The costs of stem, blocks, head and classifier."""
-        return segment_costs(self.spec, self.input_shape)
-
     @property
     def output_shape(self) -> Shape:
-        """The shape of the output."""
-        return self.segments[-1].costs.output_shape
+        """The shape of the first output."""
+        return self.graph.output_shape
+
+    @property
+    def output_shapes(self) -> tuple[Shape, ...]:
+        """The shape of each output."""
+        return tuple(self.graph.shapes[value] for value in self.graph.outputs)
 
     @property
     def macs_per_sample(self) -> int:
@@ -93,6 +92,50 @@ class Plan:
             ),
         )
 
+    def figure(self, figure: Figure, counting: Counting = _DEFAULT) -> int:
+        """Return a figure of the model."""
+        found: int = figure.value(GraphInModel(self.graph), counting)
+        return found
+
+    def memory(self, rule: MemoryRule) -> MemoryUse:
+        """Return the memory of activations under a rule, moment by moment."""
+        return memory_use(rule, self.graph)
+
+
+@dataclass(frozen=True)
+class Observed(Model):
+    """What one forward pass of a module has shown. No plan says what it should be."""
+
+    graph: Graph
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of the first input."""
+        return self.graph.input_shapes[0]
+
+
+@dataclass(frozen=True)
+class Plan(Model):
+    """``spec`` on an input of ``input_shape`` (B, in, H, W), worked out without torch."""
+
+    spec: ModelSpec
+    input_shape: Shape
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The planned graph."""
+        return planned_graph(self.spec, self.input_shape)
+
+    @cached_property
+    def segments(self) -> tuple[PlacedCosts, ...]:
+        """The costs of stem, blocks, head and classifier."""
+        return segment_costs(self.spec, self.input_shape)
+
+    @property
+    def output_shape(self) -> Shape:
+        """The shape of the output."""
+        return self.segments[-1].costs.output_shape
+
     @property
     def feature_maps(self) -> Mapping[int, Shape]:
         """The output of the last block at each stride (input height ÷ feature map height)."""
@@ -100,12 +143,8 @@ class Plan:
         return {costs.jump[0]: costs.output_shape for costs in blocks}
 
     def figure(self, figure: Figure, counting: Counting = _DEFAULT) -> int:
-        """Return a figure of the model."""
+        """Return a figure of the model, from those of its segments."""
         return together(self.segments, figure, counting)
-
-    def memory(self, rule: MemoryRule) -> MemoryUse:
-        """Return the memory of activations under a rule, moment by moment."""
-        return memory_use(rule, self.graph)
 
 
 def plan_of(spec: ModelSpec, input: InputSpec = DEFAULT_INPUT) -> Plan:

@@ -1,6 +1,7 @@
 """One thread a process; Hypothesis profiles: few examples in `make test`, many on demand.
 
-``HYPOTHESIS_PROFILE=thorough`` runs 1,000 examples of every property that sets no number itself.
+``HYPOTHESIS_PROFILE=thorough`` runs 1,000 examples of every property that sets no number itself,
+``HYPOTHESIS_PROFILE=spaces`` runs 2,000.
 """
 
 from __future__ import annotations
@@ -24,4 +25,5 @@ settings.register_profile(
 settings.register_profile(
     "thorough", max_examples=1000, deadline=None, suppress_health_check=_SLOW_IS_FINE
 )
+settings.register_profile("spaces", settings.get_profile("thorough"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -51,6 +52,15 @@ def python(*arguments: str, cwd: Path | None = None, **environment: str) -> Resu
 def mbv2(*arguments: str, cwd: Path | None = None, **environment: str) -> Result:
     """Run ``mbv2 ARGUMENTS`` in a process of its own."""
     return python("-m", "mbv2cli", *arguments, cwd=cwd, **environment)
+
+
+def main_with(patch: str, *arguments: str, **environment: str) -> Result:
+    """Run mbv2, ``mbv2 summary`` by default, where ``patch`` has been run first."""
+    code = (
+        f"import sys; sys.argv = ['mbv2', *{arguments or ('summary',)!r}]\n{patch}\n"
+        "from mbv2cli.__main__ import main\nmain()"
+    )
+    return python("-c", code, cwd=None, **environment)
 
 
 def mbv2_here(*arguments: str, cwd: Path | None = None, **environment: str) -> Result:
@@ -120,9 +130,11 @@ def _as_in_a_fresh_process() -> Iterator[None]:
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
     thresholds = gc.get_threshold()
+    ctrl_c = signal.getsignal(signal.SIGINT)
     try:
         with warnings.catch_warnings():
             yield
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+        signal.signal(signal.SIGINT, ctrl_c)

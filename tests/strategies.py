@@ -74,3 +74,27 @@ def network_specs(draw: st.DrawFn) -> NetworkSpec:
 input_specs = st.builds(
     InputSpec, size=st.tuples(st.integers(1, 40), st.integers(1, 40)), batch=st.integers(1, 3)
 )
+
+
+_SIGNS = st.one_of(
+    st.sampled_from("\x1b\x00\x7f\x85\x9b\u202e\u2066\u200b\u061c\u2028\ufeff\ufffe\u3164\udcff"),
+    st.sampled_from("`|<>&[](){}*_~!:#@$\\%,=;+-'\" \n\r\t"),
+    st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp", "Zs", "Cn", "Co"]),
+    st.characters(),
+)
+_PIECES = st.sampled_from(
+    (
+        *("\n::error::x", "::error file=a::b", "##[error]x", "##vso[task]", "```", "<b>", "&lt;"),
+        *(
+            "[a](http://b)",
+            "**x**",
+            "</testcase>",
+            "\x1b[31m",
+            "\x1b]8;;http://x\x07",
+            "http://b.c",
+        ),
+        *("中文", "Ελληνικά", "e\u0301", "👍🏽", "a" * 300),
+    )
+)
+hostile_texts = st.lists(st.one_of(_SIGNS, _PIECES), min_size=1, max_size=8).map("".join)
+"""Names that are made to be more than text."""

@@ -12,6 +12,7 @@ from mbv2cli.cliffs import WIDTHS, walk
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES, MemoryRule
 from mbv2cli.report.cliffs import as_json, as_table, cliffs_of
 from mbv2cli.specs.reader import read_request
+from tests.process import mbv2_here
 
 
 def test_0_75_and_1_0_share_their_peak() -> None:
@@ -88,3 +89,11 @@ def test_a_network_that_no_width_can_build_is_refused() -> None:
     request = read_request("network:stages=t1c1/t0.1c3,round_nearest=1,width_mult=16")
     with pytest.raises(UserError, match=r"cannot be built at any width_mult from 0\.10 to 1\.50: "):
         cliffs_of(request, LAYERWISE, "int8")
+
+
+def test_no_flag_is_listed_that_cliffs_ignore() -> None:
+    shown = mbv2_here("cliffs", "-h").stdout
+    flags = ("--width-mult", "--out ", "--stride", "--kernel", "--dilation")
+    assert [flag for flag in flags if flag in shown] == []
+    # a preset has a width of its own, which cliffs do not need
+    assert mbv2_here("cliffs", "mcunet_035_144").code == 0

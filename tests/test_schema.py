@@ -21,6 +21,7 @@ from mbv2cli.report.cliffs import CliffsDocument
 from mbv2cli.report.compare import CompareDocument
 from mbv2cli.report.counts import CountsDocument
 from mbv2cli.report.document import Document
+from mbv2cli.report.identify import IdentifyDocument
 from mbv2cli.report.memory import MemoryDocument
 from mbv2cli.report.presets import PresetsDocument
 from mbv2cli.report.summary.document import SummaryDocument
@@ -37,6 +38,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     "sweep": SweepDocument,
     "check": CheckDocument,
     "compare": CompareDocument,
+    "identify": IdentifyDocument,
 }
 WITHOUT_JSON: Final = {"lock", "init", "help"}
 SCHEMA: Final = Path(str(files("mbv2cli"))) / "schema.json"
@@ -91,6 +93,8 @@ def test_the_schema_in_the_package_is_that_of_the_fields() -> None:
         ("check", "network", "--expect", "1x*", "--max-peak", "3MiB", "--no-forward"),
         ("compare", "network", "network:width_mult=0.75"),
         ("compare", "block", "mobilenetv2_110d"),
+        ("identify", "network:width_mult=0.6"),
+        ("identify", "block", "--expect", "network"),
     ],
     ids=" ".join,
 )

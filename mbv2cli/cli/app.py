@@ -21,6 +21,7 @@ from typer.main import get_command
 from mbv2cli.cli.completion import remember_words, use_own_bash, words_before
 from mbv2cli.cli.imports import fast_imports
 from mbv2cli.cli.output import write, write_stdout
+from mbv2cli.cli.streams import writing_stdout
 from mbv2cli.errors import UserError
 from mbv2cli.version import __version__
 
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 
 GROUPS: Final[Mapping[str, CommandList]] = {
     "Inspect": {
-        "summary": "Show shapes, parameters, MACs and the torchsummary table of a block or a "
-        "network.",
+        "summary": "Show shapes, parameters, MACs and torchsummary's table of a model.",
         "counts": "Explain why counters differ: MACs and parameters under every tool's convention.",
         "memory": "Show the memory of a model: activations under every rule, weights, flash.",
     },
@@ -46,6 +46,9 @@ GROUPS: Final[Mapping[str, CommandList]] = {
         "check": "Check limits and the lock. Exit code 0 if all hold, 1 if one is broken.",
         "lock": "Record the current figures of every case in mbv2.lock, beside the configuration.",
         "compare": "Compare two models: the fields, the layers and the figures that differ.",
+    },
+    "Your own": {
+        "identify": "Tell which MobileNetV2 a module is, and where it differs from it.",
     },
     "Help": {"help": "Show this help, the help of a command, or a guide."},
 }
@@ -84,7 +87,10 @@ class Command(TyperCommand):
         ctx.allow_extra_args = True
         extra = super().parse_args(ctx, args)
         if extra:
-            raise UserError(f"'{extra[0]}' is one word too many; try {ctx.command_path} -h")
+            raise UserError(
+                f"'{extra[0]}' is one word too many"
+                f"{_config_hint(flags, extra[0]) or f'; try {ctx.command_path} -h'}"
+            )
         return extra
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
@@ -106,6 +112,15 @@ class Command(TyperCommand):
         write(help_page(self, ctx, self.about, {}), None)
 
 
+def _config_hint(flags: Mapping[str, TyperOption], word: str) -> str:
+    """Return the end of a sentence about a file that a flag should name, or ``""``."""
+    if "--config" not in flags:
+        return ""
+    from mbv2cli.gate.config import file_hint
+
+    return file_hint(word)
+
+
 def _showing_page(option: TyperOption | None) -> TyperOption | None:
     """Return the option ``--help``, which shows the page and nothing else."""
     if option:
@@ -120,12 +135,17 @@ def _show_page(ctx: Any, _option: Any, is_given: bool) -> None:  # noqa: FBT001 
         ctx.exit()
 
 
+_COMPLETION_FLAGS: Final = ("--show-completion", "--install-completion")
+
+
 class _Commands(TyperGroup):
     """Imports a command only when it is run. The list of commands needs no import."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args == ["version"]:
             args = ["--version"]
+        if any(one.partition("=")[0] in _COMPLETION_FLAGS for one in args):
+            use_own_bash()
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
@@ -143,7 +163,8 @@ class _Commands(TyperGroup):
 
     def _main_shell_completion(self, *arguments: Any, **named: Any) -> None:
         use_own_bash()
-        super()._main_shell_completion(*arguments, **named)
+        with writing_stdout():
+            super()._main_shell_completion(*arguments, **named)
 
     def format_help(self, ctx: Any, _formatter: Any) -> None:
         from mbv2cli.cli.help_page import ROOT_HELP, Help, help_page

@@ -15,15 +15,17 @@ from mbv2cli.cli.completion import configured_cases, context_completion, offer_t
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.options import ConfigFile, Output, Quiet, format_option
-from mbv2cli.cli.output import append_file, write
+from mbv2cli.cli.output import append, write
 from mbv2cli.cli.progress import counted_progress
+from mbv2cli.cli.streams import warn
 from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case, CaseResult, confirmed_result, planned_result
-from mbv2cli.gate.config import Config, find_config, read_config
+from mbv2cli.gate.config import Config, file_hint, find_config, read_config
 from mbv2cli.gate.limits import Expectations
 from mbv2cli.gate.outcomes import CheckReport, Outcome, outcomes_of_config
 from mbv2cli.report.formats import TABLE, format_of, renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.files import working_folder
 from mbv2cli.specs.reader import Setting, read_request, read_spec
 
 AUTO: Final = "auto"
@@ -102,7 +104,7 @@ def check(
         report = CheckReport([Outcome(_runner(forward=forward is not False)(case))])
     else:
         _refuse_settings([*target_settings, *run_settings, *limit_settings])
-        config = read_config(config_file or find_config(Path.cwd()))
+        config = read_config(config_file or _config_here(names or []))
         report = outcomes_of_config(
             config,
             counted_progress(_chosen(config, names or []), "Checking"),
@@ -113,6 +115,17 @@ def check(
         write(render(report), output)
         _append_job_summary(format_name, report)
     return ExitCode.DONE if report.holds or exit_zero else ExitCode.CHECK_FAILED
+
+
+def _config_here(names: Sequence[str]) -> Path:
+    """Return the nearest configuration. Raises `UserError`, which knows a file among the names."""
+    try:
+        return find_config(working_folder())
+    except UserError:
+        for name in names:
+            if hint := file_hint(name):
+                raise UserError(f"'{name}' is not the name of a case{hint}") from None
+        raise
 
 
 def _format_here(name: str, output: Path | None) -> str:
@@ -137,6 +150,7 @@ def _case_of_flags(
         request=read_request(target, target_settings),
         run=read_spec(RunSpec, run_settings),
         expected=read_spec(Expectations, limit_settings),
+        places={setting.key: setting.place for setting in run_settings},
     )
 
 
@@ -161,7 +175,10 @@ def _chosen(config: Config, globs: Sequence[str]) -> list[Case]:
     for glob in globs:
         if not any(_matches(case, glob) for case in config.cases):
             names = ", ".join(dict.fromkeys(case.name.partition("[")[0] for case in config.cases))
-            raise UserError(f"no case in {config.path} matches '{glob}' (the cases are {names})")
+            raise UserError(
+                f"no case in {config.path} matches '{glob}' (the cases are {names})"
+                f"{file_hint(glob)}"
+            )
     return [
         case for case in config.cases if not globs or any(_matches(case, glob) for glob in globs)
     ]
@@ -182,12 +199,20 @@ def _confirming(case: Case) -> CaseResult:
 
 
 def _append_job_summary(format_name: str, report: CheckReport) -> None:
-    """Add the results to the summary of the job, on GitHub."""
+    """Add the results to the summary of the job, on GitHub. The report is complete without."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if format_name == GITHUB and path:
-        append_file(renderer("check", "markdown")(report), Path(path))
+    if format_name != GITHUB or not path:
+        return
+    result = renderer("check", "markdown")(report)
+    try:
+        append(result, Path(path))
+    except UserError as error:
+        warn(f"the summary of the job lacks the report: {error}")
 
 
 def _path_in_workspace(path: Path) -> Path:
-    root = os.environ.get("GITHUB_WORKSPACE") or Path.cwd()
-    return Path(os.path.relpath(path, root))
+    """Return ``path`` from the root of the workspace; as it is where there is no such path."""
+    try:
+        return Path(os.path.relpath(path, os.environ.get("GITHUB_WORKSPACE") or os.curdir))
+    except (OSError, ValueError):  # a working directory that is gone; another drive of Windows
+        return path

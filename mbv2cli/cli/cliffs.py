@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import typer
@@ -10,11 +11,13 @@ from mbv2cli.cli.completion import completion
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import DType, Output, Target, format_option
 from mbv2cli.cli.output import write
+from mbv2cli.cliffs import WIDTHS
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
+from mbv2cli.errors import UserError
 from mbv2cli.report.cliffs import cliffs_of
 from mbv2cli.report.formats import format_of, renderer
-from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.specs.reader import Setting, read_request
+from mbv2cli.specs import InputSpec, NetworkSpec
+from mbv2cli.specs.reader import Setting, read_request, read_target
 
 HELP = """\
 Channels are rounded to a multiple of --round-nearest, so the activation peak falls in steps. \
@@ -36,7 +39,7 @@ FIRST: Final = (
 )
 
 
-@with_flags(target_settings=(BlockSpec, NetworkSpec, InputSpec))
+@with_flags(hidden=("width_mult",), target_settings=(NetworkSpec, InputSpec))
 def cliffs(
     target: Target = "network",
     *,
@@ -57,4 +60,15 @@ def cliffs(
 ) -> None:
     render = renderer("cliffs", format_of("cliffs", format_name, output))
     request = read_request(target, target_settings)
+    _refuse_width([*read_target(target)[2], *target_settings])
     write(render(cliffs_of(request, rule_named(rule), dtype_named(dtype))), output)
+
+
+def _refuse_width(settings: Iterable[Setting]) -> None:
+    """Raise `UserError` for a width that the user gave, and that would go unused."""
+    for setting in settings:
+        if setting.key == "width_mult":
+            raise UserError(
+                f"{setting.place} does nothing: mbv2 cliffs tries every width from "
+                f"{WIDTHS[-1]:.2f} to {WIDTHS[0]:.2f}; leave it out"
+            )

@@ -16,11 +16,12 @@ from mbv2cli.cli.output import write
 from mbv2cli.errors import UserError
 from mbv2cli.gate.comparison import Comparison, lock_at, locked_side, side_of_text
 from mbv2cli.gate.comparison import compare as compared
-from mbv2cli.gate.config import find_config, lock_beside
+from mbv2cli.gate.config import file_hint, find_config, lock_beside
 from mbv2cli.gate.lock import read_lock
 from mbv2cli.report.compare import LAYER, ROWS, compare_report
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.specs import InputSpec
+from mbv2cli.specs.files import working_folder
 from mbv2cli.specs.reader import Setting
 
 HELP = """\
@@ -102,7 +103,7 @@ def _of_targets(
     names: Sequence[str], input_settings: Sequence[Setting], config_file: Path | None
 ) -> Comparison:
     if config_file is not None:
-        raise UserError("--config needs --lock REVISION beside it: two targets have no lock")
+        raise UserError("--config is for --lock REVISION: two targets have no lock; leave it out")
     if len(names) != 2:  # noqa: PLR2004  (A and B)
         raise UserError(
             f"compare takes two models, A and B, not {len(names)}; "
@@ -120,9 +121,10 @@ def _of_lock(
 ) -> Comparison:
     if input_settings:
         raise UserError(
-            f"{input_settings[0].place} is for two targets; a locked case has an input of its own"
+            f"{input_settings[0].place} is for two targets, because a locked case has an input of "
+            "its own; leave it out"
         )
-    path = lock_beside(config_file or find_config(Path.cwd()))
+    path = lock_beside(config_file or find_config(working_folder()))
     now = read_lock(path)
     name = _case(names, list(now))
     then = lock_at(path, revision)
@@ -140,5 +142,9 @@ def _case(names: Sequence[str], locked: Sequence[str]) -> str:
         raise UserError(
             f"compare --lock takes the name of one case, not {len(names)} "
             f"(the cases are {', '.join(locked)})"
+        )
+    if names[0] not in locked and (hint := file_hint(names[0])):
+        raise UserError(
+            f"'{names[0]}' is not the name of a case (the cases are {', '.join(locked)}){hint}"
         )
     return names[0]

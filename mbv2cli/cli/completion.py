@@ -10,14 +10,19 @@ from typing import Any, Final, TypeAlias
 import typer
 from typer._click.shell_completion import CompletionItem, add_completion_class, split_arg_string
 from typer._completion_classes import BashComplete
+from typer._completion_shared import _completion_scripts
 
 from mbv2cli.errors import UserError
+from mbv2cli.shown import is_visible
 
 Offer: TypeAlias = Callable[[typer.Context, str], list[str]]
 """Returns the words that start with what is typed so far."""
 
 _BREAKS: Final = frozenset({":", "=", ":="})
 """Signs that bash takes for words of their own."""
+
+_OF_SHELLS: Final = frozenset(" \u00a0\u3000\\$`'\"!#&();*<>?^{|}~")
+"""Signs that separate or quote words for a shell, or that a shell replaces or runs."""
 
 
 def completion(names: Callable[[], Iterable[str]]) -> Offer:
@@ -28,16 +33,22 @@ def completion(names: Callable[[], Iterable[str]]) -> Offer:
 def context_completion(names: Callable[[typer.Context], Iterable[str]]) -> Offer:
     """Return the offer of the names that fit the words typed before.
 
-    A file that has a mistake has no names: the command itself says what the mistake is.
+    A file that has a mistake has no names: the command itself says what the mistake is. A name
+    that a shell would split, or run, is not offered.
     """
 
     def offer(ctx: typer.Context, incomplete: str) -> list[str]:
         try:
-            return [name for name in names(ctx) if name.startswith(incomplete)]
+            return [name for name in names(ctx) if name.startswith(incomplete) and _is_word(name)]
         except UserError:
             return []
 
     return offer
+
+
+def _is_word(name: str) -> bool:
+    """Return whether every shell takes ``name`` for one word as it is."""
+    return is_visible(name) and _OF_SHELLS.isdisjoint(name)
 
 
 def list_completion(names: Callable[[typer.Context], Iterable[str]]) -> Offer:
@@ -91,16 +102,28 @@ def configured_cases(file: Path | None) -> Iterable[str]:
     Raises `UserError` if there is none, or if it has mistakes.
     """
     from mbv2cli.gate.config import find_config, read_config
+    from mbv2cli.specs.files import working_folder
 
-    return [case.name for case in read_config(file or find_config(Path.cwd())).cases]
+    return [case.name for case in read_config(file or find_config(working_folder())).cases]
 
 
 def locked_cases() -> Iterable[str]:
     """Return the names of the cases of the nearest lock. Raises `UserError` if there is none."""
     from mbv2cli.gate.config import find_config, lock_beside
     from mbv2cli.gate.lock import read_lock
+    from mbv2cli.specs.files import working_folder
 
-    return read_lock(lock_beside(find_config(Path.cwd())))
+    return read_lock(lock_beside(find_config(working_folder())))
+
+
+_SCRIPT: Final = BashComplete.source_template.replace(
+    "    return 0\n",
+    "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2> /dev/null\n    return 0\n",
+)
+"""The script of Typer, but bash adds no space after ``width_mult=``, where a value follows.
+
+Bash 3 has no ``compopt``; there the space stays.
+"""
 
 
 class _Bash(BashComplete):
@@ -109,6 +132,7 @@ class _Bash(BashComplete):
     Bash replaces only what is behind the last of these signs, so only that is offered.
     """
 
+    source_template = _SCRIPT
     replaced: str = ""
 
     def get_completion_args(self) -> tuple[list[str], str]:
@@ -134,6 +158,7 @@ class _Bash(BashComplete):
 def use_own_bash() -> None:
     """Complete the words of bash by our rules from now on."""
     add_completion_class(_Bash, "bash")
+    _completion_scripts["bash"] = _SCRIPT  # of --show-completion and --install-completion
 
 
 def words_before(context: Any) -> list[str]:

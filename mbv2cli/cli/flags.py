@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from keyword import iskeyword
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from pydantic.fields import FieldInfo
@@ -45,12 +44,12 @@ RENAMED: Final = {"output": "--expect"}
 """Flags that are not named as their key: `--output` is where a report goes."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Flag:
+class _Flag(NamedTuple):
     """A flag and the specs that have it as a field."""
 
     key: str
     owners: tuple[type[Spec], ...]
+    is_hidden: bool = False
 
     @property
     def name(self) -> str:
@@ -89,13 +88,19 @@ class _Flag:
         return f"{self.field.description}{allowed}{default}"
 
 
-def with_flags(**groups: tuple[type[Spec], ...]) -> Callable[[Callable[..., Any]], Any]:
+def with_flags(
+    *, hidden: Collection[str] = (), **groups: tuple[type[Spec], ...]
+) -> Callable[[Callable[..., Any]], Any]:
     """Replace each parameter named here by the flags of these specs.
 
+    The help does not show the ``hidden`` keys, which the command refuses with a reason.
     The command receives the flags that were given as a list of `Setting`, unread. `specs.reader`
     reads them, as it reads files.
     """
-    flags = {parameter: list(_flags(owners)) for parameter, owners in groups.items()}
+    flags = {
+        parameter: [flag._replace(is_hidden=flag.key in hidden) for flag in _flags(owners)]
+        for parameter, owners in groups.items()
+    }
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -142,6 +147,7 @@ def _parameter(flag: _Flag) -> inspect.Parameter:
         help=flag.help,
         show_default=False,  # the default here is None; the help has that of the field
         rich_help_panel=flag.panel,
+        hidden=flag.is_hidden,
         autocompletion=completion(lambda: words) if words else None,
     )
     return inspect.Parameter(

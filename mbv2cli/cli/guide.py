@@ -21,13 +21,19 @@ def show_guide(topic: str) -> None:
 def _shown(markdown: str) -> str:
     if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
         return markdown
+    return laid_out(markdown, None)
+
+
+def laid_out(markdown: str, width: int | None) -> str:
+    """Return a guide with styles, for a terminal of this width; None is that of the terminal."""
     from rich.console import Console
-    from rich.markdown import Markdown
     from rich.theme import Theme
 
+    from mbv2cli.cli.guide_layout import Guide
+
     # the colours of the terminal, whose background may be light or dark
-    console = Console(theme=Theme({"markdown.code": "bold cyan"}))
+    console = Console(theme=Theme({"markdown.code": "bold cyan"}), width=width)
+    console.width = min(console.width or _WIDEST, _WIDEST)  # COLUMNS=0 says nothing
     with console.capture() as captured:
-        width = min(console.width, _WIDEST)
-        console.print(Markdown(markdown, code_theme="ansi_dark"), width=width)
+        console.print(Guide(markdown, code_theme="ansi_dark"))
     return captured.get()

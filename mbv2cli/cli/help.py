@@ -12,6 +12,7 @@ from mbv2cli.cli.guide import show_guide
 from mbv2cli.cli.output import write_stdout
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.guides import topic_names
+from mbv2cli.specs.words import listed
 
 HELP = """\
   mbv2 help
@@ -41,6 +42,7 @@ def help(  # noqa: A001  (a command's function has the name of the command)
         root.get_help()
         return
     topics = topic_names()
+    name = listed(name, (*COMMANDS, *topics))
     if name not in COMMANDS and name not in topics:
         raise UserError(
             f"there is no help about '{name}'{nearest(name, (*COMMANDS, *topics))} "

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from mbv2cli.cli.signals import die_of_ctrl_c
+
 _ALLOCATIONS: Final = 50_000
 """New objects after which the garbage collector runs; Python's own default is 700."""
 
@@ -32,9 +34,24 @@ def fast_imports() -> Iterator[None]:
         gc.enable()
 
 
+def start_numpy() -> None:
+    """Import numpy. Raises `UserError` for a variable that numpy refuses."""
+    from mbv2cli.cli.environment import settings_of
+
+    with settings_of("numpy", "NUMPY_", "NPY_"):
+        import numpy  # noqa: F401, ICN001  (the import is what this is for)
+
+
 def start_torch() -> None:
-    """Import the room that needs torch. Raises `UserError` if torch does not fit in memory."""
-    with fast_imports():
+    """Import the room that needs torch. Ctrl-C kills the process from now on.
+
+    Raises `UserError` if torch does not fit in memory, or for a variable that torch refuses.
+    """
+    from mbv2cli.cli.environment import forget_unusable, settings_of
+
+    forget_unusable()
+    die_of_ctrl_c()
+    with fast_imports(), settings_of("torch", "TORCH", "PYTORCH"):
         from mbv2cli.nn.free_memory import refuse_below_torch
 
         if "torch" not in sys.modules:

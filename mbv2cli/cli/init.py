@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from mbv2cli.cli.files import outputs
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Quiet, Target
-from mbv2cli.cli.output import write_file, write_stdout
+from mbv2cli.cli.output import write_stdout
 from mbv2cli.errors import UserError
 from mbv2cli.gate.config import FILE, is_in_shared_file
 from mbv2cli.gate.starter import PRE_COMMIT, WORKFLOW, starter_config
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.files import working_folder
 from mbv2cli.specs.reader import Setting
 
 _CONFIG: Final = Path(FILE)
@@ -54,9 +57,12 @@ def init(
     if pre_commit:
         files[_PRE_COMMIT] = PRE_COMMIT
     _refuse_existing(files)
-    for file, text in files.items():
-        _make_folder(file.parent)
-        write_file(text, file)
+    with ExitStack() as undo:
+        with outputs() as opened:
+            for file, text in files.items():
+                _make_folder(file.parent, undo)
+                opened(file).write(text.encode())
+        undo.pop_all()
     if not quiet:
         write_stdout("".join(f"{line}\n" for line in _told(files)))
 
@@ -77,18 +83,27 @@ def _refuse_existing(files: Iterable[Path]) -> None:
     names = [file.as_posix() for file in files if file.exists() or file.is_symlink()]
     if names:
         raise UserError(
-            f"mbv2 init writes over no file; these files exist already: {', '.join(names)}; "
+            f"mbv2 init does not write over a file, and these files exist: {', '.join(names)}; "
             "move them away, or run mbv2 init in another folder"
         )
-    if is_in_shared_file(Path.cwd()):
+    if is_in_shared_file(working_folder()):
         raise UserError(
             f"pyproject.toml has the cases of this folder, in [tool.mbv2], and {FILE} would hide "
-            "them; write another case there"
+            "them; add a case to pyproject.toml"
         )
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, undo: ExitStack) -> None:
+    """Make a folder and those above it, which ``undo`` removes. Raises `UserError`."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        for one in reversed((folder, *folder.parents)):
+            if not one.is_dir():
+                one.mkdir()
+                undo.callback(_remove_empty, one)
     except OSError as error:
         raise UserError(f"cannot make the folder {folder}: {error.strerror}") from None
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()

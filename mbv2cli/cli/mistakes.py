@@ -13,11 +13,18 @@ from typer._click.exceptions import BadOptionUsage, NoSuchOption
 from typer.core import TyperGroup, TyperOption
 
 from mbv2cli.errors import UserError
+from mbv2cli.report.formats import FORMATS
 from mbv2cli.specs.reader import is_file, own_name, split_target, target_names
 from mbv2cli.specs.synonyms import nearest_key
 
 _DASHES: Final[Mapping[str, str]] = {"–": "an en dash", "—": "an em dash"}
 """Signs that word processors and web pages put in the place of hyphens."""
+
+_FORMATS: Final[Mapping[str, str]] = {"md": "markdown", "xml": "junit", "junit_xml": "junit"}
+"""Other names of formats."""
+
+_OUTPUTS: Final = frozenset({"o", "out_file", "outfile", "output_file", "save", "save_to"})
+"""Other names of ``--output``. In a file, the key ``output`` is the shape of the output."""
 
 _KEY_VALUE: Final = re.compile(r"([A-Za-z][\w-]*)=(.+)")
 _LISTS: Final = ("--print", "--columns", "--pareto")
@@ -97,7 +104,7 @@ def unknown_command(word: str, rest: Sequence[str], commands: Iterable[str]) -> 
     if is_target(word):
         line = shlex.join(["mbv2", "summary", word, *rest])
         return f"'{word}' is a TARGET, and mbv2 needs a command before it; try {line}"
-    matches = difflib.get_close_matches(word, [*commands, *target_names()], n=1)
+    matches = difflib.get_close_matches(word.lower(), [*commands, *target_names()], n=1)
     if matches and is_target(matches[0]):
         hint = f"; did you mean mbv2 summary {matches[0]}?"
     else:
@@ -126,10 +133,21 @@ def _unknown_flag(error: NoSuchOption, context: Context, words: Sequence[str]) -
     typed = next((word for word in words if word.startswith(flag)), flag)
     if not flag.startswith("--") and f"-{typed}" in names:
         return f"{command} has no flag {typed}; write two hyphens: -{typed}"
-    return f"{command} has no flag {flag} (try {command} -h){_guess(flag, names)}"
+    guess = _guess(typed.partition("=")[0], names, context.command.name or "")
+    return f"{command} has no flag {flag} (try {command} -h){guess}"
 
 
-def _guess(flag: str, names: Iterable[str]) -> str:
+def _guess(flag: str, names: Iterable[str], command: str) -> str:
     """Return the end of a sentence that names the flag to use, or ``""``."""
+    name = flag.lstrip("-").lower().replace("-", "_")
     keys = [name.removeprefix("--").replace("-", "_") for name in names if name.startswith("--")]
-    return nearest_key(flag.lstrip("-"), keys, lambda key: f"--{key.replace('_', '-')}")
+    formats = FORMATS.get(command, {})
+    if (word := _FORMATS.get(name, name)) in formats:
+        return f"; did you mean --format {word}?"
+    if name in _OUTPUTS and "output" in keys:
+        return "; did you mean --output?"
+    return nearest_key(name, keys, _flag)
+
+
+def _flag(key: str, value: str) -> str:
+    return f"--{key.replace('_', '-')} {value}".rstrip()

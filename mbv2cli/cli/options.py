@@ -16,10 +16,22 @@ Target: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="[TARGET]",
-        help="block, network, a preset or a TOML file; TARGET:key=value,… overrides fields.",
+        help="block, network, a preset, a TOML file or your module, such as my_model.py:Net. "
+        "TARGET:key=value,… sets fields.",
         autocompletion=offer_targets,
     ),
 ]
+Inputs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="SHAPE",
+        help="An input of your module, such as 1x3x64x64 or 1x9:int64.",
+        show_default=False,
+        rich_help_panel="Run",
+    ),
+]
+
 Output: TypeAlias = Annotated[
     Path | None,
     typer.Option(

@@ -13,8 +13,8 @@ from mbv2cli.cli.output import write
 from mbv2cli.costs.figures import Counting
 from mbv2cli.costs.memory import dtype_named
 from mbv2cli.gate.limits import Expectations, Limits
+from mbv2cli.gate.presets import matching, preset_figures, within
 from mbv2cli.report.formats import format_of, renderer
-from mbv2cli.report.presets import matching, preset_figures, within
 from mbv2cli.specs.presets import presets as named_networks
 from mbv2cli.specs.reader import Setting, read_spec
 
@@ -25,6 +25,8 @@ one input of the preset's own size.
   mbv2 presets
 
   mbv2 presets keras
+
+  mbv2 presets mobilenet_v2_1.0_224
 
   mbv2 presets --max-peak 320KiB --dtype int8
 
@@ -38,7 +40,8 @@ def presets(
         str,
         typer.Argument(
             metavar="[NAME]",
-            help="Show the presets whose name has this text, or fits this glob, such as '*_100'.",
+            help="Show the presets with this text in a name, or with a name that fits this glob, "
+            "such as '*_100'. Names in other codebases count.",
             show_default=False,
             autocompletion=completion(named_networks),
         ),

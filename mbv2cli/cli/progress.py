@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Item = TypeVar("Item")
 
@@ -16,9 +19,7 @@ def progress(what: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"{what} …"):
+    with _console().status(f"{what} …"):
         yield
 
 
@@ -28,7 +29,6 @@ def rated_progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
         yield lambda _done: None
         return
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         Progress,
@@ -44,7 +44,7 @@ def rated_progress(total: int, what: str) -> Iterator[Callable[[int], None]]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with Progress(*columns, console=_console(), transient=True) as shown:
         task = shown.add_task(what, total=total, rate="")
 
         def advance(done: int) -> None:
@@ -60,7 +60,17 @@ def counted_progress(items: Sequence[Item], what: str) -> Iterator[Item]:
     if len(items) == 1 or not sys.stderr.isatty():
         yield from items
         return
-    from rich.console import Console
     from rich.progress import track
 
-    yield from track(items, f"{what} …", console=Console(stderr=True), transient=True)
+    yield from track(items, f"{what} …", console=_console(), transient=True)
+
+
+def _console() -> Console:
+    """Return a console that never hides the cursor: after a signal, nothing would show it again."""
+    from rich.console import Console
+
+    class _CursorShown(Console):
+        def show_cursor(self, show: bool = True) -> bool:  # noqa: ARG002, FBT001  (rich's)
+            return False
+
+    return _CursorShown(stderr=True)

@@ -6,13 +6,15 @@ import os
 import sys
 import warnings
 from io import TextIOWrapper
-from typing import Any
-
-import typer
+from typing import Any, Final
 
 from mbv2cli.cli import ExitCode
-from mbv2cli.cli.app import app
+from mbv2cli.cli.imports import fast_imports
+from mbv2cli.cli.streams import warn
 from mbv2cli.errors import DisagreementError, MistakesError, Notice, UserError
+
+MOST_WORDS: Final = 10_000
+"""Words of a command line. Typer needs seconds for more."""
 
 
 def run() -> int:
@@ -29,10 +31,10 @@ def run() -> int:
         return _run_app()
     try:
         return _run_app()
-    except Exception as error:  # noqa: BLE001  (no traceback ever reaches a user)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (no traceback ever reaches a user)
         code, *sentences = _explained(error)
         for sentence in sentences:
-            print(f"mbv2: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
+            warn(sentence)
         return code
 
 
@@ -42,7 +44,7 @@ def _show_notices() -> None:
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
         if issubclass(category, Notice):
-            print(f"mbv2: {' '.join(str(message).split())}", file=sys.stderr)  # noqa: T201
+            warn(str(message))
         else:
             show_other(message, category, *place, **rest)
 
@@ -50,27 +52,58 @@ def _show_notices() -> None:
     warnings.showwarning = show
 
 
-def _explained(error: Exception) -> tuple[ExitCode, *tuple[str, ...]]:
-    match error:
-        case MistakesError():
-            return ExitCode.WRONG_USAGE, *error.mistakes
-        case UserError():
-            return ExitCode.WRONG_USAGE, str(error)
-        case typer.TyperException():
-            from mbv2cli.cli.mistakes import explained
+def _explained(error: Exception | SystemExit) -> tuple[ExitCode, *tuple[str, ...]]:
+    if isinstance(error, MistakesError):
+        return ExitCode.WRONG_USAGE, *error.mistakes
+    if sentence := _mistake(error):
+        return ExitCode.WRONG_USAGE, sentence
+    if isinstance(error, SystemExit):
+        raise error
+    if isinstance(error, DisagreementError):
+        return ExitCode.BUG, f"a bug in mbv2, please report it: {error}"
+    return ExitCode.BUG, (
+        f"a bug in mbv2, please report it: {type(error).__name__}: {error} "
+        "(MBV2_DEBUG=1 shows where)"
+    )
 
-            return ExitCode.WRONG_USAGE, explained(error, sys.argv[1:])
-        case MemoryError():
-            return ExitCode.WRONG_USAGE, "there is too little memory; allow more, or ask for less"
-        case DisagreementError():
-            return ExitCode.BUG, f"a bug in mbv2, please report it: {error}"
-        case _:
-            return ExitCode.BUG, (
-                f"a bug in mbv2, please report it: {type(error).__name__}: {error} "
-                "(MBV2_DEBUG=1 shows where)"
-            )
+
+def _mistake(error: Exception | SystemExit) -> str | None:
+    """Return what the user or the environment did wrong, or None if ``error`` is a bug in mbv2."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is too little memory; allow more, or ask for less"
+    from mbv2cli.cli.packages import outdated_package, unusable_package
+
+    if isinstance(error, SystemExit):
+        return unusable_package(error)
+    return unusable_package(error) or outdated_package() or _refusal(error)
+
+
+def _refusal(error: Exception) -> str | None:
+    """Return what the system does not do: it has no space, no permission, no free descriptor."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return None
+    file = f": {error.filename}" if error.filename is not None else ""
+    return f"the system cannot do this: {error.strerror}{file}"
 
 
 def _run_app() -> int:
-    code: int | None = app(prog_name="mbv2", standalone_mode=False)
+    if len(sys.argv) > MOST_WORDS:
+        raise UserError(
+            f"the command line has {len(sys.argv):,} words, more than {MOST_WORDS:,}; "
+            "write what varies into a file, and give --config FILE or --space FILE"
+        )
+    with fast_imports():
+        from mbv2cli.cli.app import app
+    import typer  # after app, which chooses how Typer starts
+
+    try:
+        code: int | None = app(prog_name="mbv2", standalone_mode=False)
+    except typer.TyperException as error:
+        from mbv2cli.cli.mistakes import explained
+
+        raise UserError(explained(error, sys.argv[1:])) from error
+    if code == 1 and not isinstance(code, ExitCode):
+        return ExitCode.WRONG_USAGE  # Typer's own 1, such as for an unknown shell
     return code or ExitCode.DONE

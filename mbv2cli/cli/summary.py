@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from typing import Annotated, Final, TypeAlias
@@ -13,17 +13,18 @@ import typer
 from mbv2cli.cli.completion import completion, list_completion
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
-from mbv2cli.cli.options import Convention, Output, Quiet, Target, format_option
+from mbv2cli.cli.options import Convention, Inputs, Output, Quiet, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.confirm import refuse_beyond_memory
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
-from mbv2cli.errors import UserError
+from mbv2cli.errors import UnusableError, UserError
 from mbv2cli.report.formats import TABLE, Renderer, format_of, renderer
-from mbv2cli.report.summary.report import SummaryReport, confirmed, planned
+from mbv2cli.report.summary.report import SummaryReport, confirmed, observed, plan_in, planned
 from mbv2cli.report.summary.values import VALUES, value_names, values_text
 from mbv2cli.report.summary.view import DEFAULT_VIEW, LAYER, WAYS, View, view_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.module import module_request, module_source, refuse_without_forward
 from mbv2cli.specs.reader import Setting, read_request, read_spec
 
 Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
@@ -40,6 +41,8 @@ alone: exact, at once, without torch.
   mbv2 summary network --no-forward --print params,macs
 
   mbv2 summary network:width_mult=0.35,size=96 --format json
+
+  mbv2 summary my_model.py:Net
 """
 
 FIRST: Final = (
@@ -57,6 +60,7 @@ def summary(
     *,
     target_settings: list[Setting],
     run_settings: list[Setting],
+    inputs: Inputs = None,
     forward: Annotated[
         bool,
         typer.Option(
@@ -69,7 +73,7 @@ def summary(
         bool,
         typer.Option(
             "--force",
-            help="Run even if the forward pass needs more memory than is free.",
+            help="Run even if memory does not suffice.",
             rich_help_panel="Run",
         ),
     ] = False,
@@ -113,13 +117,25 @@ def summary(
     view = view_of(by, columns)
     format_name = format_of("summary", format_name, None if values else output)
     render = _renderer(format_name, view, values)
-    report = planned(
-        read_request(target, target_settings),
-        read_spec(RunSpec, run_settings),
-        mac_convention(convention_name),
-        view,
-    )
-    run = partial(_confirmed, force=force, quiet=quiet) if forward else _planned
+    run_spec, convention = read_spec(RunSpec, run_settings), mac_convention(convention_name)
+    places = {setting.key: setting.place for setting in run_settings}
+    source = module_source(target)
+    if source is not None:
+        refuse_without_forward(source, forward=forward)
+        request = module_request(source, target_settings, inputs or ())
+        with nullcontext() if quiet else progress(f"Running {target}"):
+            start_torch()
+            try:
+                report = observed(request, run_spec, convention, view)
+            except UnusableError as error:
+                raise error.written_at(places) from None
+        if output or not quiet:
+            write(render(report), output)
+        return
+    if inputs:
+        raise UserError("--input belongs to a module of your own; use --in, --size and --batch")
+    report = planned(read_request(target, target_settings), run_spec, convention, view)
+    run = partial(_confirmed, places, force=force, quiet=quiet) if forward else _planned
     if quiet:
         report = run(report)
         if output:
@@ -155,13 +171,22 @@ def _refuse_unused(format_name: str, view: View) -> None:
             )
 
 
-def _confirmed(report: SummaryReport, *, force: bool, quiet: bool) -> SummaryReport:
-    """Return the report with its forward pass. Raises `UserError` if that needs too much memory."""
+def _confirmed(
+    places: Mapping[str, str], report: SummaryReport, *, force: bool, quiet: bool
+) -> SummaryReport:
+    """Return the report with its forward pass.
+
+    Raises `UserError` if that needs too much memory, or if this machine cannot use a value of the
+    run, which the user wrote at one of ``places``.
+    """
     with nullcontext() if quiet else progress("Running the forward pass"):
         start_torch()
-        if not force:
-            refuse_beyond_memory(report.plan, report.run)
-        return confirmed(report)
+        try:
+            if not force:
+                refuse_beyond_memory(plan_in(report), report.run)
+            return confirmed(report)
+        except UnusableError as error:
+            raise error.written_at(places) from None
 
 
 def _planned(report: SummaryReport) -> SummaryReport:

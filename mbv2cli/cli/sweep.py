@@ -11,6 +11,7 @@ import typer
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.completion import list_completion, offer_targets
 from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.imports import start_numpy
 from mbv2cli.cli.options import Convention, DType, Quiet, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
@@ -95,7 +96,7 @@ def sweep(
         typer.Option(
             "--sort",
             metavar="[-]FIGURE",
-            help="List by this figure, smallest first; -FIGURE: largest first.",
+            help="Sort the list by this figure, smallest first. -FIGURE: largest first.",
             rich_help_panel="Search",
             autocompletion=list_completion(_figures_of),
         ),
@@ -171,11 +172,12 @@ def sweep(
     _refuse_unused(output, every=every, scheduler=scheduler, search_settings=search_settings)
     options = read_spec(SearchOptions, search_settings)
     limits = read_spec(Limits, limit_settings)
-    mac_convention(convention)
+    convention = mac_convention(convention).key
     dtype = dtype_named(dtype)
     space = _space(target, space_file, target_settings)
 
     # these load numpy; a mistake need not wait for that
+    start_numpy()
     from mbv2cli.cli.sweep_run import Files, run, runner
     from mbv2cli.costs.figures import Counting
 

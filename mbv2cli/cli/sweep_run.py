@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from mbv2cli.cli.environment import settings_of
+from mbv2cli.cli.files import outputs
 from mbv2cli.cli.imports import start_torch
-from mbv2cli.cli.output import replaced
 from mbv2cli.cli.progress import counted_progress, progress, rated_progress
+from mbv2cli.cli.streams import warn
 from mbv2cli.report.sweep.members import member_writer, refuse_other_suffixes
 from mbv2cli.report.sweep.plot import draw, refuse_undrawable
 from mbv2cli.report.sweep.report import SweepReport
@@ -36,7 +37,11 @@ class Files:
         if members:
             refuse_other_suffixes(members)
         if picture:
-            refuse_undrawable(picture)
+            import logging
+
+            logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not of unwritable folders
+            with settings_of("matplotlib", "MPL", "MATPLOTLIB"):
+                refuse_undrawable(picture)
 
     @property
     def keep(self) -> Keep:
@@ -70,19 +75,19 @@ def run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
     except _InterruptedError as interrupted:
         for path in (files.members, files.picture):
             if path:
-                print(f"mbv2: interrupted, {path} is not written", file=sys.stderr)  # noqa: T201
+                warn(f"interrupted, {path} is not written")
         return interrupted.report
 
 
 def _run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
     with ExitStack() as stack:
+        opened = stack.enter_context(outputs())
         emit: Callable[[Kept], None] = _drop
         if files.members:
-            stream = stack.enter_context(replaced(files.members))
-            writer = member_writer(files.members, query, stream)
+            writer = member_writer(files.members, query, opened(files.members))
             stack.callback(writer.close)
             emit = writer.write
-        picture = stack.enter_context(replaced(files.picture)) if files.picture else None
+        picture = opened(files.picture) if files.picture else None
         with rated_progress(query.draw.count, "Searching") as on_progress:
             searched = search(query, run_tasks(query), emit, on_progress)
         report = _report(query, searched)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final, NamedTuple, TypeAlias
 
-from mbv2cli.errors import UserError, nearest
 from mbv2cli.graph.ops import Conv, Kind, Linear, Op
+from mbv2cli.specs.words import one_of
 
 Rule: TypeAlias = Callable[[Op], int]
 
@@ -34,6 +34,25 @@ _NOT_MULTIPLYING: Final = _COUNTED_BY_ALL | {Kind.MUL, Kind.CAT, Kind.PAD}
 """Kinds of operation of which convolutions + linear layers count exactly those two."""
 
 
+_WITHOUT_PRODUCTS: Final = frozenset(
+    (
+        *("mean", "sum", "max", "min", "amax", "amin", "var", "std", "norm", "normalize"),
+        *("layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm"),
+        *("embedding", "interpolate", "upsample", "pixel_shuffle", "channel_shuffle", "roll"),
+        *("exp", "log", "sqrt", "rsqrt", "pow", "abs", "neg", "clamp", "round", "floor", "ceil"),
+        *("eq", "ne", "lt", "le", "gt", "ge", "where", "masked_fill", "argmax", "argmin", "topk"),
+        *("glu", "softmin", "softsign", "logsigmoid", "prelu", "threshold", "celu", "rrelu"),
+        *("to", "float", "half", "type", "type_as", "clone", "zeros_like", "ones_like", "cumsum"),
+        *("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor", "expand_as", "view_as"),
+        *("sigmoid", "softmax", "index_select", "gather", "repeat", "flip", "tile", "bernoulli"),
+    )
+)
+"""Functions without a kind of their own that are no convolution and no linear layer.
+
+They multiply no weights with inputs, as ``matmul``, ``einsum`` or a recurrent layer may do.
+"""
+
+
 class Addition(NamedTuple):
     """What a convention counts on top of its base; a negative count is subtracted."""
 
@@ -54,7 +73,8 @@ class Convention:
 
     ``key`` is the name without spaces, for the command line. ``quirk`` has sentences about what
     is special in the tools.
-    ``kinds`` are the kinds of operation that the rules cover.
+    ``kinds`` are the kinds of operation, and ``functions`` the further functions, that the rules
+    cover.
     """
 
     key: str
@@ -66,10 +86,15 @@ class Convention:
     factor: int = 1
     quirk: str = ""
     kinds: frozenset[Kind] = _COUNTED_BY_ALL
+    functions: frozenset[str] = frozenset()
+
+    def covers(self, op: Op) -> bool:
+        """Return whether the rules cover an operation."""
+        return op.kind in self.kinds or op.function in self.functions
 
     def of(self, op: Op) -> int:
         """Return the count of one operation; 0 where the convention has no rule for it."""
-        if op.kind not in self.kinds:
+        if not self.covers(op):
             return 0
         return self.factor * (self.base(op) + sum(rule(op) for _what, rule in self.additions))
 
@@ -93,7 +118,7 @@ def count(convention: Convention, ops: Iterable[Op]) -> Count:
     known: list[Op] = []
     unknown: list[str] = []
     for op in ops:
-        if op.kind in convention.kinds:
+        if convention.covers(op):
             known.append(op)
         else:
             unknown.append(op.function)
@@ -108,13 +133,8 @@ def count(convention: Convention, ops: Iterable[Op]) -> Count:
 
 def mac_convention(name: str) -> Convention:
     """Return the convention of MACs with this name or key. Raises `UserError` if there is none."""
-    for convention in MAC_CONVENTIONS:
-        if name in (convention.key, convention.name):
-            return convention
-    names = [convention.key for convention in MAC_CONVENTIONS]
-    raise UserError(
-        f"--convention must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
-    )
+    known = _BY_NAME.get(name)
+    return known or _BY_NAME[one_of(name, [one.key for one in MAC_CONVENTIONS], "--convention")]
 
 
 def _macs(op: Op) -> int:
@@ -184,6 +204,7 @@ CONV_LINEAR: Final = Convention(
     _macs,
     "the paper, torchvision",
     kinds=_NOT_MULTIPLYING,
+    functions=_WITHOUT_PRODUCTS,
 )
 FLOP_COUNTER: Final = Convention(
     "flop-counter",
@@ -193,6 +214,7 @@ FLOP_COUNTER: Final = Convention(
     "torch.utils.flop_counter",
     factor=2,
     kinds=_NOT_MULTIPLYING,
+    functions=_WITHOUT_PRODUCTS,
 )
 PTFLOPS_ATEN: Final = Convention(
     "ptflops-aten", "+linear bias", "MACs", _macs, "ptflops 0.7.5 (aten)", (_BIAS,)
@@ -250,6 +272,7 @@ MAC_CONVENTIONS: Final = (
     PTFLOPS,
     THOP,
 )
+_BY_NAME: Final = {name: one for one in MAC_CONVENTIONS for name in (one.name, one.key)}
 
 PARAMS: Final = Convention(
     "params", "params", "elements", _params, "torchvision, timm", kinds=frozenset(Kind)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
 from math import prod
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from mbv2cli.costs.conventions import mac_convention
 from mbv2cli.costs.memory import (
@@ -19,6 +19,7 @@ from mbv2cli.costs.memory import (
     INPLACE_DEPTHWISE,
     LAYERWISE,
     TRAINING,
+    Amount,
     MemoryRule,
     rule_named,
     timeline,
@@ -27,9 +28,6 @@ from mbv2cli.costs.receptive_field import Geometry, geometries
 from mbv2cli.graph.graph import GraphInModel
 from mbv2cli.graph.ops import Kind, Linear, Op, larger
 from mbv2cli.specs.units import Unit
-
-Amount: TypeAlias = Any
-"""An int, or an array with one for each candidate of a search."""
 
 INT32_BYTES: Final = 4
 
@@ -66,7 +64,8 @@ class Figure:
 
     ``of`` gives the amount of a graph or segment and ``combine`` how the segments' amounts make
     the model's; ``start`` is added to it. A figure with a ``better`` side can be limited, is
-    locked and compared, and can be searched by. ``rule`` is there for the peak of one memory rule.
+    locked and compared, and can be searched by; ``example`` is a limit of it, as people write
+    it. ``rule`` is there for the peak of one memory rule.
     """
 
     name: str
@@ -77,6 +76,7 @@ class Figure:
     better: Better | None = None
     start: int = 0
     rule: MemoryRule | None = None
+    example: str = ""
 
     @property
     def field(self) -> str:
@@ -149,36 +149,46 @@ def _peak_figure(rule: MemoryRule) -> Figure:
     )
 
 
-PARAMS: Final = Figure("params", "parameters", _sum_of(lambda op: op.params), better=Better.SMALLER)
-MACS: Final = Figure("macs", "MACs of the batch, by the convention", _macs, better=Better.SMALLER)
+PARAMS: Final = Figure(
+    "params", "parameters", _sum_of(lambda op: op.params), better=Better.SMALLER, example="2M"
+)
+MACS: Final = Figure(
+    "macs", "MACs of the whole batch", _macs, better=Better.SMALLER, example="300M"
+)
 PEAK: Final = Figure(
     "peak",
-    "bytes of activation memory at the peak, by the memory rule and the dtype",
+    "bytes of activation memory at the peak",
     lambda model, counting: _peak_of(rule_named(counting.rule), model, counting.dtype),
     Unit.BYTES,
     lambda counting: _combined(rule_named(counting.rule)),
     Better.SMALLER,
+    example="512KiB",
 )
 FLASH: Final = Figure(
     "flash",
-    "bytes of int8 weights and int32 biases, BatchNorm folded into the convolutions",
+    "bytes of int8 weights and int32 biases, with BatchNorm folded into the convolutions",
     _sum_of(flash_bytes),
     Unit.BYTES,
     better=Better.SMALLER,
+    example="1MiB",
 )
 ACTIVATIONS: Final = Figure(
     "activations",
-    "elements that convolutions and linear layers put out, of the whole batch",
+    "output elements of convolutions and linear layers, for the whole batch",
     _sum_of(_activations),
     better=Better.SMALLER,
+    example="5M",
 )
-LAYERS: Final = Figure("layers", "rows of torchsummary's table", _layers, better=Better.SMALLER)
+LAYERS: Final = Figure(
+    "layers", "rows of torchsummary's table", _layers, better=Better.SMALLER, example="160"
+)
 RECEPTIVE_FIELD: Final = Figure(
     "receptive_field",
-    "input pixels on a side of what an element of the last feature map sees",
+    "input pixels on one side of the area that an element of the last feature map sees",
     _widening,
     better=Better.LARGER,
     start=1,
+    example="400",
 )
 
 FIGURES: Sequence[Figure] = (

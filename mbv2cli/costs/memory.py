@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from mbv2cli.errors import UserError, nearest
 from mbv2cli.graph.graph import Graph, GraphInModel, Lifetime
 from mbv2cli.graph.ops import Dropout, Kind, Norm, Op, Rearrangement, larger
 from mbv2cli.graph.rows import Role, roles_of
-from mbv2cli.specs.words import DTYPE_SYNONYMS, listed
+from mbv2cli.specs.words import DTYPE_SYNONYMS, one_of
 
 ELEMENT_BYTES: Final = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 """Bytes of one element, by dtype."""
@@ -77,16 +76,17 @@ class MemoryUse:
 
 def timeline(rule: MemoryRule, context: GraphInModel) -> tuple[Step, ...]:
     """Return the elements needed at each step of ``rule``."""
-    starting: dict[int, list[Lifetime]] = {}
-    for lifetime in rule.lifetimes(context):
-        starting.setdefault(lifetime.first, []).append(lifetime)
-    alive = starting.get(-1, [])
-    steps: list[Step] = []
-    for index, is_step in enumerate(rule.is_step(context.graph)):
-        alive = [one for one in alive if one.last >= index] + starting.get(index, [])
-        if is_step:
-            steps.append(Step(index, sum(one.elements for one in alive)))
-    return tuple(steps)
+    ops = len(context.graph.ops)
+    changes: list[Amount] = [0] * (ops + 1)
+    for first, last, elements in rule.lifetimes(context):
+        start, after = max(first, 0), min(last + 1, ops)
+        changes[start] = changes[start] + elements  # += would change an array in its place
+        changes[after] = changes[after] - elements
+    alive = accumulate(changes)
+    is_step = rule.is_step(context.graph)
+    return tuple(
+        Step(op, elements) for op, elements in enumerate(alive) if op < ops and is_step[op]
+    )
 
 
 def memory_use(rule: MemoryRule, graph: Graph) -> MemoryUse:
@@ -106,23 +106,12 @@ def memory_use(rule: MemoryRule, graph: Graph) -> MemoryUse:
 def rule_named(name: str) -> MemoryRule:
     """Return the rule of this name. Raises `UserError` if there is none."""
     names = {rule.name: rule for rule in MEMORY_RULES}
-    word = listed(name, names)
-    if word not in names:
-        raise UserError(
-            f"--peak-rule must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
-        )
-    return names[word]
+    return names[one_of(name, names, "--peak-rule")]
 
 
 def dtype_named(name: str) -> str:
     """Return the element type of this name. Raises `UserError` if there is none."""
-    word = listed(name, ELEMENT_BYTES, DTYPE_SYNONYMS)
-    if word not in ELEMENT_BYTES:
-        raise UserError(
-            f"--dtype must be one of {', '.join(ELEMENT_BYTES)}, not '{name}'"
-            f"{nearest(name, ELEMENT_BYTES)}"
-        )
-    return word
+    return one_of(name, ELEMENT_BYTES, "--dtype", DTYPE_SYNONYMS)
 
 
 def _lifetimes(

@@ -59,10 +59,13 @@ def _after(op: Op, before: Geometry) -> Geometry | None:
             return _widened(before, kernel, stride, (1,) * len(kernel))
         case Pool():
             return None
-    return None if op.kind in (Kind.RESHAPE, Kind.LINEAR, Kind.UNKNOWN) else before
+    unknown = (Kind.CONV, Kind.RESHAPE, Kind.LINEAR, Kind.UNKNOWN)  # CONV: a transposed one
+    return None if op.kind in unknown else before
 
 
-def _widened(before: Geometry, kernel: Pair, stride: Pair, dilation: Pair) -> Geometry:
+def _widened(before: Geometry, kernel: Pair, stride: Pair, dilation: Pair) -> Geometry | None:
+    if len(kernel) != len(before.jump):  # of a sequence, or of a volume
+        return None
     seen = tuple(
         field + (side - 1) * apart * jump
         for field, jump, side, apart in zip(*before, kernel, dilation, strict=True)

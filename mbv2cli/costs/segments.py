@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from mbv2cli.costs.figures import Amount, Counting, Figure, needs_model_input
-from mbv2cli.costs.memory import saves_its_output
+from mbv2cli.costs.figures import Counting, Figure, needs_model_input
+from mbv2cli.costs.memory import Amount, saves_its_output
 from mbv2cli.costs.receptive_field import Geometry, geometries
 from mbv2cli.graph.build import (
     ACTIVATIONS,

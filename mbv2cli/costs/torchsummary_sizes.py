@@ -33,6 +33,16 @@ class TorchsummarySizes:
         """Estimated total size."""
         return self.params_mb + self.forward_backward_mb + self.input_mb
 
+    @property
+    def titled(self) -> tuple[tuple[str, float], ...]:
+        """The closing figures under torchsummary's titles, in its order."""
+        return (
+            ("Input size (MB)", self.input_mb),
+            ("Forward/backward pass size (MB)", self.forward_backward_mb),
+            ("Params size (MB)", self.params_mb),
+            ("Estimated Total Size (MB)", self.total_mb),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PassSize:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from mbv2cli.confirm import confirmed_forward, refuse_beyond_memory
 from mbv2cli.costs.figures import Counting
+from mbv2cli.errors import UnusableError, UserError
 from mbv2cli.gate.limits import Expectations, Verdict, verdicts
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.specs import RunSpec
@@ -14,13 +16,19 @@ from mbv2cli.specs.reader import Request
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A named model and its limits; ``line`` is its line in the configuration file."""
+    """A named model and its limits; ``line`` is its line in the configuration file.
+
+    ``places`` says where the user wrote a value of the run, by its key. ``place`` is the case in
+    its file; "" if the case is of flags.
+    """
 
     name: str
     request: Request
     run: RunSpec
     expected: Expectations
     line: int | None = None
+    place: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counting(self) -> Counting:
@@ -57,8 +65,13 @@ def confirmed_result(case: Case) -> CaseResult:
     """
     result = planned_result(case)
     run = _runnable(case.run)
-    refuse_beyond_memory(result.plan, run)
-    confirmed_forward(result.plan, run)
+    try:
+        refuse_beyond_memory(result.plan, run)
+        confirmed_forward(result.plan, run)
+    except UnusableError as error:
+        raise error.written_at(case.places) from None
+    except UserError as error:
+        raise UserError(f"{case.place}: {error}" if case.place else str(error)) from None
     return replace(result, forward_ran=True)
 
 

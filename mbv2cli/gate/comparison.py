@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +9,18 @@ from typing import Any, Final, NamedTuple
 
 from mbv2cli.costs.figures import PEAK, Counting, Figure, graded_figures
 from mbv2cli.costs.layers import By, GroupFigures, group_of, grouped, layer_figures
-from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
-from mbv2cli.errors import UserError, nearest
+from mbv2cli.costs.memory import ELEMENT_BYTES, LAYERWISE, MEMORY_RULES
+from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.gate.differences import Differences, Snapshot, differences, snapshot
 from mbv2cli.gate.lock import LockedCase, parse_lock
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.specs import InputSpec
+from mbv2cli.specs.files import MAX_JSON_BYTES, decoded, parse_json, read_text
 from mbv2cli.specs.reader import KINDS, Setting, read_request, read_spec
 from mbv2cli.version import SCHEMA_VERSION
 
 _DEFAULT: Final = Counting(rule=LAYERWISE.name, dtype="float32")
+_ANEW: Final = "run mbv2 lock to write it anew"
 _REPORT: Final = "summary"
 """The command whose JSON is a side of a comparison."""
 
@@ -111,18 +112,18 @@ def _plan_of_report(path: Path, input_settings: Iterable[Setting]) -> Plan:
     try:
         spec = KINDS[content["kind"]].model_validate(content["spec"])
         input_ = InputSpec.model_validate(content["input"])
-    except (ValueError, KeyError, TypeError, UserError):
+    except (KeyError, TypeError, ValueError):
         raise UserError(f"{path} is not a report of mbv2 {_REPORT}; {remedy}") from None
+    except UserError as error:
+        raise UserError(f"{path} is not a report of mbv2 {_REPORT}: {error}; {remedy}") from None
     return plan_of(spec, input_.model_copy(update=own.model_dump(exclude_unset=True)))
 
 
 def _json_object(path: Path, remedy: str) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        content = None
+        content = parse_json(read_text(path, MAX_JSON_BYTES), str(path))
+    except UserError as error:
+        raise UserError(f"{error}; {remedy}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} is not a report of mbv2 {_REPORT}; {remedy}")
     return content
@@ -135,7 +136,8 @@ def _refuse_other_reports(content: Mapping[str, Any], path: Path, remedy: str) -
         raise UserError(f"{path} is {found}not a report of mbv2 {_REPORT}; {remedy}")
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise UserError(
-            f"{path} has schema_version {version!r}; this mbv2 reads {SCHEMA_VERSION}; {remedy}"
+            f"{path} has schema_version {value_text(version)}; this mbv2 reads {SCHEMA_VERSION}; "
+            f"{remedy}"
         )
 
 
@@ -147,18 +149,25 @@ def lock_at(path: Path, revision: str) -> Mapping[str, LockedCase]:
     import subprocess
 
     try:
-        shown = subprocess.run(  # noqa: S603  (no shell, and a revision cannot be read as an option)
+        shown_file = subprocess.run(  # noqa: S603  (no shell, and a revision cannot be read as an option)
             ["git", "show", "--end-of-options", f"{revision}:./{path.name}"],  # noqa: S607  (the user's git)
             cwd=path.parent,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
         )
     except FileNotFoundError:
         raise UserError("comparing revisions of a lock needs git; install git") from None
+    except OSError as error:
+        raise UserError(
+            f"comparing revisions of a lock needs git, which cannot be started: {error.strerror}"
+        ) from None
     except subprocess.CalledProcessError as error:
-        reason = error.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
+        reason = " ".join(error.stderr.decode("utf-8", "replace").split()).removeprefix("fatal: ")
+        reason = reason or f"git ended with exit code {error.returncode}"
         raise UserError(f"git has no {path.name} at '{revision}': {reason}") from None
-    return parse_lock(shown.stdout.decode("utf-8", "replace"), f"{path.name} at {revision}")
+    place = f"{path.name} at {revision}"
+    return parse_lock(decoded(shown_file.stdout, place), place)
 
 
 def locked_side(cases: Mapping[str, LockedCase], name: str, place: str, title: str) -> Side:
@@ -170,7 +179,10 @@ def locked_side(cases: Mapping[str, LockedCase], name: str, place: str, title: s
     try:
         plan = cases[name].plan()
     except UserError as error:
-        raise UserError(
-            f"{place}: the case '{name}' is not a model: {error}; run mbv2 lock to write it anew"
-        ) from None
-    return Side(title, plan, cases[name].counting)
+        raise UserError(f"{place}: the case '{name}' is not a model: {error}; {_ANEW}") from None
+    counting = cases[name].counting
+    if counting.rule not in {rule.name for rule in MEMORY_RULES}:
+        raise UserError(f"{place}: no memory rule is named '{counting.rule}'; {_ANEW}")
+    if counting.dtype not in ELEMENT_BYTES:
+        raise UserError(f"{place}: no element type is named '{counting.dtype}'; {_ANEW}")
+    return Side(title, plan, counting)

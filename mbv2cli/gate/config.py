@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import itertools
+import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import reduce
+from math import prod
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from mbv2cli.errors import MistakesError, UserError, nearest
+from mbv2cli.errors import MistakesError, UserError, nearest, value_text
 from mbv2cli.gate.cases import Case
 from mbv2cli.gate.drift import Allowance, read_tolerance
 from mbv2cli.gate.limits import Expectations
+from mbv2cli.shown import is_visible
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.fields import ambiguous_size
+from mbv2cli.specs.files import exists, parse_toml, read_text, read_toml
 from mbv2cli.specs.reader import (
     Setting,
-    parse_toml,
     read_request,
     read_spec,
     read_target,
-    read_text,
-    read_toml,
     target_seen_from,
+    target_text,
 )
 from mbv2cli.specs.synonyms import nearest_key
 
@@ -38,6 +40,23 @@ _TABLES: Final = {SHARED_FILE: ("tool", "mbv2")}
 WHOLE: Final = frozenset({"stages", "features"})
 """Keys whose value is one list or one table, not a list of values to choose from."""
 LOCK: Final = "mbv2.lock"
+
+MAX_CASES: Final = 1_000
+"""Most cases of one file."""
+
+MAX_CASE_BLOCKS: Final = 20_000
+"""Most blocks of all cases of one file together."""
+
+_MAX_WRONG_KEYS: Final = 20
+"""Most keys of one table that are reported as wrong."""
+
+_PIECE: Final = r"""
+      \"{3}(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}
+    | '{3}(?:[^']++|'{1,2}(?!'))*+'{3,5}
+    | "(?:[^"\\\n]++|\\.)*+" | '[^'\n]*+' | \#[^\n]*+
+    | [\[\]{}\n]
+"""
+"""Texts and comments of TOML, each as a whole; brackets, and ends of lines."""
 
 _KEYS: Final = ("case", "forward", "require_lock", "tolerance")
 
@@ -76,23 +95,29 @@ def lock_beside(config: Path) -> Path:
     The lock of ``mbv2.toml`` and of ``pyproject.toml`` is ``mbv2.lock``; that of another
     ``NAME.toml`` is ``NAME.lock``, so that no two files share a lock by accident.
     """
-    return config.with_name(LOCK) if config.name == SHARED_FILE else config.with_suffix(".lock")
+    return config.parent / (LOCK if config.name == SHARED_FILE else f"{config.stem}.lock")
 
 
 def is_in_shared_file(folder: Path) -> bool:
-    """Return whether ``folder`` has a ``pyproject.toml`` with a table ``[tool.mbv2]``."""
+    """Return whether ``folder`` has a ``pyproject.toml`` with a table ``[tool.mbv2]``.
+
+    Raises `UserError` if the file cannot be read.
+    """
     shared = folder / SHARED_FILE
-    return shared.is_file() and "mbv2" in read_toml(shared).get("tool", {})
+    if not exists(shared):
+        return False
+    *above, own = _TABLES[SHARED_FILE]
+    return own in _table(shared, read_toml(shared), above)
 
 
 def find_config(folder: Path) -> Path:
     """Return the nearest configuration file in ``folder`` or above it.
 
     That is ``mbv2.toml``, or a ``pyproject.toml`` with a table ``[tool.mbv2]``. Raises
-    `UserError` if there is none.
+    `UserError` if there is none, or if this cannot be found out.
     """
     for place in (folder, *folder.parents):
-        if (place / FILE).is_file():
+        if exists(place / FILE):
             return place / FILE
         if is_in_shared_file(place):
             return place / SHARED_FILE
@@ -102,6 +127,21 @@ def find_config(folder: Path) -> Path:
     )
 
 
+def file_hint(word: str) -> str:
+    """Return the end of a sentence about a file where a case is expected, or ``""``."""
+    path = Path(word)
+    if path.suffix not in (".toml", ".lock"):
+        return ""
+    path = path.with_suffix(".toml")
+    with suppress(UserError):
+        if path.name != SHARED_FILE and "case" not in read_toml(path):
+            return (
+                f'; for the model of a file, write target = "{path.as_posix()}" in a case, or '
+                "check it with limits such as --max-params 2M"
+            )
+    return f"; for the cases of a file, write --config {path}"
+
+
 def read_config(path: Path) -> Config:
     """Read ``path``. Raises `MistakesError` with all mistakes of the file."""
     text = read_text(path)
@@ -109,8 +149,7 @@ def read_config(path: Path) -> Config:
     content = _table(path, parse_toml(text, str(path)), table)
     mistakes = [
         f"{path}: {key} is not a key (the keys are {', '.join(_KEYS)}){nearest(key, _KEYS)}"
-        for key in content
-        if key not in _KEYS
+        for key in _first_wrong(content, _KEYS)
     ]
     forward, requires_lock = True, False
     with _collected(mistakes):
@@ -126,6 +165,7 @@ def read_config(path: Path) -> Config:
             with _collected(mistakes):
                 cases += _cases(path, name, values, lines.get(name))
         _refuse_same_names(path, cases)
+        _refuse_too_many_blocks(path, cases)
     if mistakes:
         raise MistakesError(mistakes)
     return Config(path, tuple(cases), forward, tolerance, requires_lock)
@@ -134,7 +174,7 @@ def read_config(path: Path) -> Config:
 def _truth(path: Path, content: Mapping[str, Any], key: str, *, default: bool) -> bool:
     value = content.get(key, default)
     if not isinstance(value, bool):
-        raise UserError(f"{path}: {key} must be true or false, not {value!r}")
+        raise UserError(f"{path}: {key} must be true or false, not {value_text(value)}")
     return value
 
 
@@ -158,10 +198,40 @@ def _table(path: Path, content: Any, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _case_tables(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
-    tables = content.get("case")
-    if not isinstance(tables, dict) or not tables:
+    tables = content.get("case", {})
+    if not isinstance(tables, dict):
+        raise UserError(
+            f"{path}: case must be a table, such as [case.edge], not {value_text(tables)}"
+        )
+    if not tables:
         raise UserError(f"{path}: there is no case; write one, such as [case.edge]")
+    count = sum(_combinations(table) for table in tables.values())
+    if count > MAX_CASES:
+        raise UserError(
+            f"{path} describes {value_text(count)} cases, one for each combination of the values "
+            f"of its lists; at most {MAX_CASES:,} are allowed"
+        )
     return tables
+
+
+def _combinations(table: object) -> int:
+    """Return the number of cases that a table describes."""
+    if not isinstance(table, dict):
+        return 1
+    return prod(max(1, len(values)) for values in _choices(table).values())
+
+
+def _choices(table: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the values to choose from for each key."""
+    return {
+        key: value if isinstance(value, list) and key not in WHOLE else [value]
+        for key, value in table.items()
+    }
+
+
+def _first_wrong(table: Mapping[str, Any], allowed: Collection[str]) -> Iterator[str]:
+    """Yield the first keys that are not allowed; one mistake may be made a thousand times."""
+    return itertools.islice((key for key in table if key not in allowed), _MAX_WRONG_KEYS)
 
 
 def _refuse_same_names(path: Path, cases: Iterable[Case]) -> None:
@@ -169,17 +239,26 @@ def _refuse_same_names(path: Path, cases: Iterable[Case]) -> None:
     for name, count in names.items():
         if count > 1:
             raise UserError(
-                f"{path}: {count} cases are named '{name}'; list a value once, name a case once"
+                f"{path}: {count} cases have the name '{name}'; name each case differently, "
+                "and list each value once"
             )
+
+
+def _refuse_too_many_blocks(path: Path, cases: Iterable[Case]) -> None:
+    count = sum(
+        len(spec.blocks) for case in cases if isinstance(spec := case.request.spec, NetworkSpec)
+    )
+    if count > MAX_CASE_BLOCKS:
+        raise UserError(
+            f"{path}: the networks of the cases have {count:,} blocks together; at most "
+            f"{MAX_CASE_BLOCKS:,} are allowed"
+        )
 
 
 def _cases(path: Path, name: str, table: object, line: int | None) -> Iterator[Case]:
     if not isinstance(table, dict):
         raise UserError(f"{path}: case.{name} must be a table, such as [case.{name}]")
-    choices = {
-        key: value if isinstance(value, list) and key not in WHOLE else [value]
-        for key, value in table.items()
-    }
+    choices = _choices(table)
     _refuse_unusable(path, name, choices)
     varied = [key for key, values in choices.items() if len(values) > 1]
     mistakes: list[str] = []
@@ -194,16 +273,20 @@ def _cases(path: Path, name: str, table: object, line: int | None) -> Iterator[C
 
 def _refuse_unusable(path: Path, name: str, choices: Mapping[str, list[Any]]) -> None:
     mistakes: list[str] = []
-    if not name.strip() or not name.isprintable():
-        mistakes.append(f"{path}: a case is named {name!r}; give it a name that can be printed")
+    if not name.strip() or not is_visible(name):
+        mistakes.append(
+            f"{path}: a case is named {value_text(name)}; give it a name that can be printed"
+        )
+    place = f"{path}: case.{name}"
+    mistakes += [
+        f"{place}.{key} is not a key of a case{nearest_key(key, _CASE_KEYS)}"
+        for key in _first_wrong(choices, _CASE_KEYS)
+    ]
     for key, values in choices.items():
-        place = f"{path}: case.{name}.{key}"
-        if key not in _CASE_KEYS:
-            mistakes.append(f"{place} is not a key of a case{nearest_key(key, _CASE_KEYS)}")
-        elif not values:
-            mistakes.append(f"{place} is an empty list; give a value")
+        if key in _CASE_KEYS and not values:
+            mistakes.append(f"{place}.{key} is an empty list; give a value")
         elif key == "size" and ambiguous_size(values):
-            mistakes.append(_two_sizes(place, *values))
+            mistakes.append(_two_sizes(f"{place}.size", *values))
     if mistakes:
         raise MistakesError(mistakes)
 
@@ -236,7 +319,15 @@ def _case(
         expected = read_spec(Expectations, settings)
     if mistakes:
         raise MistakesError(mistakes)
-    return Case(full_name, request, run, expected, line)
+    return Case(
+        full_name,
+        request,
+        run,
+        expected,
+        line,
+        place=f"{path}: case.{full_name}",
+        places={setting.key: setting.place for setting in settings},
+    )
 
 
 def _target(path: Path, value: object, place: str) -> str:
@@ -244,22 +335,12 @@ def _target(path: Path, value: object, place: str) -> str:
 
     Raises `UserError` if there is no such target.
     """
-    if not isinstance(value, str):
-        raise UserError(f'{place} must be a target such as "network", not {value!r}')
-    target = target_seen_from(path.parent, value)
+    target = target_seen_from(path.parent, target_text(Setting("target", value, place)))
     try:
         read_target(target)
     except UserError as error:
         raise UserError(f"{place}: {error}") from None
     return target
-
-
-class _Statement(NamedTuple):
-    """A table's header or a key with its value, parsed by itself."""
-
-    line: int
-    content: dict[str, Any]
-    is_header: bool
 
 
 def case_lines(text: str, prefix: Sequence[str]) -> dict[str, int]:
@@ -269,29 +350,40 @@ def case_lines(text: str, prefix: Sequence[str]) -> dict[str, int]:
     """
     lines: dict[str, int] = {}
     header: tuple[str, ...] = ()
-    for statement in _statements(text):
-        if statement.is_header:
-            header = _header_path(statement.content)
-        whole = reduce(lambda inner, key: {key: inner}, reversed(header), statement.content)
-        content = statement.content if statement.is_header else whole
+    for line, statement in _statements(text):
+        content: dict[str, Any] = {}
+        if statement.startswith("["):
+            content = tomllib.loads(statement)
+            header = _header_path(content)
+        elif _may_mention(statement, header, prefix):
+            content = tomllib.loads(statement)
+            content = reduce(lambda inner, key: {key: inner}, reversed(header), content)
         for name in _table_at(content, prefix):
-            lines.setdefault(name, statement.line)
+            lines.setdefault(name, line)
     return lines
 
 
-def _statements(text: str) -> Iterator[_Statement]:
-    """Yield the statements: each is the fewest whole lines that are TOML by themselves."""
-    waiting: list[str] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        waiting.append(f"{line}\n")
-        try:
-            content = tomllib.loads("".join(waiting))
-        except tomllib.TOMLDecodeError:
-            continue  # a value that goes on in the next line
-        if content:
-            first = number - len(waiting) + 1
-            yield _Statement(first, content, is_header=waiting[0].lstrip().startswith("["))
-        waiting = []
+def _may_mention(statement: str, header: Sequence[str], prefix: Sequence[str]) -> bool:
+    """Return whether a key under ``header`` may be above a member of the table at ``prefix``."""
+    below = prefix[len(header) :]
+    return tuple(header) == tuple(prefix[: len(header)]) and (not below or below[0] in statement)
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each header, and each key with its value, after the line on which it starts."""
+    line, start, depth = 1, 0, 0
+    for token in re.finditer(_PIECE, f"{text}\n", re.DOTALL | re.VERBOSE):
+        match token[0]:
+            case "[" | "{":
+                depth += 1
+            case "]" | "}":
+                depth -= 1
+            case "\n" if depth == 0:
+                statement = text[start : token.start()].strip()
+                if statement and not statement.startswith("#"):
+                    yield line, statement
+                line += text.count("\n", start, token.end())
+                start = token.end()
 
 
 def _header_path(content: dict[str, Any]) -> tuple[str, ...]:

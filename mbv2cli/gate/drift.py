@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Final
 
 from mbv2cli.costs.figures import Better, graded_figures
-from mbv2cli.errors import UserError, nearest
+from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.gate.cases import CaseResult
 from mbv2cli.gate.differences import (
     Differences,
@@ -23,6 +23,7 @@ from mbv2cli.gate.differences import (
     snapshot,
 )
 from mbv2cli.gate.lock import LockedCase
+from mbv2cli.specs.fields import MAX_AMOUNT
 from mbv2cli.specs.units import read_bytes, read_count
 
 _PERCENT: Final = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?%")
@@ -68,8 +69,10 @@ def _read(value: object, place: str) -> Allowance:
     for read in (read_bytes, read_count):  # the tolerance may be that of a count or of bytes
         with suppress(ValueError):
             amount = read(value)
-    if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
-        raise UserError(f'{place} must be "2%" or an amount such as "10k" or "4KiB", not {value!r}')
+    if not isinstance(amount, int) or isinstance(amount, bool) or not 0 <= amount <= MAX_AMOUNT:
+        raise UserError(
+            f'{place} must be "2%" or an amount such as "10k" or "4KiB", not {value_text(value)}'
+        )
     return Allowance(amount=amount)
 
 

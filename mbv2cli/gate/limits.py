@@ -13,7 +13,7 @@ from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan
 from mbv2cli.specs.base import Spec
-from mbv2cli.specs.fields import Allowed, Number
+from mbv2cli.specs.fields import MAX_AMOUNT, Allowed, Number, reads_word
 from mbv2cli.specs.units import Unit, read_bytes, read_count
 
 ShapePattern: TypeAlias = tuple[int | None, ...]
@@ -43,9 +43,9 @@ def _read_pattern(value: object) -> object:
     return tuple(None if size == ANY else int(size) for size in sizes)
 
 
-def _not_negative(value: int | None) -> int | None:
-    if value is not None and value < 0:
-        raise ValueError("negative")
+def _in_bounds(value: int | None) -> int | None:
+    if value is not None and not 0 <= value <= MAX_AMOUNT:
+        raise ValueError("out of bounds")
     return value
 
 
@@ -59,18 +59,17 @@ _Count = Annotated[
     int | None,
     BeforeValidator(read_count),
     Number,
-    AfterValidator(_not_negative),
+    AfterValidator(_in_bounds),
     Allowed("a count such as 2000, 300k, 2M or 1.5G"),
 ]
 _Bytes = Annotated[
     int | None,
     BeforeValidator(read_bytes),
     Number,
-    AfterValidator(_not_negative),
+    AfterValidator(_in_bounds),
     Allowed("bytes such as 512KiB, 25MiB, 1.5MB or 320000"),
 ]
 _TYPES: Final[Mapping[Unit, object]] = {Unit.COUNT: _Count, Unit.BYTES: _Bytes}
-_EXAMPLES: Final = {Unit.COUNT: "300k or 2M", Unit.BYTES: "512KiB or 1.5MB"}
 _BOUNDS: Final = {Better.SMALLER: "At most", Better.LARGER: "At least"}
 
 
@@ -103,13 +102,16 @@ def _limit_fields() -> dict[str, Any]:
     """Return a field for each graded figure, and the memory rule after the peak."""
     fields: dict[str, Any] = {}
     for figure in graded_figures():
-        bound, example = _BOUNDS[_better(figure)], _EXAMPLES[figure.unit]
-        description = f"{bound} this many {figure.description}; write {example}."
+        bound = _BOUNDS[_better(figure)]
+        description = f"{bound} this many {figure.description}, such as {figure.example}."
         fields[limit_key(figure)] = (_TYPES[figure.unit], Field(None, description=description))
         if figure is PEAK:
             rules: Any = Literal[tuple(rule.name for rule in MEMORY_RULES)]
-            description = "Memory rule that max_peak is judged by."
-            fields["peak_rule"] = (rules, Field(LAYERWISE.name, description=description))
+            description = "Memory rule of max_peak."
+            fields["peak_rule"] = (
+                Annotated[rules, reads_word(rules)],
+                Field(LAYERWISE.name, description=description),
+            )
     return fields
 
 
@@ -135,7 +137,7 @@ class Expectations(Limits):
         None, description="Shape of the output, such as 1x1000; * allows any size."
     )
     features: Annotated[
-        Mapping[int, _Pattern],
+        Mapping[Annotated[int, AfterValidator(_in_bounds)], _Pattern],
         Allowed('a table of shapes by stride, such as {8 = "1x32x28x28", 16 = "1x96x14x14"}'),
     ] = Field(default={}, description="Shape of the last feature map at each stride.")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
+from os.path import lexists, realpath
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -20,15 +22,18 @@ from pydantic import (
 from mbv2cli.costs.figures import MACS, PARAMS, PEAK, Counting, graded_figures
 from mbv2cli.costs.memory import LAYERWISE
 from mbv2cli.costs.segments import PlacedCosts, SegmentCosts, together
-from mbv2cli.errors import UserError
+from mbv2cli.errors import UserError, value_text
 from mbv2cli.gate.cases import CaseResult
 from mbv2cli.gate.differences import Measured
 from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Plan, plan_of
+from mbv2cli.shown import toml_escaped
 from mbv2cli.specs import BlockSpec, InputSpec
 from mbv2cli.specs.base import FrozenModel
-from mbv2cli.specs.reader import KINDS, parse_toml, read_text
+from mbv2cli.specs.fields import MAX_AMOUNT
+from mbv2cli.specs.files import MAX_TOML_BYTES, exists, inputs, parse_toml, read_text
+from mbv2cli.specs.reader import KINDS
 
 VERSION: Final = 2
 GRAPH_VERSION: Final = "v1"
@@ -36,6 +41,7 @@ _HEADER: Final = (
     "# The accepted figures of each case. Written by `mbv2 lock`; "
     "read the diff before you commit it.\n"
 )
+_SHAPE: Final = re.compile(r"[1-9][0-9]{0,8}(?:x[1-9][0-9]{0,8})*")
 _REMEDY: Final = "restore it, or run mbv2 lock to write it anew"
 
 
@@ -46,16 +52,25 @@ def _shape_text(shape: Shape) -> str:
 def _read_shape(value: object) -> object:
     if not isinstance(value, str):
         return value
-    shape = tuple(int(size) for size in value.split("x"))
-    if _shape_text(shape) != value:
+    if not _SHAPE.fullmatch(value):
         raise ValueError("not as it is written")
-    return shape
+    return tuple(map(int, value.split("x")))
 
 
 def _every_figure(figures: dict[str, int]) -> dict[str, int]:
     if figures.keys() != {figure.name for figure in graded_figures()}:
         raise ValueError("other figures")
+    if not all(0 <= amount <= MAX_AMOUNT for amount in figures.values()):
+        raise ValueError("a figure that no model has")
     return figures
+
+
+def _writable(spec: dict[str, Any]) -> dict[str, Any]:
+    try:
+        _typed(spec)
+    except (ValueError, RecursionError):
+        raise ValueError("a value that no spec has") from None
+    return spec
 
 
 LockedShape = Annotated[
@@ -82,7 +97,7 @@ class LockedCase(FrozenModel):
     peak_dtype: str
     graph: str
     figures: Annotated[dict[str, int], AfterValidator(_every_figure)]
-    spec: dict[str, Any]
+    spec: Annotated[dict[str, Any], AfterValidator(_writable)]
     stages: dict[str, str]
 
     @classmethod
@@ -197,11 +212,27 @@ def lock_text(results: Iterable[CaseResult]) -> str:
 
     cases = {result.case.name: LockedCase.of(result).model_dump(mode="json") for result in results}
     content = {"version": VERSION, "case": {name: cases[name] for name in sorted(cases)}}
-    return _HEADER + tomli_w.dumps(content)
+    text = _HEADER + toml_escaped(tomli_w.dumps(content))
+    if len(text.encode()) > MAX_TOML_BYTES:
+        raise UserError(
+            f"the lock of {len(cases):,} cases would have more than {MAX_TOML_BYTES >> 20} MiB, "
+            "which mbv2 does not read again; spread the cases over several files"
+        )
+    return text
+
+
+def lock_if_any(path: Path) -> Mapping[str, LockedCase] | None:
+    """Return the locked cases by name, None if there is no lock. Raises `UserError`."""
+    inputs()[path] = None
+    return read_lock(path) if exists(path) else None
 
 
 def read_lock(path: Path) -> Mapping[str, LockedCase]:
     """Return the locked cases by name. Raises `UserError` that says what to run."""
+    if path.is_symlink() and not lexists(realpath(path)):
+        raise UserError(
+            f"the lock {path} is a link to {path.readlink()}, which does not exist; {_REMEDY}"
+        )
     try:
         text = read_text(path)
     except UserError as error:
@@ -221,11 +252,15 @@ def parse_lock(text: str, place: str) -> Mapping[str, LockedCase]:
         raise UserError(
             f"the lock is corrupt: {place} must have the keys version and case; {_REMEDY}"
         )
+    return {name: _locked_case(case, f"{place}: case.{name}") for name, case in cases.items()}
+
+
+def _locked_case(case: object, place: str) -> LockedCase:
     try:
-        return {name: LockedCase.model_validate(case) for name, case in cases.items()}
+        return LockedCase.model_validate(case)
     except ValidationError as error:
-        field = ".".join(map(str, error.errors()[0]["loc"])) or "a case"
-        raise UserError(f"the lock is corrupt: {place}: {field} is wrong; {_REMEDY}") from None
+        wrong = ".".join([place, *map(str, error.errors()[0]["loc"])])
+        raise UserError(f"the lock is corrupt: {wrong} is wrong; {_REMEDY}") from None
 
 
 def _refuse_other_versions(version: object, place: str) -> None:
@@ -233,11 +268,11 @@ def _refuse_other_versions(version: object, place: str) -> None:
         raise UserError(f"the lock is corrupt: {place} has no version; {_REMEDY}")
     if version > VERSION:
         raise UserError(
-            f"{place} has version {version}, written by a newer mbv2 (this mbv2 reads {VERSION}); "
-            "update mbv2, or run mbv2 lock to write it anew"
+            f"{place} has version {value_text(version)}, written by a newer mbv2 (this mbv2 reads "
+            f"{VERSION}); update mbv2, or run mbv2 lock to write it anew"
         )
     if version < VERSION:
         raise UserError(
-            f"{place} has version {version}, written by an earlier mbv2; "
+            f"{place} has version {value_text(version)}, written by an earlier mbv2; "
             f"run mbv2 lock to write it in version {VERSION}"
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from mbv2cli.gate.cases import Case, CaseResult
 from mbv2cli.gate.config import Config
 from mbv2cli.gate.drift import Drift, drift
-from mbv2cli.gate.lock import LockedCase, read_lock
+from mbv2cli.gate.lock import LockedCase, lock_if_any
 
 
 class LockUse(StrEnum):
@@ -83,7 +83,7 @@ def outcomes_of_config(
 
     Raises `UserError` if the lock cannot be read.
     """
-    locked = read_lock(config.lock) if config.lock.exists() else None
+    locked = lock_if_any(config.lock)
     names = {case.name for case in config.cases}
     return CheckReport(
         [_outcome(config, case, run(case), locked) for case in cases],

@@ -10,12 +10,15 @@ from pathlib import PurePath
 from typing import Final
 
 from mbv2cli.costs.figures import FLASH, MACS, PARAMS, PEAK, Figure
+from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case
+from mbv2cli.gate.config import FILE
 from mbv2cli.gate.limits import Expectations, limit_key, pattern_text
 from mbv2cli.inspection import plan_of
+from mbv2cli.shown import escaped, toml_escaped
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.base import keys
-from mbv2cli.specs.reader import Setting, read_request, read_spec
+from mbv2cli.specs.reader import Setting, is_file, read_request, read_spec, split_target
 from mbv2cli.specs.units import amount_text, rounded_up
 
 WORKFLOW: Final = """\
@@ -74,19 +77,16 @@ def _lines(case: Case, settings: Iterable[Setting]) -> Iterator[str]:
     plan = plan_of(case.request.spec, case.request.input)
     yield "# The models that mbv2 check checks. Written by mbv2 init."
     yield "# Each limit is 10 % above the figure of the model: make it what you can afford."
+    yield "# mbv2 check -h explains the keys: max_params is --max-params, output is --expect."
     yield ""
     yield f"[case.{_key(case.name)}]"
-    yield "# The model: a TARGET of mbv2 summary, then its fields, under the names of the flags."
     yield f"target = {_text(case.request.target)}"
     for setting in settings:
         yield f"{setting.key} = {_text(str(setting.value))}"
-    fields = keys(Expectations)
-    yield f"# {fields['output'].description}"
-    yield f"output = {_text(pattern_text(plan.output_shape))}"
+    yield f"output = {_text(pattern_text(plan.output_shape))}  # * allows any size"
     for figure in _LIMITED:
         amount = plan.figure(figure, case.counting)
         key = limit_key(figure)
-        yield f"# {fields[key].description}"
         limit = _text(rounded_up(amount * _MARGIN, figure.unit))
         yield f"{key} = {limit}  # now {_now(case, figure, amount)}"
 
@@ -97,8 +97,8 @@ def _now(case: Case, figure: Figure, amount: int) -> str:
 
 
 def _case_name(target: str) -> str:
-    name = target.partition(":")[0]
-    return PurePath(name).stem if name.endswith(".toml") else name
+    name = split_target(target)[0]
+    return escaped(PurePath(name).stem if is_file(name) else name)
 
 
 def _key(name: str) -> str:
@@ -106,5 +106,14 @@ def _key(name: str) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a TOML string. JSON escapes are TOML's too."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return a TOML string. JSON escapes are TOML's too.
+
+    Raises `UserError` for the bytes of a file name that are not UTF-8: TOML has no escape of them.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"'{value}' is not UTF-8 text, which {FILE} cannot hold; rename the file"
+        ) from None
+    return toml_escaped(json.dumps(value, ensure_ascii=False))

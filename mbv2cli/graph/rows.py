@@ -5,6 +5,7 @@ Rows are what people and torchsummary call layers: names, roles and stages follo
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -14,6 +15,7 @@ from mbv2cli.graph.ops import Conv, Op, Shape, Sides
 from mbv2cli.graph.ops import Kind as OpKind
 
 BLOCK_TYPE: Final = "InvertedResidual"
+NETWORK_TYPE: Final = "MobileNetV2"
 
 
 class Role(StrEnum):
@@ -26,11 +28,13 @@ class Role(StrEnum):
     HEAD = "head"
     CONVOLUTION = "convolution"
     CLASSIFIER = "classifier"
+    LINEAR = "linear"
     NORM = "norm"
     ACTIVATION = "activation"
     SHORTCUT = "shortcut"
     POOL = "pool"
     FLATTEN = "flatten"
+    RESHAPE = "reshape"
     DROPOUT = "dropout"
     BLOCK = "block"
     OTHER = "other"
@@ -65,6 +69,8 @@ _KIND_OF_ROLE: Final = {
     Role.SHORTCUT: Kind.SHORTCUT,
     Role.POOL: Kind.POOLING,
     Role.FLATTEN: Kind.POOLING,
+    Role.LINEAR: Kind.LINEAR,
+    Role.RESHAPE: Kind.OTHER,
     Role.DROPOUT: Kind.DROPOUT,
     Role.OTHER: Kind.OTHER,
 }
@@ -79,6 +85,9 @@ _ROLE_OF_OP: Final = {
     OpKind.DROPOUT: Role.DROPOUT,
 }
 """The roles that do not depend on the place in the network."""
+
+_BLOCK_ROLES: Final = (Role.PROJECTION, Role.DEPTHWISE, Role.EXPANSION)
+"""The roles of the convolutions of an inverted residual block, the last one first."""
 
 
 class Layer(NamedTuple):
@@ -137,7 +146,8 @@ def roles_of(graph: Graph) -> tuple[Role, ...]:
     """Return the role of each operation.
 
     In an inverted residual block the last convolution is the projection, the one before it is
-    depthwise, and the one before that is the expansion.
+    depthwise, and the one before that is the expansion. A block with more convolutions, such as
+    one with squeeze-excite, is not ours: the attributes tell.
     """
     roles = [_ROLE_OF_OP.get(op.kind, Role.OTHER) for op in graph.ops]
     convs = [index for index, op in enumerate(graph.ops) if op.kind is OpKind.CONV]
@@ -145,12 +155,21 @@ def roles_of(graph: Graph) -> tuple[Role, ...]:
     for index in convs:
         roles[index] = _role_outside_blocks(graph.ops[index], index, blocks)
     for block in blocks:
-        own = [index for index in convs if block.start <= index < block.stop]
-        for index, role in zip(
-            reversed(own), (Role.PROJECTION, Role.DEPTHWISE, Role.EXPANSION), strict=False
-        ):
+        own = convs[bisect_left(convs, block.start) : bisect_left(convs, block.stop)]
+        for index, role in zip(reversed(own), _BLOCK_ROLES, strict=False):
             roles[index] = role
-    return tuple(roles)
+        if len(own) > len(_BLOCK_ROLES):
+            for index in own[:-1]:
+                depthwise = is_depthwise(graph.ops[index])
+                roles[index] = Role.DEPTHWISE if depthwise else Role.CONVOLUTION
+    return tuple(_outside_networks(graph, roles))
+
+
+def _outside_networks(graph: Graph, roles: list[Role]) -> Iterator[Role]:
+    """Yield the roles; only a network of inverted residuals has a classifier, and flattens."""
+    is_ours = any(scope.type in (NETWORK_TYPE, BLOCK_TYPE) for scope in graph.scopes)
+    general = {} if is_ours else {Role.CLASSIFIER: Role.LINEAR, Role.FLATTEN: Role.RESHAPE}
+    return (general.get(role, role) for role in roles)
 
 
 def _role_outside_blocks(op: Op, index: int, blocks: list[Scope]) -> Role:

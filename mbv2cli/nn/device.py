@@ -9,7 +9,7 @@ from functools import cache
 import torch
 from torch.nn.functional import conv2d
 
-from mbv2cli.errors import Notice, UserError
+from mbv2cli.errors import Notice, UnusableError, UserError
 from mbv2cli.graph.graph import Graph
 from mbv2cli.nn.free_memory import Free, free_memory
 from mbv2cli.nn.needed_memory import Needed, needed_memory
@@ -31,14 +31,15 @@ def resolve_device(name: str) -> torch.device:
     if full_name not in there:
         kind = name.partition(":")[0]
         lacks = name if any(one.startswith(kind) for one in there) else f"{kind.upper()} device"
-        raise UserError(
-            f"--device {name} cannot be used: this machine has no {lacks}; "
-            f"use {', '.join(there)} or auto"
+        raise UnusableError(
+            "device",
+            f"{name} cannot be used: this machine has no {lacks}; use {', '.join(there)} or auto",
         )
     fault = _fault_of(full_name)
     if fault:
-        raise UserError(
-            f"--device {name} cannot be used: {full_name} does not start ({fault}); use cpu or auto"
+        raise UnusableError(
+            "device",
+            f"{name} cannot be used: {full_name} does not start ({fault}); use cpu or auto",
         )
     return torch.device(name)
 
@@ -90,15 +91,19 @@ def resolve_dtype(run: RunSpec, device: torch.device) -> torch.dtype:
         one = torch.zeros(1, 1, 1, 1, dtype=dtype, device=device)
         conv2d(one, one)
     except (RuntimeError, TypeError):
-        raise UserError(f"device {device} cannot run {run.dtype}; try float32") from None
+        raise UnusableError(
+            "dtype", f"{run.dtype} cannot be used: the device {device} lacks it; try float32"
+        ) from None
     return dtype
 
 
 def _floating_dtype(run: RunSpec) -> torch.dtype:
     dtype: torch.dtype = getattr(torch, run.dtype)
     if not dtype.is_floating_point:
-        raise UserError(
-            f"no forward pass runs in {run.dtype}; use --no-forward, or a dtype such as float32"
+        raise UnusableError(
+            "dtype",
+            f"{run.dtype} cannot be used: no forward pass runs in {run.dtype}; use --no-forward, "
+            "or a dtype such as float32",
         )
     return dtype
 

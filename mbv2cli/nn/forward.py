@@ -63,7 +63,7 @@ def forward(
             with heap_given_back(model):
                 return observe(model, _dummy_input(input_shape, device, dtype))
     except (RuntimeError, MemoryError) as error:
-        fault = _fault_of_machine(error)
+        fault = fault_of_machine(error)
         if fault:
             others = "or --no-forward" if device.type == "cpu" else "--no-forward or --device cpu"
             raise UserError(
@@ -82,7 +82,7 @@ def observe(model: nn.Module, dummy: Tensor) -> ForwardRun:
     """
     observer = Observer(model, [dummy])
     try:
-        with _eval_mode(model), torch.no_grad():
+        with eval_mode(model), torch.no_grad():
             table = run_torchsummary(model, dummy, observer)
     except Exception as error:
         raise _failed(f"the forward pass fails in {observer.place}", error) from error
@@ -119,7 +119,8 @@ def _where_drawn(device: torch.device) -> torch.device:
 
 
 @contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Run the block with ``model`` in eval mode; each module's mode is afterwards as it was."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -136,7 +137,7 @@ _OUT_OF_MEMORY: Final = (
 _DEVICE_FAULTS: Final = ("CUDA error", "cuDNN error", "CUBLAS_STATUS", "MPS backend")
 
 
-def _fault_of_machine(error: BaseException) -> str | None:
+def fault_of_machine(error: BaseException) -> str | None:
     """Return what the machine or its device lacks; None if the model itself is at fault."""
     cause = error.__cause__ if isinstance(error, FailedForwardError) else error
     text = str(error)

@@ -94,6 +94,13 @@ def _conv(call: Call, result: Tensor) -> Meaning:
     return Meaning(Kind.CONV, call.name, attributes, _one_per_weight(weight, result))
 
 
+def _transposed_conv(call: Call, _result: Tensor) -> Meaning:
+    """Return a transposed convolution: one multiplication for each weight that meets an input."""
+    weight: Tensor = call.argument(1, "weight")
+    macs = call.argument(0, "input").numel() * weight[0].numel()
+    return Meaning(Kind.CONV, call.name, Plain(), macs)
+
+
 def _linear(call: Call, result: Tensor) -> Meaning:
     bias = Linear(call.argument(2, "bias") is not None)
     return Meaning(
@@ -194,6 +201,7 @@ def tensors_in(value: object) -> list[Tensor]:
 
 _READERS: Final[Mapping[str, Callable[[Call, Tensor], Meaning]]] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed_conv),
     "linear": _linear,
     "batch_norm": _batch_norm,
     "hardtanh": _hardtanh,
@@ -262,6 +270,10 @@ _INPLACE_AT: Final = {
     "dropout": 3,
 }
 """Where ``inplace`` stands among the arguments of torch.nn.functional."""
+
+
+COMPOSITES: Final = frozenset({"multi_head_attention_forward"})
+"""Functions of torch.nn.functional that call others: those are the operations, with weights."""
 
 
 def is_identity(module: nn.Module) -> bool:

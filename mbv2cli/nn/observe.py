@@ -10,11 +10,13 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from torch import Tensor, UntypedStorage, nn
 from torch._C import DisableTorchFunction
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from mbv2cli.graph.graph import Graph, Lifetime, Scope
 from mbv2cli.graph.ops import Kind, Op, Plain, Shape
 from mbv2cli.nn.functions import (
+    COMPOSITES,
     Call,
     Meaning,
     is_identity,
@@ -85,6 +87,9 @@ class Observer:
     def run(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Run a torch function and note the operation; return its result."""
         call = read_call(function, args, kwargs)
+        if call.name in COMPOSITES:
+            with _inside_composite(self):
+                return function(*args, **kwargs)
         given = [_given(one) for one in (*tensors_in(args), *tensors_in(kwargs))]
         self._storages.let_go(len(self._ops) - 1)
         result = function(*args, **kwargs)
@@ -322,6 +327,19 @@ class _Mode(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self._observer.run(func, args, kwargs or {})
+
+
+@contextmanager
+def _inside_composite(observer: Observer) -> Iterator[None]:
+    """Observe the functions that a function of torch.nn.functional calls, not that function."""
+    names = vars(functional)
+    asks_the_mode = names["has_torch_function"]
+    names["has_torch_function"] = lambda _tensors: False
+    try:
+        with _Mode(observer):
+            yield
+    finally:
+        names["has_torch_function"] = asks_the_mode
 
 
 class _Values:

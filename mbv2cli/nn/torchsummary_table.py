@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO
 from typing import Final
 
@@ -57,13 +59,24 @@ def run_torchsummary(model: nn.Module, dummy: Tensor, observer: Observer) -> Tor
         with (
             torch.random.fork_rng(devices=[]),
             _hooks_restored(model),
-            redirect_stdout(printed),
+            _prints_to(printed),
             observer.watching(),
         ):
             torchsummary.summary(model, tuple(sample_shape), batch_size=batch, device="cpu")
     finally:
         feed.remove()
     return parse_table(printed.getvalue())
+
+
+@contextmanager
+def _prints_to(stream: StringIO) -> Iterator[None]:
+    """Let torchsummary alone print to ``stream``: what the model prints is not part of a table."""
+    module = sys.modules[torchsummary.summary.__module__]
+    vars(module)["print"] = partial(print, file=stream)
+    try:
+        yield
+    finally:
+        del vars(module)["print"]
 
 
 def parse_table(text: str) -> TorchsummaryTable:

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from mbv2cli.costs.figures import PEAK
 from mbv2cli.costs.layers import By, GroupFigures
-from mbv2cli.errors import UserError, nearest
 from mbv2cli.gate.comparison import Comparison, GroupPair, Side, group_pairs
 from mbv2cli.gate.differences import FigureChange, LayerPair
 from mbv2cli.graph.ops import Shape
@@ -18,9 +17,10 @@ from mbv2cli.graph.rows import Layer
 from mbv2cli.report.differences import change_text, told_changes, value_text
 from mbv2cli.report.document import Document, FieldChangePart, LayerPairPart, Part
 from mbv2cli.report.page import BOLD, DIM, GOOD, Block, Column, Line, Page, Table, page
-from mbv2cli.report.text import code, compact
+from mbv2cli.report.text import code, compact, prose
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.units import amount_texts, growth_text
+from mbv2cli.specs.words import one_of
 
 LAYER: Final = "layer"
 ROWS: Final = (LAYER, By.BLOCK.value, By.STAGE.value)
@@ -47,8 +47,7 @@ class CompareReport:
 
 def compare_report(comparison: Comparison, by: str, *, shows_every_row: bool) -> CompareReport:
     """Return what is shown. Raises `UserError` if ``by`` is not among `ROWS`."""
-    if by not in ROWS:
-        raise UserError(f"--by must be one of {', '.join(ROWS)}, not '{by}'{nearest(by, ROWS)}")
+    by = one_of(by, ROWS, "--by")
     groups = () if by == LAYER else group_pairs(comparison, By(by))
     return CompareReport(comparison, by, groups, shows_every_row)
 
@@ -194,12 +193,18 @@ def _totals_table(comparison: Comparison) -> Table:
     return Table(
         [
             Column("Total", [one.what for one in totals], narrow=[one.narrow for one in totals]),
-            Column("A", [one.before for one in totals], is_number=True, rank=1),
-            Column("B", [one.after for one in totals], is_number=True, rank=-1),
-            Column("B - A", [one.difference for one in totals], is_number=True, rank=3),
-            Column("Change", [one.change for one in totals], is_number=True, rank=2),
-        ]
+            Column("A", [one.before for one in totals], is_number=True),
+            Column("B", [one.after for one in totals], is_number=True),
+            Column("B - A", [one.difference for one in totals], is_number=True, rank=2),
+            Column("Change", [one.change for one in totals], is_number=True, rank=1),
+        ],
+        narrow=[Line("Total, A -> B:", BOLD), *map(_narrow_line, totals)],
     )
+
+
+def _narrow_line(one: _Total) -> Line:
+    text = f"{one.narrow}: {_arrow((one.before, one.after))}, {one.change}"
+    return Line(_INDENT + text, "", _INDENT * 2)
 
 
 def _totals(comparison: Comparison) -> Iterator[_Total]:
@@ -232,7 +237,7 @@ def as_markdown(report: CompareReport) -> str:
 
 def _markdown_lines(report: CompareReport) -> Iterator[str]:
     comparison = report.comparison
-    yield f"**{_closing(comparison)}**"
+    yield f"**{prose(_closing(comparison))}**"
     yield ""
     if comparison.found.fields:
         yield from ("| field | A | B |", "| --- | --- | --- |")
@@ -244,7 +249,7 @@ def _markdown_lines(report: CompareReport) -> Iterator[str]:
     yield f"| | {' | '.join(names)} | B - A | change |"
     yield "| --- | ---: | ---: | ---: | ---: |"
     for total in _totals(comparison):
-        cells = (total.what, total.before, total.after, total.difference, total.change)
+        cells = (prose(total.what), total.before, total.after, total.difference, total.change)
         yield f"| {' | '.join(cells)} |"
     rows = _rows(report)
     if not rows:
@@ -256,7 +261,7 @@ def _markdown_lines(report: CompareReport) -> Iterator[str]:
     yield f"| {' | '.join(titles)} |"
     yield f"|{' --- |' * len(titles)}"
     for row in rows:
-        yield f"| {' | '.join((row.mark.strip(), f'`{row.place}`', *row.cells))} |"
+        yield f"| {' | '.join((row.mark.strip(), code(row.place), *map(prose, row.cells)))} |"
     yield ""
     yield "</details>"
 

@@ -93,10 +93,10 @@ class CountPart(Part):
     convention: str = Field(description="Name of the convention.")
     key: str = Field(description="Name of the convention for `--convention`.")
     total: int = Field(description="The count of the whole batch, with the additions.")
-    unit: str = Field(description="The word of the tools for what is counted.")
+    unit: str = Field(description="What these tools call the count, such as `MACs` or `flops`.")
     reported_by: str = Field(description="Tools that report this number.")
     quirk: str = Field(
-        description="Sentences about what is special in the tools; empty if nothing is."
+        description="What is special in these tools, as sentences; empty if nothing is."
     )
     added: tuple[AddedPart, ...] = Field(
         description="The amounts that the convention adds to the first convention."

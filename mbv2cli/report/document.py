@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticSerializationError
 
 from mbv2cli.graph.ops import Shape
+from mbv2cli.shown import json_escaped
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Request
 from mbv2cli.version import SCHEMA_VERSION, __version__
+
+if TYPE_CHECKING:
+    from mbv2cli.specs.module import ModuleRequest
 
 Megabytes = Annotated[float, AfterValidator(lambda exact: round(exact, 2))]
 
@@ -37,22 +43,30 @@ class Document(Part):
     @property
     def text(self) -> str:
         """The document, indented."""
-        return self.model_dump_json(indent=2, by_alias=True) + "\n"
+        try:
+            text = self.model_dump_json(indent=2, by_alias=True)
+        except PydanticSerializationError:  # the name of a file is not UTF-8
+            text = json.dumps(self.model_dump(mode="json", by_alias=True), indent=2)
+        return json_escaped(text) + "\n"
 
 
 class RequestDocument(Document):
     """What a command prints about a target."""
 
     target: str = Field(description="The target, as given.")
-    kind: str = Field(description="`block` or `network`.")
-    spec: BlockSpec | NetworkSpec = Field(
-        description="Every field of the target, under the names of its flags."
+    kind: str = Field(description="`block`, `network` or `module`.")
+    spec: BlockSpec | NetworkSpec | None = Field(
+        description="Every field of the target, under the names of its flags; null for a module."
     )
-    input: InputSpec = Field(description="`size` (height, width) and `batch`.")
+    input: InputSpec | None = Field(
+        description="`size` (height, width) and `batch`; null for a module."
+    )
 
 
-def request_fields(request: Request) -> dict[str, Any]:
+def request_fields(request: Request | ModuleRequest) -> dict[str, Any]:
     """Return the arguments of a `RequestDocument` about ``request``."""
+    if not isinstance(request, Request):
+        return {"target": request.target, "kind": "module", "spec": None, "input": None}
     return {
         "target": request.target,
         "kind": request.kind,

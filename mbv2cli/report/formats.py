@@ -7,8 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from mbv2cli.errors import UserError, nearest
-from mbv2cli.specs.words import listed
+from mbv2cli.errors import UserError
+from mbv2cli.specs.words import one_of
 
 if TYPE_CHECKING:
     from mbv2cli.report.page import Page
@@ -27,6 +27,7 @@ FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
     "counts": {"table": "counts", "json": "counts"},
     "memory": {"table": "memory", "json": "memory"},
     "cliffs": {"table": "cliffs", "json": "cliffs"},
+    "identify": {"table": "identify", "json": "identify", "toml": "identify"},
     "presets": {"table": "presets", "json": "presets"},
     "sweep": {"table": "sweep.text", "json": "sweep.document"},
     "check": {
@@ -96,10 +97,4 @@ def renderer(command: str, name: str) -> Renderer:
 
 def format_named(command: str, name: str) -> str:
     """Return the format of a command that ``name`` means. Raises `UserError` if there is none."""
-    names = FORMATS[command]
-    word = listed(name, names)
-    if word not in names:
-        raise UserError(
-            f"--format must be one of {', '.join(names)}, not '{name}'{nearest(name, names)}"
-        )
-    return word
+    return one_of(name, FORMATS[command], "--format")

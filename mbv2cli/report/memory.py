@@ -13,7 +13,7 @@ from mbv2cli.costs.figures import FLASH
 from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES, MEMORY_RULES, TRAINING, MemoryUse
 from mbv2cli.costs.torchsummary_sizes import PassSize, pass_size
 from mbv2cli.graph.rows import Layer, Role
-from mbv2cli.inspection import Plan, plan_of
+from mbv2cli.inspection import Model, plan_of
 from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
 from mbv2cli.report.page import BOLD, DIM, WARNING, Block, Column, Line, Page, Table, page
 from mbv2cli.report.text import heading, sentence
@@ -37,19 +37,19 @@ class MemoryReport:
     """
 
     request: Request
-    plan: Plan
+    model: Model
     uses: tuple[MemoryUse, ...]
     pass_size: PassSize
     dtype: str | None = None
 
     def weight_bytes(self, dtype: str) -> int:
         """Return the bytes of all parameters."""
-        return self.plan.totals.params * ELEMENT_BYTES[dtype]
+        return self.model.totals.params * ELEMENT_BYTES[dtype]
 
     @property
     def flash_bytes(self) -> int:
         """Bytes of int8 weights and int32 biases, BatchNorm folded into the convolutions."""
-        return self.plan.figure(FLASH)
+        return self.model.figure(FLASH)
 
 
 def memory_of(request: Request, dtype: str | None = None) -> MemoryReport:
@@ -76,7 +76,7 @@ def as_table(report: MemoryReport) -> Page:
 
 def _peaks(report: MemoryReport) -> Table:
     rules = [use.rule for use in report.uses]
-    culprits = [report.plan.layer_of(use.culprit) for use in report.uses]
+    culprits = [report.model.layer_of(use.culprit) for use in report.uses]
     return Table(
         [
             Column("Activation peak", [rule.name for rule in rules]),
@@ -221,7 +221,7 @@ def as_json(report: MemoryReport) -> str:
     """Return the document, indented."""
     return MemoryDocument(
         **request_fields(report.request),
-        rules=tuple(_rule_part(report.plan, use) for use in report.uses),
+        rules=tuple(_rule_part(report.model, use) for use in report.uses),
         weights=WeightsPart(
             parameters=BytesPart(**{dtype: report.weight_bytes(dtype) for dtype in ELEMENT_BYTES}),
             flash_bytes=report.flash_bytes,
@@ -230,8 +230,8 @@ def as_json(report: MemoryReport) -> str:
     ).text
 
 
-def _rule_part(plan: Plan, use: MemoryUse) -> RulePart:
-    layers = {layer.op: layer for layer in plan.layers}
+def _rule_part(model: Model, use: MemoryUse) -> RulePart:
+    layers = {layer.op: layer for layer in model.layers}
     culprit = layers[use.culprit]
     return RulePart(
         rule=use.rule.name,

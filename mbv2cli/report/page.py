@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
-from unicodedata import category, east_asian_width
+
+from mbv2cli.shown import shown
 
 BOLD: Final = "bold"
 DIM: Final = "dim"
@@ -24,6 +25,9 @@ _SENTENCE_WIDTH: Final = 80
 
 _BREAK: Final = re.compile(r" (?=\S)(?![\d, ]*\])(?!(?:[kMGT]|[KMGT]iB|[MG]B|%)(?!\w))")
 """Where a line may be broken: not inside a shape, and not between a number and its unit."""
+
+_NARROW: Final = "[ -\u02ffα–…≤≥─-╿]*"
+"""Texts of one column a sign: Latin letters, and the signs of our own tables."""
 
 
 class Line(NamedTuple):
@@ -59,11 +63,13 @@ class Table(NamedTuple):
     """Columns of cells, in the order in which they are shown.
 
     ``styles`` has a style for each row; ``notes`` has the lines below a row, by its number.
+    ``narrow`` has lines for a terminal on which the columns of rank 0 do not fit together.
     """
 
     columns: Sequence[Column]
     styles: Sequence[str] = ()
     notes: Mapping[int, Sequence[Line]] = MappingProxyType({})
+    narrow: Sequence[Line] = ()
 
 
 Block: TypeAlias = Line | Table
@@ -93,15 +99,19 @@ def fitted(page: Page, width: int | None = None) -> Iterator[Sequence[Line]]:
     """
     for block in page.blocks:
         if isinstance(block, Line):
-            yield from _wrapped(block, width)
+            yield from wrapped(block, width)
+        elif width is not None and block.narrow and _needs(block.columns) > width:
+            for line in block.narrow:
+                yield from wrapped(line, width)
         else:
             yield from _table_lines(block, width)
 
 
-def _wrapped(line: Line, width: int | None) -> Iterator[Sequence[Line]]:
+def wrapped(line: Line, width: int | None) -> Iterator[Sequence[Line]]:
+    """Yield a line in parts that fit, broken between words and not inside a number."""
     width = width or _SENTENCE_WIDTH
     words = line.text.lstrip(" ")
-    text, *more = _BREAK.split(words)
+    text, *more = _BREAK.split(shown(words))
     text = " " * (len(line.text) - len(words)) + text
     for word in more:
         if _width(text) + 1 + _width(word) <= width:
@@ -113,34 +123,55 @@ def _wrapped(line: Line, width: int | None) -> Iterator[Sequence[Line]]:
 
 
 def _table_lines(table: Table, width: int | None) -> Iterator[Sequence[Line]]:
-    shown = dict(enumerate(table.columns)) if width is None else _that_fit(table.columns, width)
-    height = max(column.title.count("\n") for column in shown.values()) + 1
-    rows = zip(*(_pieces(column, height) for column in shown.values()), strict=True)
+    columns = list(map(_as_text, table.columns))
+    fitting = dict(enumerate(columns)) if width is None else _that_fit(columns, width)
+    height = max(column.title.count("\n") for column in fitting.values()) + 1
+    rows = zip(*(_pieces(column, height) for column in fitting.values()), strict=True)
     styles = chain([""] * height, table.styles or [""] * len(table.columns[0].cells))
     for number, (row, style) in enumerate(zip(rows, styles, strict=True), start=-height):
         yield _joined(row, style)
         for note in table.notes.get(number, ()):
-            yield from _wrapped(note, width)
+            yield from wrapped(note, width)
     hidden = [
         column.title.replace("\n", " ")
-        for number, column in enumerate(table.columns)
-        if number not in shown
+        for number, column in enumerate(columns)
+        if number not in fitting
     ]
     if hidden:
         text = f"Not shown in {width} columns: {', '.join(hidden)}."
-        yield from _wrapped(Line(text, DIM), width)
+        yield from wrapped(Line(text, DIM), width)
+
+
+def _needs(columns: Sequence[Column]) -> int:
+    """Return the width that the columns of rank 0 need together."""
+    return _together(map(_narrowed, (one for one in columns if one.rank == 0)))
+
+
+def _narrowed(column: Column) -> Column:
+    return column if column.narrow is None else column._replace(cells=column.narrow)
+
+
+def _together(columns: Iterable[Column]) -> int:
+    """Return the width of columns with a space between them."""
+    return sum(column.width + 1 for column in columns) - 1
+
+
+def _as_text(column: Column) -> Column:
+    narrow = None if column.narrow is None else list(map(shown, column.narrow))
+    return column._replace(cells=list(map(shown, column.cells)), narrow=narrow)
 
 
 def _that_fit(columns: Sequence[Column], width: int) -> dict[int, Column]:
     """Return the columns that fit in ``width`` together, by their numbers, in their order.
 
-    Narrow cells take the place of the others where more columns fit then.
+    Narrow cells take the place of the others where the columns that are always shown do not fit,
+    or where more columns fit then.
     """
     chosen = _chosen(columns, width)
     if len(chosen) == len(columns):
         return chosen
-    narrow = [one if one.narrow is None else one._replace(cells=one.narrow) for one in columns]
-    return max(chosen, _chosen(narrow, width), key=len)
+    narrow = _chosen([*map(_narrowed, columns)], width)
+    return max(chosen, narrow, key=lambda one: (_together(one.values()) <= width, len(one)))
 
 
 def _chosen(columns: Sequence[Column], width: int) -> dict[int, Column]:
@@ -150,7 +181,7 @@ def _chosen(columns: Sequence[Column], width: int) -> dict[int, Column]:
     for number in sorted(range(len(columns)), key=lambda number: columns[number].rank):
         column = columns[number]
         if column.narrow is not None and column.width + 1 > left:
-            column = column._replace(cells=column.narrow)
+            column = _narrowed(column)
         if not chosen or column.rank == 0 or column.width + 1 <= left:
             chosen[number] = column
             left -= column.width + 1
@@ -180,11 +211,8 @@ def _joined(row: Sequence[Line], style: str) -> list[Line]:
 
 def _width(text: str) -> int:
     """Return the columns that a text takes on a terminal."""
-    return len(text) if text.isascii() else sum(map(_sign_width, text))
+    if text.isascii() or re.fullmatch(_NARROW, text):
+        return len(text)
+    from rich.cells import cell_len
 
-
-def _sign_width(sign: str) -> int:
-    """Return 2 for a wide sign and 0 for a sign that is drawn over the one before it."""
-    if category(sign) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if east_asian_width(sign) in "WF" else 1
+    return cell_len(text)

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from mbv2cli.graph.ops import Shape
+from mbv2cli.shown import shown
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.reader import Request
 
 if TYPE_CHECKING:
+    from mbv2cli.costs.conventions import Count
     from mbv2cli.report.page import Line
+    from mbv2cli.specs.module import ModuleRequest
 
 INDENT: Final = "    "
 """The start of each line that a sentence is wrapped to."""
+
+_MARKUP: Final = r"[\\`*\[\]<&|~$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.|@(?=\w)"
+"""What Markdown, or GitHub, does not read as text. A backslash before it makes it text.
+
+An underline inside a word, such as ``width_mult``, is text.
+"""
 
 _LEFT_OUT_IF_DEFAULT: Final = {"dilation", "depth_mult", "stem_scaling", "head_scaling"}
 
@@ -26,17 +36,30 @@ def sentence(text: str) -> str:
     return f"{text if keeps else text[0].upper() + text[1:]}."
 
 
-def described(request: Request) -> str:
-    """Return ``InvertedResidual(in=3, out=64, …)`` or ``MobileNetV2(width_mult=1.0, …)``."""
+def described(request: Request | ModuleRequest) -> str:
+    """Return ``InvertedResidual(in=3, out=64, …)`` or ``MobileNetV2(width_mult=1.0, …)``.
+
+    A module of the user's own is ``my_model.py:Net``, with its arguments in brackets.
+    """
+    if not isinstance(request, Request):
+        source = request.source
+        arguments = ", ".join(f"{key}={value!r}" for key, value in source.arguments.items())
+        return f"{source.origin}:{source.attribute}({arguments})"
     name = "InvertedResidual" if isinstance(request.spec, BlockSpec) else "MobileNetV2"
     return f"{name}({', '.join(_arguments(request.spec))})"
 
 
-def heading(request: Request) -> Line:
+def heading(request: Request | ModuleRequest) -> Line:
     """Return the same as the first line of a page."""
     from mbv2cli.report.page import BOLD, Line
 
     return Line(described(request), BOLD, INDENT)
+
+
+def total_text(count: Count) -> str:
+    """Return a count as text; "at least" if the convention has no rule for some functions."""
+    least = "at least " if count.unknown else ""
+    return f"{least}{count.total:,}"
 
 
 def compact(shape: Shape) -> str:
@@ -49,14 +72,20 @@ def bracketed(shape: Shape) -> str:
     return str(list(shape))
 
 
-def code(name: str) -> str:
-    """Return ``name`` as code in a cell of a Markdown table."""
-    return f"`{escaped(name)}`"
+def code(text: str) -> str:
+    """Return ``text`` as code in a cell of a Markdown table: a bar would start another cell."""
+    text = shown(text).replace("|", r"\|")
+    if not text:
+        return text
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    # Markdown removes a space at both ends, unless nothing else is there
+    needs_space = text.strip() and (text[0] in "` " or text[-1] in "` ")
+    return f"{fence} {text} {fence}" if needs_space else f"{fence}{text}{fence}"
 
 
-def escaped(text: str) -> str:
-    """Return ``text`` for a cell of a Markdown table: a bar would start another cell."""
-    return text.replace("|", r"\|")
+def prose(text: str) -> str:
+    """Return ``text`` for a cell or a paragraph of Markdown, with no mark-up of its own."""
+    return re.sub(_MARKUP, lambda sign: f"\\{sign[0]}", shown(text))
 
 
 def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:

@@ -7,36 +7,50 @@ import re
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from socket import create_connection
+from threading import Thread
 from typing import Any, Final
 
 from mbv2cli.errors import UserError
+from mbv2cli.search.interrupts import interrupts_held, raise_interrupt
 from mbv2cli.search.partial import PartialResult
 from mbv2cli.search.query import Query
 from mbv2cli.search.run import (
     AHEAD,
     POLL,
     count_tasks,
-    interrupts_held,
-    raise_interrupt,
     search_task,
 )
 from mbv2cli.version import __version__
 
-TIMEOUT: Final = 10
+TIMEOUT: Final = 5
 """Seconds for the scheduler to answer, and again for the first worker to connect to it."""
 
+MAX_PORT: Final = 65_535
+
+_LONGEST_GREETING: Final = 2**16
+"""Bytes. The greeting of Dask has a few hundred."""
+
 _EXAMPLE: Final = "tcp://127.0.0.1:8786"
-_ADDRESS: Final = re.compile(r"(tcp://)?([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}")
+_HOST: Final = r"(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|\[[\da-fA-F:.]+\]"
+_ADDRESS: Final = re.compile(rf"(?:tcp://)?({_HOST}):(\d{{1,5}})")
 
 
 def on_cluster(query: Query, address: str) -> Generator[PartialResult]:
     """Yield the result of each task, in order, computed by the workers of a Dask scheduler.
 
     If a worker dies, Dask gives its tasks to others. At the end, also after an exception, tasks
-    whose results are not needed are cancelled. Raises `UserError` if the cluster cannot be used.
+    whose results are not needed are cancelled. Raises `UserError` if the cluster cannot be used,
+    and `ImportError` without Dask.
     """
-    if not _ADDRESS.fullmatch(address):  # Dask would take long to refuse it
+    found = _ADDRESS.fullmatch(address)
+    if not found or int(found[2]) > MAX_PORT:  # Dask would take long to refuse it
         raise UserError(f"--scheduler must be an address such as {_EXAMPLE}, not '{address}'")
+    import distributed  # noqa: F401  (here an error is one of the package, not of the cluster)
+
+    with _user_errors(address):
+        _refuse_unreachable(found[1].strip("[]"), int(found[2]))
     with _user_errors(address), _client(address) as client:
         client.submit(_refuse_other_version, __version__, pure=False).result()
         with interrupts_held():
@@ -70,17 +84,48 @@ def _wait_for(future: Any) -> None:
             return
 
 
+def _refuse_unreachable(host: str, port: int) -> None:
+    """Raise an exception if no Dask scheduler answers there in time.
+
+    Dask would wait for ever for a server that says nothing, and reads what other servers say. The
+    thread is left alone if it looks for the host for too long: nothing ends that.
+    """
+    answers: SimpleQueue[Exception | None] = SimpleQueue()
+
+    def connect() -> None:
+        try:
+            _read_greeting(host, port)
+            answers.put(None)
+        except Exception as error:  # noqa: BLE001  (raised again by the thread that waits)
+            answers.put(error)
+
+    Thread(target=connect, daemon=True).start()
+    try:
+        error = answers.get(timeout=TIMEOUT)
+    except Empty:
+        raise TimeoutError(f"it does not answer within {TIMEOUT} seconds") from None
+    if error:
+        raise error
+
+
+def _read_greeting(host: str, port: int) -> None:
+    """Raise `ValueError` if a server does not greet as Dask does: with a length and a message."""
+    with create_connection((host, port), TIMEOUT) as connection:
+        greeting = connection.makefile("rb").read(8)
+    if not 0 < int.from_bytes(greeting, "little") < _LONGEST_GREETING:
+        raise ValueError("it does not answer as a scheduler does")
+
+
 @contextmanager
 def _client(address: str) -> Iterator[Any]:
     """Connect to the scheduler, silently, and wait until it has a worker."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UserError(
-            "--scheduler needs Dask; install it with pip install 'mbv2[cluster]'"
-        ) from None
+    from distributed import Client
+
     logging.disable()  # Dask logs each worker that dies, though it repeats the worker's tasks
-    client = Client(address, timeout=TIMEOUT, set_as_default=False)
+    try:
+        client = Client(address, timeout=TIMEOUT, set_as_default=False)
+    except Exception as error:  # noqa: BLE001  (of any type, such as for a wrong setting of Dask)
+        raise ValueError(_reason(error)) from None
     try:
         client.wait_for_workers(1, timeout=TIMEOUT)
         yield client
@@ -108,12 +153,14 @@ def _user_errors(address: str) -> Iterator[None]:
         if type(error).__name__ != "KilledWorker":  # to catch it by type needs Dask
             raise
         raise UserError(
-            f"a task of the sweep killed several workers of {address}, perhaps for lack of memory"
+            f"a task of the sweep killed several workers of {address}, perhaps for lack of memory; "
+            "give the workers more memory"
         ) from None
 
 
 def _reason(error: BaseException) -> str:
-    return str(error).rstrip(".") or type(error).__name__
+    told = error.strerror if isinstance(error, OSError) else None
+    return " ".join((told or str(error)).split()).rstrip(".") or type(error).__name__
 
 
 def _refuse_other_version(version: str) -> None:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbv2cli.costs.figures import Amount, Combine, Counting, Figure
+from mbv2cli.costs.figures import Combine, Counting, Figure
+from mbv2cli.costs.memory import Amount
 from mbv2cli.errors import UserError
 from mbv2cli.search.figures import COSTS
+from mbv2cli.search.interrupts import raise_interrupt
 from mbv2cli.search.segments import SpaceSegment, segments_of
 from mbv2cli.search.space import Space
 from mbv2cli.search.tables import LARGEST, TOO_LARGE, Columns, Digits, Lookup, numbers
 
 MAX_CELLS: Final = 2**22
 """Amounts that the table of a segment may hold: 32 MiB."""
+
+MAX_ALL_CELLS: Final = 2**24
+"""Amounts that the tables of all segments may hold: 128 MiB."""
 
 STEP: Final = 2**14
 """Table entries that are computed at once: their arrays fit in the cache."""
@@ -36,11 +42,11 @@ class Engine:
     ) -> None:
         self.figures = tuple(figures)
         self._counting = counting
-        self._columns = Columns(space)
         self._costs = [COSTS[name] for name in figures if name in COSTS]
-        segments = segments_of(self._columns, counting)
+        columns, segments = _segments(space, counting)
         self._refuse_too_large(segments)
-        self._segments = [_Tabulated(one, self._costs, members) for one in segments]
+        self._segments = _tabulated(segments, self._costs, members)
+        self._axes = {name: _axis_value(columns, name) for name in figures if name not in COSTS}
         self._scratch = np.empty((len(self._costs) + 2, 0), np.int64)
         """Filled again for each chunk: to get new arrays takes longer than to fill them."""
 
@@ -56,7 +62,7 @@ class Engine:
         of_segments = zip(self._costs, self._of_segments(digits), strict=True)
         costs = {figure.name: figure.start + amounts for figure, amounts in of_segments}
         return [
-            _array(costs[name] if name in costs else self._axis_value(name, digits), digits)
+            _array(costs[name] if name in costs else self._axes[name](digits), digits)
             for name in self.figures
         ]
 
@@ -74,12 +80,6 @@ class Engine:
                 (np.add if is_sum else np.maximum)(row, amounts, out=row)
         return found
 
-    def _axis_value(self, name: str, digits: Digits) -> Any:
-        if name in _SIDES:
-            return Lookup(_SIDES[name], self._columns.of("size"))(digits)
-        column = self._columns.of(name)
-        return np.array(column.axis.values)[numbers([column], digits)]
-
     def _refuse_too_large(self, segments: Sequence[SpaceSegment]) -> None:
         bounds = zip(*(segment.at_most(self._costs) for segment in segments), strict=True)
         for figure, amounts in zip(self._costs, bounds, strict=True):
@@ -95,17 +95,49 @@ _SIDES: Final[Mapping[str, Callable[[tuple[int, int]], int]]] = {
 }
 
 
-class _Tabulated:
-    """A segment, precomputed if it has few combinations."""
+@lru_cache(maxsize=1)
+def _segments(space: Space, counting: Counting) -> tuple[Columns, Sequence[SpaceSegment]]:
+    """Return the columns and segments of a space. Several engines share their tables."""
+    columns = Columns(space)
+    return columns, segments_of(columns, counting)
 
-    def __init__(self, segment: SpaceSegment, figures: Sequence[Figure], members: int) -> None:
+
+def _axis_value(columns: Columns, name: str) -> Callable[[Digits], Any]:
+    """Return what gives each member's value of an axis, or a side of its input."""
+    if name in _SIDES:
+        return Lookup(_SIDES[name], columns.of("size"))
+    column = columns.of(name)
+    values = np.array(column.axis.values)
+    return lambda digits: values[numbers([column], digits)]
+
+
+def _tabulated(
+    segments: Sequence[SpaceSegment], figures: Sequence[Figure], members: int
+) -> list[_Tabulated]:
+    """Return the segments, with tables of those that have few combinations."""
+    tabulated = [_Tabulated(one, figures) for one in segments]
+    cells = 0
+    for one in sorted(tabulated, key=lambda segment: segment.entries):
+        cells += one.entries * len(figures)
+        if cells <= MAX_ALL_CELLS and one.entries * len(figures) <= MAX_CELLS:
+            one.fill(members)
+    return tabulated
+
+
+class _Tabulated:
+    """A segment, and a table of its amounts if it has few combinations (``entries``)."""
+
+    def __init__(self, segment: SpaceSegment, figures: Sequence[Figure]) -> None:
         self._segment = segment
         self._figures = figures
         self._columns = segment.columns
-        self._entries = prod(map(len, self._columns))
+        self.entries = prod(map(len, self._columns))
         self._table: list[NDArray[np.int64]] | None = None
-        if self._entries <= members and self._entries * len(figures) <= MAX_CELLS:
-            self._table = [np.empty(self._entries, np.int64) for _ in figures]
+
+    def fill(self, members: int) -> None:
+        """Compute the table if it has no more entries than there are members to look at."""
+        if self.entries <= members:
+            self._table = [np.empty(self.entries, np.int64) for _ in self._figures]
             self._always_exists = self._fill(self._table)
 
     def exists(self, digits: Digits) -> Amount:
@@ -130,8 +162,9 @@ class _Tabulated:
         """Compute the amounts of all combinations; return whether all of them can be built."""
         always_exists = True
         rows = 1 + max((column.row or 0 for column in self._columns), default=0)
-        for start in range(0, self._entries, STEP):
-            entries = np.arange(start, min(start + STEP, self._entries))
+        for start in range(0, self.entries, STEP):
+            raise_interrupt()
+            entries = np.arange(start, min(start + STEP, self.entries))
             digits = np.zeros((rows, len(entries)), np.intp)
             rest = entries
             for column in reversed(self._columns):

@@ -6,14 +6,14 @@ Every rule is that of the spec or of the graph, applied once to each combination
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
 from typing import Any
 
 from mbv2cli.errors import UserError
 from mbv2cli.graph.ops import conv_side, same_padding
 from mbv2cli.search.tables import Column, Columns, Lookup
-from mbv2cli.specs.block import BlockSpec, expands
+from mbv2cli.specs.block import BlockSpec, expands, hidden_channels
 from mbv2cli.specs.fields import HeadScaling
 from mbv2cli.specs.network import (
     STEM_KERNEL,
@@ -41,23 +41,36 @@ def numbered(columns: Columns, key: str) -> Lookup:
     return Lookup(column.axis.values.index, column)
 
 
+@cache
 def is_block(**fields: Any) -> bool:
     """Return whether there is a block with these fields."""
-    return _hidden_channels(**fields) > 0
-
-
-def hidden_channels(in_channels: int, expand: float) -> int:
-    """Return the hidden channels of a block, or 1 if there is no such block."""
-    return _hidden_channels(in_channels=in_channels, expand=expand) or 1
-
-
-@cache
-def _hidden_channels(**fields: Any) -> int:
-    """Return the hidden channels of a block, or 0 if there is no such block."""
     try:
-        return BlockSpec(**fields).hidden_channels
+        BlockSpec(**fields)
     except UserError:
-        return 0
+        return False
+    return True
+
+
+class HiddenChannels:
+    """The hidden channels of blocks with the given input channels and expand ratios."""
+
+    def __init__(self, function: Callable[..., int], *sources: Column | Lookup) -> None:
+        found = Lookup(function, *sources)
+        self.exist = Lookup(lambda hidden: hidden > 0, found)
+        """Whether there is such a block."""
+
+        self.count = Lookup(lambda hidden: hidden or 1, found)
+        """The hidden channels, or 1 if there is no such block."""
+
+
+def hidden_channels_or_0(in_channels: int, expand: float) -> int:
+    """Return the hidden channels of a block, or 0 if there is no such block."""
+    return hidden_channels(in_channels, expand) if is_block(in_channels=in_channels) else 0
+
+
+def is_dilation(dilation: Lookup) -> Lookup:
+    """Return whether a block may have a dilation."""
+    return Lookup(lambda d: is_block(dilation=d), dilation)
 
 
 class NetworkInputs:
@@ -67,15 +80,18 @@ class NetworkInputs:
         self._columns = columns
         self._scaling = (columns.of("width_mult"), columns.of("round_nearest"))
         self._output_stride = columns.of("output_stride")
+        stem = (columns.of("stem"), columns.of("stem_scaling"))
+        self._channels = (
+            Lookup(scaled_stem, *stem, *self._scaling),
+            *(
+                Lookup(scale_channels, columns.of("c", stage), *self._scaling)
+                for stage in range(columns.space.stages)
+            ),
+        )
 
     def out_channels(self, stage: int) -> Lookup:
         """Return the output channels of a stage."""
-        columns = self._columns
-        if stage < 0:
-            return Lookup(
-                scaled_stem, columns.of("stem"), columns.of("stem_scaling"), *self._scaling
-            )
-        return Lookup(scale_channels, columns.of("c", stage), *self._scaling)
+        return self._channels[stage + 1]
 
     def head_channels(self) -> Lookup:
         """Return the output channels of the head, the last 1×1 convolution; 0 if it has none."""
@@ -87,28 +103,25 @@ class NetworkInputs:
         head = self.head_channels()
         if head.smallest > 0:  # so the last stage does not matter, and the table stays small
             return head
-        last = self.out_channels(self._columns.space.stages - 1)
+        c = self._columns.of("c", self._columns.space.stages - 1)
 
-        def channels(head: int, scaling: HeadScaling, *of_stage: Any) -> int:
-            width_mult, round_nearest = of_stage[-2:]
-            return scaled_head(head, scaling, width_mult, round_nearest) or last.function(*of_stage)
+        def channels(head: int, scaling: HeadScaling, of_stage: int, *by: Any) -> int:
+            return scaled_head(head, scaling, *by) or scale_channels(of_stage, *by)
 
-        return Lookup(channels, *head.columns[:2], *last.columns)
+        return Lookup(channels, *head.columns[:2], c, *self._scaling)
 
-    def hidden_channels(self, stage: int, *, after: int) -> Lookup:
+    def hidden_channels(self, stage: int, *, after: int) -> HiddenChannels:
         """Return the hidden channels of a block of ``stage`` on the output of stage ``after``."""
-        return self._of_expand(hidden_channels, stage, after)
-
-    def is_block(self, stage: int, *, after: int) -> Lookup:
-        """Return whether there is such a block."""
-        return self._of_expand(lambda c, t: is_block(in_channels=c, expand=t), stage, after)
+        return HiddenChannels(
+            lambda t, every, channels: hidden_channels_or_0(channels, stage_expand(t, every)),
+            self._columns.of("t", stage),
+            self._columns.of("expand"),
+            self.out_channels(after),
+        )
 
     def is_output(self, stage: int) -> Lookup:
         """Return whether a block may have the output channels of a stage."""
-        channels = self.out_channels(stage)
-        return Lookup(
-            lambda *values: is_block(out_channels=channels.function(*values)), *channels.columns
-        )
+        return Lookup(lambda c: is_block(out_channels=c), self.out_channels(stage))
 
     def expands(self, stage: int) -> Lookup:
         """Return whether the blocks of a stage have an expansion."""
@@ -134,11 +147,13 @@ class NetworkInputs:
 
     def dilation(self, stage: int, *, first: bool) -> Lookup:
         """Return the dilation of the first block of a stage, or of the others."""
-        return self._of_dilation(int, stage, first=first)
 
-    def is_dilation(self, stage: int, *, first: bool) -> Lookup:
-        """Return whether a block may have that dilation."""
-        return self._of_dilation(lambda d: is_block(dilation=d), stage, first=first)
+        def found(dilation: int, output_stride: int | None, *strides: int) -> int:
+            geometry = _held(output_stride, strides)[-1]
+            return dilation * (geometry.first_dilation if first else geometry.dilation)
+
+        columns = (self._columns.of("dilation", stage), self._output_stride)
+        return Lookup(found, *columns, *self._strides(stage + 1))
 
     def reaches_output_stride(self) -> Lookup:
         """Return whether the stages can be held at the output stride asked for."""
@@ -173,25 +188,8 @@ class NetworkInputs:
     def _strides(self, stages: int) -> list[Column]:
         return [self._columns.of("s", stage) for stage in range(stages)]
 
-    def _of_expand(self, function: Callable[[int, float], int], stage: int, after: int) -> Lookup:
-        channels = self.out_channels(after)
 
-        def found(t: float, every: float | None, *values: Any) -> int:
-            return function(channels.function(*values), stage_expand(t, every))
-
-        columns = (self._columns.of("t", stage), self._columns.of("expand"), *channels.columns)
-        return Lookup(found, *columns)
-
-    def _of_dilation(self, function: Callable[[int], int], stage: int, *, first: bool) -> Lookup:
-        def found(dilation: int, output_stride: int | None, *strides: int) -> int:
-            geometry = _held(output_stride, strides)[-1]
-            return function(dilation * (geometry.first_dilation if first else geometry.dilation))
-
-        columns = (self._columns.of("dilation", stage), self._output_stride)
-        return Lookup(found, *columns, *self._strides(stage + 1))
-
-
-@cache
+@lru_cache(maxsize=2**14)
 def _held(output_stride: int | None, strides: tuple[int, ...]) -> tuple[StageGeometry, ...]:
     """Return the geometry of stages, held at an output stride or, at None, not at all."""
     reached = cumulative_strides(strides)[-1]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mbv2cli.search.query import Draw
 from mbv2cli.search.space import Space
-from mbv2cli.search.tables import Digits
+from mbv2cli.search.tables import DIGIT, Digits
 
 CHUNK: Final = 2**13
 """Members that are computed at once: their arrays fit in the cache. Samples depend on it."""
@@ -31,13 +31,13 @@ class Members:
     @classmethod
     def of_chunk(cls, start: int, digits: Digits, values: Sequence[NDArray[Any]]) -> Members:
         """Return the members of a chunk that starts at position ``start``."""
-        return cls(np.arange(start, start + digits.shape[1]), digits, tuple(values))
+        return cls(np.arange(start, start + digits.shape[1], dtype=np.int64), digits, tuple(values))
 
     @classmethod
     def none(cls, axes: int, figures: int) -> Members:
         """Return no members."""
         empty = np.empty(0, np.int64)
-        return cls(empty, np.empty((axes, 0), np.uint16), (empty,) * figures)
+        return cls(empty, np.empty((axes, 0), DIGIT), (empty,) * figures)
 
     @classmethod
     def joined(cls, several: Sequence[Members]) -> Members:
@@ -62,7 +62,7 @@ class Members:
         """Return copies of the members at these places, or of those where a mask is true."""
         return Members(
             self.positions[places],
-            self.digits[:, places].astype(np.uint16, copy=False),
+            self.digits[:, places].astype(DIGIT, copy=False),
             tuple(value[places] for value in self.values),
         )
 
@@ -97,7 +97,7 @@ def digits_of_chunk(space: Space, draw: Draw, chunk: int, out: Digits | None = N
 
 def empty_digits(space: Space) -> Digits:
     """Return an uninitialized array for the digits of a chunk."""
-    return np.empty((len(space.varied), CHUNK), np.uint16)
+    return np.empty((len(space.varied), CHUNK), DIGIT)
 
 
 def lowest(members: Members, key: NDArray[Any], count: int) -> Members:
@@ -134,7 +134,7 @@ def hashes(positions: NDArray[np.int64]) -> NDArray[np.uint64]:
 
 def _enumerate(digits: Digits, radices: list[int], start: int) -> None:
     """Write the digits of consecutive members."""
-    rest = np.arange(start, start + CHUNK)
+    rest = np.arange(start, start + CHUNK, dtype=np.int64)  # below MAX_SAMPLE + CHUNK
     for row, radix in reversed(list(enumerate(radices))):
         above = rest // radix
         digits[row] = rest - above * radix

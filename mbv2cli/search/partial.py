@@ -142,7 +142,8 @@ def front_of(query: Query, members: Members) -> Members:
             f"the Pareto front has more than {MAX_FRONT:,} members, because too many have equal "
             "figures; choose other figures for --pareto"
         )
-    return found.different()
+    # only a sample may hold a member twice
+    return found if query.draw.seed is None else found.different()
 
 
 def front_in_order(query: Query, members: Members) -> Members:
@@ -169,9 +170,8 @@ def quantiles(query: Query, members: Members) -> tuple[Quantile, ...]:
     if not len(members):
         return ()
     columns = [members.values[query.searched.index(name)] for name in REPORTED]
-    deciles = [
-        np.percentile(column, PERCENTS, method="inverted_cdf").tolist() for column in columns
-    ]
+    places = [max(0, -(-len(members) * percent // 100) - 1) for percent in PERCENTS]
+    deciles = [np.sort(column)[places].tolist() for column in columns]
     return tuple(
         Quantile(percent, dict(zip(REPORTED, amounts, strict=True)))
         for percent, *amounts in zip(PERCENTS, *deciles, strict=True)

@@ -6,24 +6,25 @@ the others stay whole. The pool of the standard library has one pipe for all.
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
+from socket import socket, socketpair
+from subprocess import DEVNULL, Popen
 from typing import Final
 
 from mbv2cli.errors import UserError
+from mbv2cli.search.interrupts import interrupts_held, raise_interrupt
 from mbv2cli.search.partial import PartialResult
 from mbv2cli.search.query import Query
 from mbv2cli.search.run import (
     AHEAD,
     POLL,
     count_tasks,
-    interrupts_held,
-    raise_interrupt,
-    search_task,
 )
 
 DEATHS: Final = 3
@@ -37,8 +38,9 @@ def in_processes(query: Query, jobs: int) -> Generator[PartialResult]:
     """
     tasks = count_tasks(query)
     with interrupts_held():
-        workers = _Workers(query, min(jobs, tasks))
+        workers = _Workers()
         try:
+            workers.start(query, min(jobs, tasks))
             for number in range(tasks):
                 workers.work_until(number, tasks)
                 yield workers.answers.pop(number)
@@ -49,12 +51,18 @@ def in_processes(query: Query, jobs: int) -> Generator[PartialResult]:
 class _Workers:
     """Processes, the tasks to give out, and the answers that came."""
 
-    def __init__(self, query: Query, size: int) -> None:
+    def __init__(self) -> None:
         self.answers: dict[int, PartialResult] = {}
-        self._workers = [_Worker(query) for _ in range(size)]
+        self._workers: list[_Worker] = []
         self._next = 0
         self._undone: deque[int] = deque()
         self._deaths = 0
+
+    def start(self, query: Query, size: int) -> None:
+        """Start the processes. Raises `UserError` if the system refuses one of them."""
+        for _ in range(size):
+            raise_interrupt()
+            self._workers.append(_Worker(query))
 
     def work_until(self, task: int, tasks: int) -> None:
         """Give out tasks, of ``tasks`` in all, and take answers until that of ``task`` came."""
@@ -87,8 +95,8 @@ class _Workers:
             self._deaths += 1
             if self._deaths > DEATHS:
                 raise UserError(
-                    "worker processes of the sweep keep dying, perhaps for lack of memory; try "
-                    "fewer --jobs"
+                    "worker processes of the sweep keep dying, perhaps for lack of memory, of "
+                    "processes or of open files that are allowed; use fewer --jobs"
                 ) from None
             self._undone += worker.restart()
             return
@@ -133,42 +141,58 @@ class _Worker:
     def stop(self) -> None:
         """Kill the process."""
         self._process.kill()
-        self._process.join()
+        self._process.wait()
         self.connection.close()
 
     def _start(self) -> None:
-        context = get_context("spawn")
         self.task = None
-        self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, self._query), daemon=True)
-        with _interrupts_blocked():
-            self._process.start()
-        theirs.close()  # so that the pipe ends with the process
+        with _start_errors():
+            ours, theirs = socketpair()
+            self.connection = Connection(ours.detach())
+            with theirs, _interrupts_blocked():
+                self._process = _worker_process(theirs)
+        with suppress(OSError):  # if the process is dead, `answer` raises
+            self.connection.send(self._query)
+
+
+def _worker_process(connection: socket) -> Popen[bytes]:
+    """Start a process that answers tasks.
+
+    It is in a session of its own, so that a terminal sends it neither Ctrl-C nor the end of the
+    session, and it says nothing: the process that started it tells what went wrong. It loads
+    modules from the same places, whatever the folder that it runs in.
+    """
+    code = f"import sys; sys.path[:] = {sys.path!r}; from mbv2cli.search.worker import work; work()"
+    return Popen(  # noqa: S603  (our own code)
+        [sys.executable, "-c", code],
+        stdin=connection.fileno(),
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy would start threads for nothing
+        start_new_session=True,
+    )
+
+
+@contextmanager
+def _start_errors() -> Iterator[None]:
+    """Turn what the system refuses when a process starts into `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"a process for --jobs cannot start: {error.strerror}; use fewer --jobs, or allow more "
+            "processes (ulimit -u) and open files (ulimit -n)"
+        ) from None
 
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Block Ctrl-C in the processes that start here. A terminal sends it to all processes.
+    """Block Ctrl-C in the processes that start here: whoever sends it means this process.
 
     This process gets it after the block.
     """
-    resource_tracker.ensure_running()  # its start would unblock Ctrl-C
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-
-
-def _work(connection: Connection, query: Query) -> None:
-    """Answer tasks until the pipe ends."""
-    while True:
-        try:
-            task = connection.recv()
-        except EOFError:
-            return
-        try:
-            answer: PartialResult | Exception = search_task(query, task)
-        except Exception as error:  # noqa: BLE001  (raised again by the process that waits)
-            answer = error
-        connection.send((task, answer))
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -16,15 +16,17 @@ from pydantic import BeforeValidator, Field
 
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
-from mbv2cli.search.figures import COSTS, refuse_unknown
+from mbv2cli.search.figures import COSTS, figure_names, refuse_unknown
 from mbv2cli.search.space import Space
 from mbv2cli.search.where import Where, read_where
 from mbv2cli.specs.base import Spec
 from mbv2cli.specs.fields import Allowed, Number, Seed
-from mbv2cli.specs.units import read_count
+from mbv2cli.specs.units import count_text, read_count
+from mbv2cli.specs.words import listed
 
 if TYPE_CHECKING:
-    from mbv2cli.costs.figures import Amount, Counting
+    from mbv2cli.costs.figures import Counting
+    from mbv2cli.costs.memory import Amount
 
 MAX_SAMPLE: Final = 10**10
 MAX_LISTED: Final = 1_000
@@ -227,7 +229,7 @@ def draw_of(space: Space, sample: int | None, seed: int) -> Draw:
         return Draw(sample, seed)
     if sample is None and space.size > MAX_ENUMERATED:
         raise UserError(
-            f"the space has {space.size:,} members; without --sample, at most "
+            f"the space has {count_text(space.size)} members; without --sample, at most "
             f"{MAX_ENUMERATED:,} are allowed, so search a sample, such as --sample 1M"
         )
     return Draw(space.size)
@@ -255,9 +257,9 @@ def _front(text: str, space: Space) -> tuple[Ordering, ...]:
 def _ordering(text: str, space: Space, place: str) -> Ordering:
     """Read ``macs``, or ``-macs`` if larger values are better."""
     word = text.strip()
-    name = word.removeprefix("-")
+    name = listed(word.removeprefix("-"), figure_names(space))
     refuse_unknown([name], space, place)
-    return Ordering(name, descending=name != word)
+    return Ordering(name, descending=word.startswith("-"))
 
 
 def _axes(front: tuple[Ordering, ...], bounds: tuple[Bound, ...]) -> tuple[str, str]:

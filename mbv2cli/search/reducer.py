@@ -24,7 +24,7 @@ from mbv2cli.search.partial import (
 from mbv2cli.search.query import Bound, Query
 
 _PENDING: Final = 2**13
-"""Candidates that are collected before a selection is made of them."""
+"""Candidates that are collected, at least, before a selection is made of them."""
 
 Places = NDArray[np.intp]
 
@@ -153,13 +153,16 @@ class _Selection(ABC):
     def __init__(self, nothing: Members) -> None:
         self._selected = nothing
         self._pending: list[Members] = []
+        self._candidates = 0
 
     def add(self, members: Members, places: Places) -> None:
         """Add the members at ``places`` of a chunk that may be selected."""
         places = self.candidates(members, places)
         if len(places):
             self._pending.append(members.at(places))
-        if sum(map(len, self._pending)) > _PENDING:
+            self._candidates += len(places)
+        # as many candidates as are selected: a large selection is not made again and again
+        if self._candidates > max(_PENDING, len(self._selected)):
             self.members()
 
     def members(self) -> Members:
@@ -167,6 +170,7 @@ class _Selection(ABC):
         if self._pending:
             self._selected = self.select(Members.joined([self._selected, *self._pending]))
             self._pending = []
+            self._candidates = 0
         return self._selected
 
     @abstractmethod

@@ -6,20 +6,18 @@ tasks yields their results in order.
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
 from math import ceil
-from threading import Event
-from types import FrameType
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbv2cli.search.engine import Engine
+from mbv2cli.search.interrupts import interrupts_held, raise_interrupt
 from mbv2cli.search.members import CHUNK, Members, digits_of_chunk, empty_digits
 from mbv2cli.search.partial import Kept, PartialResult, merged
 from mbv2cli.search.query import REPORTED, Bound, Keep, Query
@@ -35,8 +33,6 @@ AHEAD: Final = 2
 
 POLL: Final = 0.1
 """Seconds to wait for a result before the next look for Ctrl-C."""
-
-_pressed: Final = Event()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -58,17 +54,44 @@ def search(
     ``emit`` gets the members to keep, in order. ``on_progress`` gets the number of members of
     each task that is done.
     """
-    so_far = Reducer(query).result()
+    so_far = _Merged(query)
+    complete = True
     try:
         with closing(results):
             for result in results:
-                so_far = merged(query, so_far, result)
+                so_far.add(result)
                 on_progress(result.tried)
                 if result.kept is not None:
                     emit(result.kept)
     except KeyboardInterrupt:
-        return SearchResult(so_far, complete=False)
-    return SearchResult(so_far, complete=True)
+        complete = False
+    return SearchResult(so_far.result(), complete)
+
+
+class _Merged:
+    """Merges results of tasks.
+
+    Results of as many tasks are merged with each other. So a member is part of few merges, where
+    the front has many members and there are many tasks.
+    """
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._merged: list[tuple[int, PartialResult]] = []
+        """A number of tasks and their result: fewer tasks from result to result."""
+
+    def add(self, result: PartialResult) -> None:
+        """Add the result of the next task."""
+        self._merged.append((1, replace(result, kept=None)))
+        while len(self._merged) > 1 and self._merged[-2][0] == self._merged[-1][0]:
+            (tasks, first), (_, second) = self._merged[-2:]
+            self._merged[-2:] = [(2 * tasks, merged(self._query, first, second))]
+
+    def result(self) -> PartialResult:
+        """Return the result of all tasks."""
+        results = (result for _, result in reversed(self._merged))
+        nothing = Reducer(self._query).result()
+        return reduce(lambda later, earlier: merged(self._query, earlier, later), results, nothing)
 
 
 def in_this_process(query: Query) -> Generator[PartialResult]:
@@ -86,38 +109,6 @@ def count_tasks(query: Query) -> int:
 def search_task(query: Query, number: int) -> PartialResult:
     """Return the result of the task of this number. Raises `UserError`."""
     return _searcher(query).result(number)
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back until `raise_interrupt` is called or the block ends without an exception.
-
-    Without this, Python raises `KeyboardInterrupt` wherever it happens to be. In a destructor or
-    a callback, such as those of Dask, that exception is lost. A second Ctrl-C is not held back.
-    """
-    usual = signal.getsignal(signal.SIGINT)
-    if not callable(usual):  # this process ignores Ctrl-C
-        yield
-        return
-
-    def hold(number: int, _frame: FrameType | None) -> None:
-        _pressed.set()
-        signal.signal(number, usual)
-
-    _pressed.clear()
-    signal.signal(signal.SIGINT, hold)
-    try:
-        yield
-        raise_interrupt()
-    finally:
-        signal.signal(signal.SIGINT, usual)
-
-
-def raise_interrupt() -> None:
-    """Raise `KeyboardInterrupt` if Ctrl-C was pressed and held back."""
-    if _pressed.is_set():
-        _pressed.clear()
-        raise KeyboardInterrupt
 
 
 @lru_cache(maxsize=1)

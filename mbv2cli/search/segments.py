@@ -17,14 +17,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mbv2cli.costs.figures import (
-    Amount,
     Combine,
     Counting,
     Figure,
     graded_figures,
     needs_model_input,
 )
-from mbv2cli.costs.memory import saves_its_output
+from mbv2cli.costs.memory import Amount, saves_its_output
 from mbv2cli.graph.build import (
     ACTIVATIONS,
     Classifier,
@@ -36,9 +35,10 @@ from mbv2cli.graph.build import (
 from mbv2cli.graph.graph import GraphInModel
 from mbv2cli.graph.ops import Shape, larger
 from mbv2cli.search.lookups import (
+    HiddenChannels,
     NetworkInputs,
-    hidden_channels,
-    is_block,
+    hidden_channels_or_0,
+    is_dilation,
     numbered,
     own,
 )
@@ -176,19 +176,18 @@ class BlockSegment(SpaceSegment):
     is_first = True
 
     def __init__(self, columns: Columns, counting: Counting) -> None:
-        expand = (columns.of("in"), columns.of("expand"))
+        hidden = HiddenChannels(hidden_channels_or_0, columns.of("in"), columns.of("expand"))
         inputs = {
             "in_channels": own(columns, "in"),
             "out_channels": own(columns, "out"),
-            "hidden_channels": Lookup(hidden_channels, *expand),
+            "hidden_channels": hidden.count,
             "expands": Lookup(expands, columns.of("expand")),
             "kernel": own(columns, "kernel"),
             "stride": own(columns, "stride"),
             "dilation": own(columns, "dilation"),
             **_own_sides(columns),
         }
-        needs = [Lookup(lambda c, t: is_block(in_channels=c, expand=t), *expand)]
-        super().__init__(columns, counting, inputs, needs)
+        super().__init__(columns, counting, inputs, [hidden.exist])
 
     def structure(self, inputs: Inputs) -> Amount:
         return _block_structure(inputs)
@@ -210,28 +209,26 @@ class StageSegment(SpaceSegment):
         self, columns: Columns, counting: Counting, network: NetworkInputs, stage: int
     ) -> None:
         self._follows_stem = stage == 0
-        self._others_need = [
-            network.is_block(stage, after=stage),
-            network.is_dilation(stage, first=False),
-        ]
+        hidden = network.hidden_channels(stage, after=stage - 1)
+        other_hidden = network.hidden_channels(stage, after=stage)
+        dilation, other_dilation = (
+            network.dilation(stage, first=is_first) for is_first in (True, False)
+        )
+        self._others_need = [other_hidden.exist, is_dilation(other_dilation)]
         inputs = {
             "in_channels": network.out_channels(stage - 1),
             "out_channels": network.out_channels(stage),
-            "hidden_channels": network.hidden_channels(stage, after=stage - 1),
-            "other_hidden_channels": network.hidden_channels(stage, after=stage),
+            "hidden_channels": hidden.count,
+            "other_hidden_channels": other_hidden.count,
             "expands": network.expands(stage),
             "kernel": own(columns, "kernel", stage),
             "stride": network.stride(stage),
-            "dilation": network.dilation(stage, first=True),
-            "other_dilation": network.dilation(stage, first=False),
+            "dilation": dilation,
+            "other_dilation": other_dilation,
             "repeats": network.repeats(stage),
             **_sides(network, stage),
         }
-        needs = [
-            network.is_block(stage, after=stage - 1),
-            network.is_output(stage),
-            network.is_dilation(stage, first=True),
-        ]
+        needs = [hidden.exist, network.is_output(stage), is_dilation(dilation)]
         super().__init__(columns, counting, inputs, needs)
 
     def exists(self, digits: Digits) -> Amount:

@@ -14,10 +14,17 @@ from typing import Any, Final, NamedTuple, cast
 from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
-from mbv2cli.errors import UserError
+from mbv2cli.errors import UserError, value_text
 from mbv2cli.specs.base import Spec, allowed_values, keys
 from mbv2cli.specs.fields import ambiguous_size
-from mbv2cli.specs.network import MAX_STAGES, PAPER_STAGES, NetworkSpec, Stage
+from mbv2cli.specs.network import (
+    MAX_STAGES,
+    PAPER_STAGES,
+    NetworkSpec,
+    Stage,
+    refuse_too_many_blocks,
+    scaled_repeats,
+)
 from mbv2cli.specs.reader import (
     KINDS,
     Setting,
@@ -27,16 +34,20 @@ from mbv2cli.specs.reader import (
     split_target,
 )
 from mbv2cli.specs.run import InputSpec
-from mbv2cli.specs.stage_text import BETWEEN, LETTERS, read_stages, refuse_other_keys
+from mbv2cli.specs.stage_text import BETWEEN, LETTERS, read_stages
 
 MAX_CHOICES: Final = 4_096
 """Largest number of values for one field."""
+
+MAX_STAGE_VALUES: Final = 32_768
+"""Largest number of values for the fields of all stages together."""
 
 _NUMBER: Final = r"(-?\d{1,12}(?:\.\d{1,12})?)"
 _RANGE: Final = re.compile(rf"{_NUMBER}:{_NUMBER}:{_NUMBER}")
 
 STAGES: Final = "stages"
 _LETTER_OF: Final = {key: letter for letter, key in LETTERS.items()}
+_OF_DEPTH: Final = frozenset({"depth_mult", "n"})
 _ALWAYS_WRITTEN: Final = frozenset({"t", "c"})
 """Keys that the text of a stage always has, even with default values."""
 
@@ -158,7 +169,16 @@ def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setti
     ]
     if kind == "network":
         axes += _stage_axes(fixed.get(STAGES), chosen.get(STAGES))
+        _refuse_too_many_blocks(axes)
     return Space(base, kind, tuple(axes))
+
+
+def _refuse_too_many_blocks(axes: Iterable[Axis]) -> None:
+    """Raise `UserError` if the deepest member has more blocks than a network may have."""
+    most = {(axis.key, axis.stage): max(axis.values) for axis in axes if axis.key in _OF_DEPTH}
+    depth = most.pop(("depth_mult", None))
+    first, *middle, last = [*most.values()] if len(most) > 1 else [*most.values(), 0]
+    refuse_too_many_blocks(first + sum(scaled_repeats(n, depth) for n in middle) + last)
 
 
 def _axis(model: type[Spec], key: str, fixed: Setting | None, chosen: Setting | None) -> Axis:
@@ -178,11 +198,18 @@ def _stage_axes(fixed: Setting | None, chosen: Setting | None) -> list[Axis]:
     if setting is None:
         values = [stage.model_dump(by_alias=True) for stage in PAPER_STAGES]
         return [Axis(k, (v,), number) for number, own in enumerate(values) for k, v in own.items()]
-    choices = [
+    every = (
         (key, _stage_choices(table, f"{setting.place}[{number}]", key, field), number)
         for number, table in enumerate(_stage_tables(setting))
         for key, field in keys(Stage).items()
-    ]
+    )
+    choices = []
+    for one in every:
+        choices.append(one)
+        if sum(len(values) for _, values, _ in choices) > MAX_STAGE_VALUES:
+            raise UserError(
+                f"{setting.place} has more than {MAX_STAGE_VALUES:,} values; give fewer"
+            )
     field = keys(NetworkSpec)[STAGES]
     explicit = chosen is not None or not _is_one_value(setting, STAGES, field)
     return [Axis(key, values, number, explicit) for key, values, number in choices]
@@ -192,17 +219,18 @@ def _stage_tables(setting: Setting) -> list[dict[str, Any]]:
     """Return the table of each stage, its values not yet read. Raises `UserError`."""
     allowed = f"{setting.place} must be {allowed_values(keys(NetworkSpec)[STAGES])}"
     try:
-        tables = read_stages(setting.value)
+        tables = read_stages(setting.value, setting.place)
     except ValueError:
-        raise UserError(f"{allowed}, not {setting.value!r}") from None
+        raise UserError(f"{allowed}, not {value_text(setting.value)}") from None
     if not isinstance(tables, list) or not 1 <= len(tables) <= MAX_STAGES:
         raise UserError(allowed)
     for number, table in enumerate(tables):
         place = f"{setting.place}[{number}]"
         if not isinstance(table, dict):
             known = ", ".join(keys(Stage))
-            raise UserError(f"{place} must be a table with the keys {known}, not {table!r}")
-        refuse_other_keys(table, place)
+            raise UserError(
+                f"{place} must be a table with the keys {known}, not {value_text(table)}"
+            )
     return tables
 
 
@@ -246,17 +274,19 @@ def read_choices(setting: Setting, name: str, field: FieldInfo) -> tuple[Any, ..
     """
     if setting.key == "size":
         _refuse_ambiguous_size(setting)
-    words = [word for item in _items(setting) for word in _words(item, setting.place)]
+    words = [word for item in _items(setting) for word in _words(item)]
     if not words:
         raise UserError(f"{setting.place} is an empty list; give a value")
-    if len(words) > MAX_CHOICES:
-        raise UserError(f"{setting.place} has {len(words):,} values; give at most {MAX_CHOICES:,}")
+    _refuse_too_many(len(words), setting.place)
+    parts = [_part(word, setting.place) for word in words]
+    _refuse_too_many(sum(part.values_count for part in parts), setting.place)
     model = _one_field_model(name, field)
     values = (
         getattr(
-            model.model_validate({setting.key: word}, context={setting.key: setting.place}), name
+            model.model_validate({setting.key: value}, context={setting.key: setting.place}), name
         )
-        for word in words
+        for part in parts
+        for value in part.values()
     )
     return tuple(dict.fromkeys(values))
 
@@ -274,18 +304,45 @@ def _items(setting: Setting) -> Sequence[object]:
     return setting.value if isinstance(setting.value, list) else [setting.value]
 
 
-def _words(item: object, place: str) -> Iterator[object]:
-    if not isinstance(item, str):
-        yield item
-        return
-    for word in (word.strip() for word in item.split(",")):
-        if ":" in word:
-            yield from _range(word, place)
-        else:
-            yield word
+def _words(item: object) -> Sequence[object]:
+    return [word.strip() for word in item.split(",")] if isinstance(item, str) else [item]
 
 
-def _range(word: str, place: str) -> Iterator[str]:
+def _refuse_too_many(count: int, place: str) -> None:
+    if count > MAX_CHOICES:
+        raise UserError(f"{place} has {count:,} values; give at most {MAX_CHOICES:,}")
+
+
+class _One(NamedTuple):
+    """A word that is not a range, or a value of a list."""
+
+    value: object
+    values_count: int = 1
+
+    def values(self) -> Iterator[object]:
+        """Yield the value."""
+        yield self.value
+
+
+class _Range(NamedTuple):
+    """A range of numbers, not yet worked out."""
+
+    start: Decimal
+    step: Decimal
+    values_count: int
+
+    def values(self) -> Iterator[object]:
+        """Yield the numbers, as texts."""
+        for number in range(self.values_count):
+            yield f"{self.start + number * self.step:f}"
+
+
+def _part(word: object, place: str) -> _One | _Range:
+    """Return what a word means. Raises `UserError` for a range that is wrong or too large."""
+    return _range(word, place) if isinstance(word, str) and ":" in word else _One(word)
+
+
+def _range(word: str, place: str) -> _Range:
     found = _RANGE.fullmatch(word)
     if not found:
         raise UserError(
@@ -303,8 +360,7 @@ def _range(word: str, place: str) -> Iterator[str]:
             f"{place}: '{word}' has {count:,} values; at most {MAX_CHOICES:,} are allowed, so use "
             "a larger step"
         )
-    for number in range(count):
-        yield f"{start + number * step:f}"
+    return _Range(start, step, count)
 
 
 @cache

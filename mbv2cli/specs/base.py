@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from mbv2cli.errors import UserError, nearest
+from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.fields import Allowed
 from mbv2cli.specs.synonyms import nearest_key
 
@@ -54,8 +54,12 @@ class Spec(FrozenModel):
         try:
             return handler(values)
         except ValidationError as error:
+            if not isinstance(values, Mapping):
+                raise  # no key is wrong; pydantic tries the next model of a union
             # a wrong key before a missing one: it often is the missing one, under another name
-            errors = sorted(error.errors(), key=lambda one: one["type"] != _WRONG_KEY)
+            errors = sorted(
+                error.errors(include_url=False), key=lambda one: one["type"] != _WRONG_KEY
+            )
             message = _explain(errors[0], cls, values, info.context or {})
         raise UserError(message)
 
@@ -124,16 +128,17 @@ def _explain(
     if isinstance(values, Mapping):
         value = values.get(key, value)
     item = _item_model(field)
+    owner = model
     if item is not None and steps:
-        model, value = item, error["input"]
+        owner, value = item, error["input"]
         place = f"{place}[{steps[0]}]"
         field = None
         if len(steps) > 1:
             place = f"{place}.{steps[1]}"
-            field = _field(model, str(steps[1]))
+            field = _field(owner, str(steps[1]))
     if error["type"] == _COMBINATION:
         return f"{place} {error['msg']}"
-    return _sentence(error["type"], place, field, model, value)
+    return _sentence(error["type"], place, field, owner, value)
 
 
 def _sentence(
@@ -145,11 +150,11 @@ def _sentence(
             f"{place} is not a key (the keys are {_listed(model)}){nearest_key(name, keys(model))}"
         )
     if field is None:
-        return f"{place} must be a table with the keys {_listed(model)}, not {value!r}"
+        return f"{place} must be a table with the keys {_listed(model)}, not {value_text(value)}"
     if problem == "missing" and field.is_required():
         return f"{place} is missing: give {allowed_values(field)}"
     hint = _hint(field, str(value))
-    return f"{place} must be {allowed_values(field)}, not {_short(value)}{hint}"
+    return f"{place} must be {allowed_values(field)}, not {value_text(value)}{hint}"
 
 
 def _field(model: type[BaseModel], name: str) -> FieldInfo | None:
@@ -168,9 +173,3 @@ def _item_model(field: FieldInfo | None) -> type[BaseModel] | None:
 
 def _listed(model: type[BaseModel]) -> str:
     return ", ".join(keys(model))
-
-
-def _short(value: object, limit: int = 60) -> str:
-    # True and False are written as TOML has them
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= limit else f"{text[:limit]}…"

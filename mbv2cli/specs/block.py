@@ -13,6 +13,11 @@ def expands(expand: float) -> bool:
     return expand != 1
 
 
+def hidden_channels(in_channels: int, expand: float) -> int:
+    """Return the channels of the depthwise convolution: round(in × t), as in torchvision."""
+    return round(in_channels * expand)
+
+
 def adds_its_input(stride: int, in_channels: int, out_channels: int) -> bool:
     """Return whether a block has a shortcut: stride is 1 and in = out (paper, section 3.3).
 
@@ -48,7 +53,7 @@ class BlockSpec(Spec):
     @classmethod
     def _leaves_hidden_channels(cls, expand: float, info: ValidationInfo) -> float:
         in_channels = info.data.get("in_channels", 1)
-        if round(in_channels * expand) < 1:
+        if hidden_channels(in_channels, expand) < 1:
             raise bad_combination(
                 f"{expand} leaves no hidden channel; round(in × expand) must be at least 1, "
                 f"so for in = {in_channels} try {1 / in_channels:.2g}"
@@ -58,7 +63,7 @@ class BlockSpec(Spec):
     @property
     def hidden_channels(self) -> int:
         """Channels of the depthwise convolution: round(in × t), as in torchvision."""
-        return round(self.in_channels * self.expand)
+        return hidden_channels(self.in_channels, self.expand)
 
     @property
     def has_expansion(self) -> bool:

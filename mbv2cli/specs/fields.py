@@ -39,6 +39,8 @@ MAX_EXPAND = 256
 MAX_WIDTH_MULT = 16
 MAX_DEPTH_MULT = 4
 MAX_SEED = 2**63 - 1
+MAX_AMOUNT = 10**36
+"""No figure of a model that can be described is larger. Counts up to it may be divided."""
 
 
 def _no_bool(value: object) -> object:
@@ -76,7 +78,7 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _listed(literal: Any, synonyms: Mapping[str, str] = NO_SYNONYMS) -> BeforeValidator:
+def reads_word(literal: Any, synonyms: Mapping[str, str] = NO_SYNONYMS) -> BeforeValidator:
     """Return what reads a word of ``literal`` as people write it."""
     words = get_args(literal)
 
@@ -148,10 +150,10 @@ Activation = Literal["relu", "relu6", "hardswish", "silu", "gelu", "leaky_relu",
 StemScaling = Literal["scaled", "fixed"]
 HeadScaling = Literal["widen", "scaled", "fixed"]
 DType = Literal["float32", "float16", "bfloat16", "float64", "int8"]
-ActivationWord = Annotated[Activation, _listed(Activation, ACTIVATION_SYNONYMS)]
-StemScalingWord = Annotated[StemScaling, _listed(StemScaling)]
-HeadScalingWord = Annotated[HeadScaling, _listed(HeadScaling)]
-DTypeWord = Annotated[DType, _listed(DType, DTYPE_SYNONYMS)]
+ActivationWord = Annotated[Activation, reads_word(Activation, ACTIVATION_SYNONYMS)]
+StemScalingWord = Annotated[StemScaling, reads_word(StemScaling)]
+HeadScalingWord = Annotated[HeadScaling, reads_word(HeadScaling)]
+DTypeWord = Annotated[DType, reads_word(DType, DTYPE_SYNONYMS)]
 Device = Annotated[
     str,
     BeforeValidator(_lower),

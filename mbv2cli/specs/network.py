@@ -35,7 +35,7 @@ from mbv2cli.specs.fields import (
     Stride,
     WidthMult,
 )
-from mbv2cli.specs.stage_text import read_stages, refuse_other_keys
+from mbv2cli.specs.stage_text import read_stages
 
 STEM_STRIDE: Final = 2
 """Stride of the first convolution (paper, Table 2)."""
@@ -86,6 +86,8 @@ PAPER_STAGES: Final = tuple(
 """The stages of arXiv 1801.04381, Table 2."""
 
 MAX_STAGES: Final = 100
+MAX_BLOCKS: Final = 1_000
+"""Most blocks of a network: far above any real one."""
 
 
 def _stages_of_user(value: object, info: ValidationInfo) -> object:
@@ -93,13 +95,7 @@ def _stages_of_user(value: object, info: ValidationInfo) -> object:
 
     Without a place, Python code made the stages, whose keys may be the names of fields too.
     """
-    tables = read_stages(value)
-    place = (info.context or {}).get("stages")
-    if place and isinstance(tables, list):
-        for number, table in enumerate(tables):
-            if isinstance(table, dict):
-                refuse_other_keys(table, f"{place}[{number}]")
-    return tables
+    return read_stages(value, (info.context or {}).get("stages"))
 
 
 Stages = Annotated[
@@ -129,6 +125,15 @@ def scale_channels(channels: int, width_mult: float, divisor: int) -> int:
 def scaled_repeats(repeats: int, depth_mult: float) -> int:
     """Return the repeats of a stage that is neither the first nor the last (timm's rule)."""
     return ceil(repeats * depth_mult)
+
+
+def refuse_too_many_blocks(count: int) -> None:
+    """Raise `UserError` if no network may have this number of blocks."""
+    if count > MAX_BLOCKS:
+        raise UserError(
+            f"the stages have {count:,} blocks together; at most {MAX_BLOCKS:,} are allowed, so "
+            "use fewer repeats n, or a smaller depth_mult"
+        )
 
 
 def scaled_stem(stem: int, scaling: StemScaling, width_mult: float, divisor: int) -> int:
@@ -264,6 +269,7 @@ class NetworkSpec(Spec):
 
     @model_validator(mode="after")
     def _has_valid_blocks(self) -> Self:
+        refuse_too_many_blocks(sum(self.repeats))
         _ = self.blocks
         return self
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from os.path import realpath
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
-from mbv2cli.errors import UserError, nearest
+from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.base import Spec, keys
 from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.files import read_toml
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.run import InputSpec
@@ -26,6 +26,9 @@ KINDS: Final[Mapping[str, type[ModelSpec]]] = {
     BlockSpec.noun: BlockSpec,
     NetworkSpec.noun: NetworkSpec,
 }
+
+MAX_FILES: Final = 20
+"""Most files in a row, each of which names the next as its target."""
 
 _FILE: Final = re.compile(r"(.*\.toml)(?::(.*))?", re.DOTALL)
 
@@ -151,6 +154,11 @@ def _read_file(path: Path, above: Sequence[str] = ()) -> tuple[str, list[Setting
     """
     base, own = read_base(path)
     place, files = f"{path}: target: ", [*above, realpath(path)]
+    if len(files) > MAX_FILES:
+        raise UserError(
+            f"{place}{MAX_FILES} files have led to this file, each by its target; name a target "
+            "that is not a file"
+        )
     name, inline = split_target(base)
     if not is_file(name):
         kind, settings = _read_name(name, place)
@@ -164,11 +172,24 @@ def _read_file(path: Path, above: Sequence[str] = ()) -> tuple[str, list[Setting
 def read_base(path: Path) -> tuple[str, list[Setting]]:
     """Return the target that a file changes, by default ``network``, and its other settings."""
     settings = file_settings(path)
-    base = next((str(setting.value) for setting in settings if setting.key == "target"), "network")
+    if any(setting.key == "case" for setting in settings):
+        raise UserError(
+            f"{path} has cases, so it is not a TARGET; mbv2 check --config {path} checks them"
+        )
+    base = next((setting for setting in settings if setting.key == "target"), None)
     return (
-        target_seen_from(path.parent, base),
+        target_seen_from(path.parent, target_text(base) if base else "network"),
         [setting for setting in settings if setting.key != "target"],
     )
+
+
+def target_text(setting: Setting) -> str:
+    """Return the value of a setting that must be a target. Raises `UserError` if it is not text."""
+    if not isinstance(setting.value, str):
+        raise UserError(
+            f'{setting.place} must be a target such as "network", not {value_text(setting.value)}'
+        )
+    return setting.value
 
 
 def _read_name(name: str, place: str = "") -> tuple[str, list[Setting]]:
@@ -233,29 +254,3 @@ def _inline_hint(target: str, before: Sequence[Setting], pair: str) -> str:
 def file_settings(path: Path) -> list[Setting]:
     """Read the top-level keys of a TOML file."""
     return [Setting(key, value, f"{path}: {key}") for key, value in read_toml(path).items()]
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file. Raises `UserError` if it cannot be read or is not valid TOML."""
-    return parse_toml(read_text(path), str(path))
-
-
-def read_text(path: Path) -> str:
-    """Read a file of UTF-8 text. Raises `UserError` if it cannot be read or is not UTF-8."""
-    try:
-        return path.read_bytes().decode("utf-8")  # keeps line ends: TOML forbids a lone CR
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not valid TOML: it is not UTF-8 text") from None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-
-
-def parse_toml(text: str, place: str) -> dict[str, Any]:
-    """Parse the text of ``place``. Raises `UserError` if it is not valid TOML."""
-    try:
-        return tomllib.loads(text)
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:
-        raise UserError(f"{place} is not valid TOML: {error}") from None

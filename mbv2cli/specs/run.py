@@ -29,8 +29,8 @@ class RunSpec(Spec):
 
     device: Device = Field(
         "auto",
-        description="Device of the forward pass: cpu, cuda, cuda:N, mps or meta. auto is cuda if "
-        "this machine has it, else mps, else cpu.",
+        description="Device: cpu, cuda, cuda:N, mps or meta; auto is the first of cuda, mps and "
+        "cpu that starts.",
     )
     dtype: DTypeWord = Field("float32", description="Element type of weights and input.")
     seed: Seed = Field(0, description="Random seed of weights and input.")

@@ -10,6 +10,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Final
 
+from mbv2cli.errors import value_text
 from mbv2cli.specs.base import bad_combination
 
 _COUNTS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -56,7 +57,7 @@ def read_bytes(value: object) -> object:
         decimal = f"{'k' if letter == 'K' else letter}B"
         raise bad_combination(
             f"is ambiguous: write {number}{letter}iB ({_BYTES[f'{found[3]}ib']:,} bytes each) or "
-            f"{number}{decimal} ({_BYTES[f'{found[3]}b']:,} bytes each), not {value!r}"
+            f"{number}{decimal} ({_BYTES[f'{found[3]}b']:,} bytes each), not {value_text(value)}"
         )
     return _scaled(value, _BYTES)
 
@@ -69,7 +70,7 @@ def _scaled(text: str, factors: Mapping[str, int]) -> int:
     """Return the number that a text stands for."""
     if _GROUPED.fullmatch(text.strip()):
         raise bad_combination(
-            f"must not have commas: write {text.strip().replace(',', '_')}, not {text!r}"
+            f"must not have commas: write {text.strip().replace(',', '_')}, not {value_text(text)}"
         )
     found = _AMOUNT.fullmatch(_without_underscores(text))
     if found is None or (found[3] or "") not in factors:
@@ -78,6 +79,11 @@ def _scaled(text: str, factors: Mapping[str, int]) -> int:
     if scaled != int(scaled):
         raise ValueError("not a whole number")
     return int(scaled)
+
+
+def count_text(count: int) -> str:
+    """Return a count in full, with commas; from 10^18 on, its power of 10: ``about 10^24``."""
+    return f"{count:,}" if count < 10**18 else f"about 10^{count.bit_length() * 0.30103:.0f}"
 
 
 def amount_text(amount: int, unit: Unit) -> str:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from mbv2cli.errors import UserError, nearest
+
 _IGNORED: Final = re.compile("[-_ ]")
 
 NO_SYNONYMS: Final[Mapping[str, str]] = {}
@@ -39,6 +41,22 @@ def listed(value: str, words: Iterable[str], synonyms: Mapping[str, str] = NO_SY
     """
     short = _short(value)
     return synonyms.get(short) or next((word for word in words if _short(word) == short), value)
+
+
+def one_of(
+    value: str, words: Iterable[str], place: str, synonyms: Mapping[str, str] = NO_SYNONYMS
+) -> str:
+    """Return the word of the list that ``value`` means. Raises `UserError` if there is none.
+
+    ``place`` is where the user wrote it, such as ``--by``.
+    """
+    words = tuple(words)
+    word = listed(value, words, synonyms)
+    if word not in words:
+        raise UserError(
+            f"{place} must be one of {', '.join(words)}, not '{value}'{nearest(value, words)}"
+        )
+    return word
 
 
 def _short(word: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mbv2cli.cli.output import replaced
+from mbv2cli.cli.files import outputs
 from mbv2cli.errors import UserError
 from tests.process import Result, mbv2_here
 
@@ -107,6 +107,36 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
     assert "line 2" in result.stderr
 
 
+PLACES = [
+    (
+        'device = "cuda"',
+        "mbv2.toml: case.edge.device cuda cannot be used: this machine has no CUDA",
+    ),
+    ('device = ["cpu", "cuda:7"]', "mbv2.toml: case.edge.device cuda:7 cannot be used"),
+    ("size = 60000\nbatch = 1000", "mbv2.toml: case.edge: the forward pass needs about"),
+    ("seed = -1", "mbv2.toml: case.edge.seed must be"),
+    ('dtype = "float23"', "mbv2.toml: case.edge.dtype must be"),
+    ('size = "1x2x3"', "mbv2.toml: case.edge.size must be"),
+    ("batch = 0", "mbv2.toml: case.edge.batch must be"),
+    ('target = "block:batch=0"', "block:batch must be"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), PLACES, ids=[text for text, _ in PLACES])
+def test_a_mistake_in_a_file_is_told_with_its_place_there(
+    text: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mbv2.toml").write_text(f"[case.edge]\n{text}\n")
+    result = mbv2_here("check", cwd=tmp_path)
+    assert_one_sentence(result, words)
+    assert "--device" not in result.stderr
+
+
+def test_a_flag_is_told_as_a_flag_by_check_too() -> None:
+    result = mbv2_here("check", "--max-params", "2k", "--device", "cuda")
+    assert_one_sentence(result, "--device cuda cannot be used: this machine has no CUDA device")
+
+
 def test_a_file_with_an_unknown_key(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("clases = 3\n")
     result = mbv2_here("summary", "bad.toml", cwd=tmp_path)
@@ -114,8 +144,8 @@ def test_a_file_with_an_unknown_key(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
-    (tmp_path / "bad.toml").write_bytes(b"\xff\xfe\x00")
-    assert_one_sentence(mbv2_here("summary", "bad.toml", cwd=tmp_path), "not UTF-8")
+    (tmp_path / "bad.toml").write_bytes(b"in = 3\xff\xfe\x00")
+    assert_one_sentence(mbv2_here("summary", "bad.toml", cwd=tmp_path), "is not UTF-8 text")
 
 
 def test_a_failed_run_leaves_the_old_file(tmp_path: Path) -> None:
@@ -181,11 +211,11 @@ def test_a_file_of_another_kind_is_refused(line: str, words: str, tmp_path: Path
 
 
 def test_only_errors_of_the_file_are_told_as_errors_of_the_file(tmp_path: Path) -> None:
-    with pytest.raises(ConnectionRefusedError), replaced(tmp_path / "a.csv"):
+    with pytest.raises(ConnectionRefusedError), outputs():
         raise ConnectionRefusedError
     for file, words in ((tmp_path / "b" / "a.csv", "No such file"), (tmp_path, "Is a directory")):
-        with pytest.raises(UserError, match=rf"cannot write {file}: {words}"), replaced(file):
-            pass
+        with pytest.raises(UserError, match=rf"cannot write {file}: {words}"), outputs() as opened:
+            opened(file)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -194,5 +224,5 @@ def test_a_full_disk_is_an_error_of_the_file(tmp_path: Path) -> None:
         pytest.skip("no /dev/full here")
     full = tmp_path / "full.csv"
     full.symlink_to("/dev/full")
-    with pytest.raises(UserError, match=f"cannot write {full}: No space"), replaced(full) as stream:
-        stream.write(b"x" * 2**20)
+    with pytest.raises(UserError, match=f"cannot write {full}: No space"), outputs() as opened:
+        opened(full).write(b"x" * 2**20)

@@ -17,8 +17,8 @@ from mbv2cli.gate.config import read_config
 from mbv2cli.gate.outcomes import outcomes_of_config
 from mbv2cli.report.check.table import as_table
 from mbv2cli.report.page import fitted
-from tests.cli.test_process import main_with, modules_of_command
-from tests.process import ENVIRONMENT, Result, mbv2_here, python
+from tests.cli.test_process import modules_of_command
+from tests.process import ENVIRONMENT, Result, main_with, mbv2_here, python
 
 CONFIG = """
 [case.stem]

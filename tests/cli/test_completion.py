@@ -121,7 +121,11 @@ def test_bash_itself_gets_the_words() -> None:
         pytest.skip("no bash here")
     script = """
         eval "$(_MBV2_COMPLETE=source_bash mbv2)"
+        compopt() { echo "compopt $1 $2"; }
         COMP_WORDS=(mbv2 summary network : wid) COMP_CWORD=4
+        _mbv2_completion mbv2
+        echo "${COMPREPLY[@]}"
+        COMP_WORDS=(mbv2 summ) COMP_CWORD=1
         _mbv2_completion mbv2
         echo "${COMPREPLY[@]}"
     """
@@ -133,4 +137,12 @@ def test_bash_itself_gets_the_words() -> None:
         text=True,
         check=False,
     )
-    assert (done.stdout, done.stderr) == ("width_mult=\n", "")
+    # no space after the key, whose value follows; a space after the command
+    assert (done.stdout, done.stderr) == ("compopt -o nospace\nwidth_mult=\nsummary\n", "")
+
+
+def test_the_script_that_is_shown_is_the_one_that_runs() -> None:
+    run = mbv2_here(_MBV2_COMPLETE="source_bash").stdout
+    assert "compopt -o nospace" in run
+    shown = mbv2_here("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    assert (shown.code, shown.stdout.split()) == (0, run.split())

@@ -53,6 +53,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     (folder / "mbv2.toml").write_text('[case.edge]\ntarget = "network"\n[case.stem]\n')
     (folder / "space.toml").write_text('target = "network"\nwidth_mult = [0.35, 0.5]\n')
+    (folder / "my_model.py").write_text("from mbv2cli import MobileNetV2 as Net\n")
     assert mbv2_here("lock", cwd=folder).code == 0
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
     for words in (("init", "-b", "main"), ("add", "."), ("commit", "-m", "lock")):
@@ -75,7 +76,8 @@ def test_a_help_fits_a_terminal(name: str, width: int) -> None:
     assert max(map(len, lines)) <= width
     assert {f"  {example}" for example in HELPS[name].examples} <= set(lines)
     labels = [line for line in lines if re.match(r"  -", line)]
-    flags = [flag for one in imported(name).params for flag in one.opts if flag.startswith("--")]
+    options: list[Any] = [one for one in imported(name).params if not getattr(one, "hidden", False)]
+    flags = [flag for one in options for flag in one.opts if flag.startswith("--")]
     for flag in flags:
         assert any(re.search(rf"{flag}(,| |$)", label) for label in labels), flag
     if "Arguments:" in lines:
@@ -121,7 +123,7 @@ def test_commands_are_grouped_by_what_people_do() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("check", ("--max-peak BYTES", "write 512KiB", "--peak-rule NAME", "default: layerwise")),
+        ("check", ("--max-peak BYTES", "such as 512KiB", "--peak-rule NAME", "default: layerwise")),
         ("check", ("--dtype NAME", "[default: float32]", "--expect SHAPE", "--max-params N")),
         ("cliffs", ("--peak-rule NAME", "[default: layerwise]", "--dtype NAME", "float32]")),
         ("presets", ("--max-peak BYTES", "[default: layerwise]", "--dtype NAME", "float32]")),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process import Result, mbv2, mbv2_here, python
+from tests.process import main_with, mbv2, mbv2_here, python
 
 LOADED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
@@ -98,21 +98,6 @@ def test_a_closed_pipe_is_silent() -> None:
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-"])
-def test_a_closed_stream_is_no_error(closed: str) -> None:
-    line = f"{sys.executable} -m mbv2cli summary --no-forward {closed}"
-    assert subprocess.run(["sh", "-c", line], capture_output=True, check=True).stderr == b""  # noqa: S607
-
-
-def main_with(patch: str, *arguments: str, **environment: str) -> Result:
-    """Run mbv2, ``mbv2 summary`` by default, where ``patch`` has been run first."""
-    code = (
-        f"import sys; sys.argv = ['mbv2', *{arguments or ('summary',)!r}]\n{patch}\n"
-        "from mbv2cli.__main__ import main\nmain()"
-    )
-    return python("-c", code, cwd=None, **environment)
-
-
 def raising(what: str) -> str:
     return (
         "import mbv2cli.cli.summary as summary\n"
@@ -162,6 +147,26 @@ def test_a_disagreement_exits_3_and_names_the_layer() -> None:
         "mbv2: a bug in mbv2, please report it: plan and forward pass disagree on the "
         "params of BatchNorm2d conv.0.1: planned 37, observed 36\n"
     )
+
+
+@pytest.mark.parametrize(
+    "words", [("x",), ("summary", "x"), ("check", "-q"), ("summary", "--in=4")]
+)
+def test_a_line_of_too_many_words_is_refused_at_once(words: tuple[str, ...]) -> None:
+    result = mbv2_here(*words, *words[-1:] * 100_000)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.startswith("mbv2: the command line has 100,0")
+
+
+@pytest.mark.parametrize("word", ["\udcff", "--\udcff", "-\udcff", "--format=\udcff"])
+@pytest.mark.parametrize("command", [(), ("summary",), ("check",), ("presets",)])
+def test_a_word_that_is_not_utf_8_is_an_error(command: tuple[str, ...], word: str) -> None:
+    result = mbv2_here(*command, word)
+    assert (result.code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+
+
+def test_no_word_at_all_shows_the_help() -> None:
+    assert main_with("sys.argv.clear()") == mbv2_here()
 
 
 def test_completion_knows_the_choices() -> None:

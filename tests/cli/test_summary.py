@@ -15,7 +15,7 @@ from syrupy.assertion import SnapshotAssertion
 from torch import nn
 
 from mbv2cli import BlockSpec, InvertedResidual, MobileNetV2
-from mbv2cli.report.summary.document import LayerRow
+from mbv2cli.report.summary.rows import LayerRow
 from mbv2cli.report.summary.values import VALUES
 from tests.process import mbv2, mbv2_here
 

@@ -193,7 +193,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
             "case.e.size is an empty list",
             "case.f.target must be a target",
             "a case is named 'a\\tb'",
-            "2 cases are named 'g[size=96]'",
+            "2 cases have the name 'g[size=96]'",
         ],
         reported,
         strict=True,

@@ -92,11 +92,11 @@ def test_every_graded_figure_has_a_limit_in_the_order_of_the_registry() -> None:
 
 def test_the_help_of_every_limit_says_what_is_allowed_and_how_it_is_written() -> None:
     fields = keys(Expectations)
-    assert fields["max_params"].description == "At most this many parameters; write 300k or 2M."
+    assert fields["max_params"].description == "At most this many parameters, such as 2M."
     for figure in graded_figures():
         bound = "At most" if limit_key(figure).startswith("max") else "At least"
         description = fields[limit_key(figure)].description or ""
-        assert description.startswith(f"{bound} this many {figure.description}; write ")
+        assert description.startswith(f"{bound} this many {figure.description}, such as ")
 
 
 def test_a_figure_that_is_not_graded_has_no_limit() -> None:

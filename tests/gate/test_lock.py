@@ -309,7 +309,7 @@ def test_one_other_digit_anywhere_is_a_drift(tmp_path: Path) -> None:
 
 
 HALFWAY: Final = """
-import io, pathlib, signal
+import io, os, signal
 from mbv2cli.__main__ import main
 
 class Halfway(io.FileIO):
@@ -318,10 +318,7 @@ class Halfway(io.FileIO):
         print("half", flush=True)
         signal.pause()
 
-opened = pathlib.Path.open
-pathlib.Path.open = lambda path, mode="r", *rest, **more: (
-    Halfway(path, "w") if mode == "wb" else opened(path, mode, *rest, **more)
-)
+os.fdopen = Halfway
 main()
 """
 """mbv2 lock that stands still once half of the lock is written."""
@@ -340,7 +337,7 @@ def test_a_lock_that_is_killed_inside_the_write_leaves_the_old_whole(tmp_path: P
         assert process.stdout.readline() == b"half\n"
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    left = tmp_path / f".mbv2.lock.{process.pid}.unfinished"
+    (left,) = tmp_path.glob(".mbv2-*.unfinished")
     assert left.read_bytes() == new[: len(new) // 2]
     assert path.read_bytes() == old
     assert set(tmp_path.iterdir()) == {config.path, path, left}
@@ -362,6 +359,8 @@ def test_a_lock_that_is_killed_at_any_moment_is_the_old_or_the_new(tmp_path: Pat
             time.sleep(chance.uniform(0.05, 0.35))
             process.kill()
         assert path.read_text("utf-8") in (old, new)
+    left = set(tmp_path.iterdir()) - {path, config.path}
+    assert left <= set(tmp_path.glob(".mbv2-*.unfinished"))
 
 
 def test_two_writers_leave_one_whole_lock(tmp_path: Path) -> None:

@@ -78,8 +78,8 @@ def test_the_meta_device() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("cuda:3", "--device cuda:3 cannot be used: this machine has no cuda:3; use cpu, cuda:0"),
-        ("mps", "--device mps cannot be used: this machine has no MPS device; use cpu, cuda:0, "),
+        ("cuda:3", "device cuda:3 cannot be used: this machine has no cuda:3; use cpu, cuda:0"),
+        ("mps", "device mps cannot be used: this machine has no MPS device; use cpu, cuda:0, "),
     ],
 )
 def test_a_device_that_this_machine_lacks(

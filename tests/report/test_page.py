@@ -162,6 +162,16 @@ def test_a_narrow_terminal_shows_narrow_cells_before_it_leaves_out_a_column() ->
     assert shown_lines(table, 6) == ["n", "1", "Not", "shown", "in 6", "columns:", "path."]
 
 
+def test_a_terminal_too_narrow_for_the_columns_of_rank_0_shows_other_lines() -> None:
+    columns = [Column("a", ["1,234"]), Column("b", ["5,678"], narrow=["5.7"]), Column("c", ["9"])]
+    columns[2] = columns[2]._replace(rank=1)
+    table = Table(columns, narrow=[Line("a 1,234, b 5,678", "", "  ")])
+    assert shown_lines(table, None) == ["a     b     c", "1,234 5,678 9"]
+    assert shown_lines(table, 9)[:2] == ["a     b", "1,234 5.7"]
+    assert shown_lines(table, 8) == ["a 1,234,", "  b", "  5,678"]
+    assert shown_lines(table._replace(narrow=()), 8)[:2] == ["a     b", "1,234 5.7"]
+
+
 def test_titles_that_are_equal_are_both_said_to_be_left_out() -> None:
     shares = [Column("Share", ["1 %"], rank=rank) for rank in (1, 2)]
     lines = shown_lines(Table([Column("name", ["block"]), *shares]), 11)

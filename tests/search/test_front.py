@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -75,6 +77,26 @@ def test_the_front_of_a_chain_is_its_least_and_that_of_an_antichain_is_all() -> 
     up = np.arange(3_000)
     assert np.flatnonzero(front([up, up, up])).tolist() == [0]
     assert front([up, -up]).all()
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("shape", ["antichain", "equal", "random", "few", "chain"])
+def test_the_front_of_many_points_takes_no_quadratic_time(dimensions: int, shape: str) -> None:
+    count = 360_000
+    random = np.random.default_rng(0)
+    up = random.permutation(count)
+    several = {
+        "antichain": [up, -up, random.integers(0, 9, count)],
+        "equal": [up * 0] * 3,
+        "random": [random.permutation(count) for _ in range(3)],
+        "few": [random.integers(0, 50, count) for _ in range(3)],
+        "chain": [up] * 3,
+    }[shape][:dimensions]
+    start = time.process_time()
+    found = front(several)
+    assert time.process_time() - start < 3  # all pairs would take minutes
+    assert found.any()
+    assert found.all() == (shape in ("antichain", "equal"))
 
 
 @given(st.integers(2, 3).flatmap(lambda count: st.tuples(points(count), points(count))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,11 +13,18 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
+from unittest.mock import Mock
 
 import psutil
 import pytest
 
-from mbv2cli.search.run import interrupts_held, raise_interrupt
+from mbv2cli import UserError
+from mbv2cli.costs.figures import Counting
+from mbv2cli.search import processes
+from mbv2cli.search.interrupts import interrupts_held, raise_interrupt
+from mbv2cli.search.processes import in_processes
+from mbv2cli.search.query import Draw, Ordering, Query
+from mbv2cli.search.space import read_space_file
 from tests.process import ENVIRONMENT, Result, python
 
 SPACE: Final = """
@@ -141,7 +149,7 @@ def test_a_process_that_dies_is_replaced(space: Path, alone: Alone) -> None:
 
 def wait_for_rows(folder: Path, process: subprocess.Popen[str]) -> None:
     """Wait until the first rows are written, and more are to come."""
-    while not any(path.stat().st_size > 10**4 for path in folder.glob(".half.csv*")):
+    while not any(path.stat().st_size > 10**4 for path in folder.glob(".mbv2-*.unfinished")):
         assert process.poll() is None
         time.sleep(0.01)
 
@@ -149,7 +157,68 @@ def wait_for_rows(folder: Path, process: subprocess.Popen[str]) -> None:
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     """Return the processes that work for this one."""
     children = psutil.Process(process.pid).children()
-    return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return [child.pid for child in children if "mbv2cli.search.worker" in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_no_process_outlives_the_one_that_started_it(
+    space: Path, number: signal.Signals, seconds: float
+) -> None:
+    process = started(space, "--jobs", "2", "--sample", "100M")
+    time.sleep(seconds)  # while modules are imported, while processes start, or later
+    workers = [psutil.Process(worker) for worker in workers_of(process)]
+    process.send_signal(number)
+    result = ended(process)
+    assert result.stderr == ""
+    assert result.code == (130 if number == signal.SIGINT else -number)
+    end = time.monotonic() + 1
+    while any(map(still_runs, workers)):
+        assert time.monotonic() < end
+
+
+def still_runs(process: psutil.Process) -> bool:
+    try:  # nobody waits for the processes of one that is dead
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_processes_that_die_at_once_are_told(
+    monkeypatch: pytest.MonkeyPatch, space: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(space.parent)])  # the processes find no mbv2
+    with pytest.raises(UserError, match="keep dying, perhaps for lack of memory"):
+        list(in_processes(query_of(space), 2))
+    assert capfd.readouterr() == ("", "")
+
+
+def query_of(space: Path) -> Query:
+    members = read_space_file(space)
+    return Query(members, Draw(10**6, 0), Counting(), (), None, Ordering("macs"), 1)
+
+
+@pytest.mark.parametrize("code", [errno.EAGAIN, errno.ENOMEM])
+def test_a_system_that_starts_no_process_is_told(
+    monkeypatch: pytest.MonkeyPatch, space: Path, code: int
+) -> None:
+    monkeypatch.setattr(processes, "Popen", Mock(side_effect=OSError(code, os.strerror(code))))
+    with pytest.raises(UserError, match="use fewer --jobs, or allow more processes") as error:
+        list(in_processes(query_of(space), 2))
+    assert os.strerror(code) in str(error.value)
+
+
+def test_too_few_open_files_for_the_processes_are_told(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
+        "from mbv2cli.__main__ import main; main()"
+    )
+    arguments = ("sweep", *("--in", "1:4000:1"), *("--out", "1:4000:1"), *("--jobs", "50"))
+    result = python("-c", code, *arguments, *("--output", "x.csv"), cwd=tmp_path)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.startswith("mbv2: a process for --jobs cannot start: Too many open files")
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

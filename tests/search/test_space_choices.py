@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -81,6 +82,26 @@ def test_there_may_be_so_many_values_and_no_more() -> None:
         chosen("in", f"1:{MAX_CHOICES + 1}:1")
     with pytest.raises(UserError, match="4,097 values; give at most 4,096"):
         chosen("in", [f"1:{MAX_CHOICES}:1", 1])
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (",".join(["1:4096:1"] * 10_000), "has 10,000 values; give at most 4,096"),
+        (["1:4096:1"] * 4_000, "has 16,384,000 values; give at most 4,096"),
+        (",".join(["5"] * 10**6), "has 1,000,000 values; give at most 4,096"),
+        ([5] * 10**6, "has 1,000,000 values; give at most 4,096"),
+        ("1:1000000000000000000:1", "is not a range"),
+        ("1:999999999999:1", "has 999,999,999,999 values; at most 4,096 are allowed"),
+    ],
+    ids=["ranges", "list of ranges", "words", "list", "digits", "range"],
+)
+def test_too_many_values_are_refused_before_they_are_worked_out(value: object, words: str) -> None:
+    start = time.process_time()
+    with pytest.raises(UserError) as error:
+        chosen("in", value)
+    assert words in str(error.value)
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(

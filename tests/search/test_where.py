@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+import itertools
+import pickle
+import re
 import time
+from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from mbv2cli import UserError
-from mbv2cli.search.figures import refuse_unknown
+from mbv2cli.costs.figures import Counting
+from mbv2cli.search.engine import Engine
+from mbv2cli.search.figures import figure_names, refuse_unknown
 from mbv2cli.search.space import read_space
+from mbv2cli.search.tables import LARGEST
 from mbv2cli.search.where import MAX_LENGTH, read_where
 
 FIGURES: Final = ("macs", "params", "peak")
@@ -138,6 +146,129 @@ def test_figures_beyond_int32_are_compared_in_full() -> None:
     assert read_where("params * params > 1e24").holds(large).tolist() == [True, True]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "macs < 9007199254740993",
+        "macs == 1152921504606846975",
+        "macs != params",
+        "macs in (9007199254740993, 1152921504606846975)",
+        "macs not in [9007199254740993]",
+        "macs % 2 == 1",
+        "macs - 9007199254740992 == 1",
+        "macs * params > 81129638414606726777489034543104",
+        "macs ** 3 > params ** 3",
+        "macs * params * peak < params ** 3",
+        "macs / 3 == 3002399751580331",
+        "macs / params > 1",
+        "macs / params < params / peak",
+        "1 / macs < 1 / params",
+        "macs ** -2 < params ** -2",
+        "macs * 0.1 == 900719925474099.3",
+        "macs == 9007199254740993.0",
+        "macs <= 9007199254740992.5",
+        "-macs < -params",
+        "macs + params - peak > 9007199254740992",
+        "(macs - params) * 1000 == 1000",
+        "macs % params == 1",
+        "macs % (0 - params) == 1 - params",
+        "macs % 0.5 == 0",
+        "macs > 18446744073709551616",
+        "macs < 18446744073709551616",
+    ],
+)
+def test_whole_numbers_are_compared_exactly(text: str) -> None:
+    values = [2**53 - 1, 2**53, 2**53 + 1, 2**53 + 2, LARGEST - 1, LARGEST, 3, 0, 1]
+    members = [one for one in itertools.product(values, repeat=3) if 0 not in one[:2]]
+    columns = dict(zip(FIGURES, map(np.array, zip(*members, strict=True)), strict=True))
+    found = read_where(text).holds(columns).tolist()
+    exact = re.sub(r"\d+(\.\d+)?", r"Fraction('\g<0>')", text)  # so that / is exact too
+    for member, holds in zip(members, found, strict=True):
+        names = dict(zip(FIGURES, map(Fraction, member), strict=True))
+        if "/ peak" not in text or member[2]:
+            assert holds == eval(exact, {"Fraction": Fraction}, names), (text, member)  # noqa: S307
+
+
+whole = st.one_of(st.integers(0, 9), st.integers(2**53 - 9, 2**53 + 9), st.integers(0, LARGEST))
+
+
+@given(conditions, st.lists(st.tuples(whole, whole, whole), min_size=1, max_size=9))
+def test_a_condition_on_whole_numbers_holds_where_fractions_say_so(
+    text: str, members: list[tuple[int, int, int]]
+) -> None:
+    try:
+        where = read_where(text)
+    except UserError:  # a number may be too large
+        reject()
+    columns = dict(zip(FIGURES, map(np.array, zip(*members, strict=True)), strict=True))
+    found = where.holds(columns).tolist()
+    exact = re.sub(r"(?<![\w.])(0x10|\d[\d_]*\.?\d*(?:e\d)?|\.\d)", _as_fraction, text)
+    for member, holds in zip(members, found, strict=True):
+        names = dict(zip(FIGURES, map(Fraction, member), strict=True))
+        with suppress(ZeroDivisionError):  # some comparison does not hold then
+            assert holds == eval(exact, {"Fraction": Fraction}, names), (exact, member)  # noqa: S307
+
+
+def _as_fraction(number: re.Match[str]) -> str:
+    return f"Fraction('{eval(number[0])}')"  # noqa: S307  (a number that a test wrote)
+
+
+def test_a_comparison_with_a_division_by_0_does_not_hold() -> None:
+    columns = {"macs": np.array([5, 0, 5]), "params": np.array([0, 0, 2])}
+    floats = {name: column.astype(float) for name, column in columns.items()}
+    for values in (columns, floats):
+        for text in ("macs / params > 1", "macs / params != 9", "macs % params != 9"):
+            assert read_where(text).holds(values).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("target", ["block", "network"])
+def test_every_figure_of_the_list_can_be_used(target: str) -> None:
+    space = read_space(target)
+    for name in figure_names(space):
+        for text in (
+            f"{name} >= 0",
+            f"not {name} < 0",
+            f"0 <= {name} and ({name} >= 0)",
+            f"{name} * 2 >= {name} + {name}",
+            f"{name} not in (-1, -2)",
+            f"{name} in ({name}, 3)",
+        ):
+            where = read_where(text)
+            refuse_unknown(where.names, space, "--where")
+            assert where.names == (name,)
+            engine = Engine(space, where.names, Counting(), 0)
+            values = dict(zip(where.names, engine.values(np.zeros((0, 1), np.intp)), strict=True))
+            assert where.holds(values).tolist() == [True], text
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("in in (8, 16)", [True, False]),
+        ("in not in (8, 16)", [False, True]),
+        ("not in in (8, 16)", [False, True]),
+        ("in in (in, 3) and in < 9", [True, False]),
+        ("8 in [in]", [True, False]),
+        ("-in<-8 or out in(in,)", [True, True]),
+        ("1 < in <= 8", [True, False]),
+        ("out in (in, 7)", [True, False]),
+        ("in%8==0", [True, False]),
+        ("peak in (1KiB, 2kB)", [True, False]),
+        ("macs in (2k, 3M)", [True, False]),
+        ("expand in (0.5, 6)", [True, False]),
+        ("expand == 0.1", [False, True]),
+        ("in * expand < 4.1", [True, True]),
+        ("macs ** 0.5 > 44.715", [True, False]),
+        ("2 ** in > 256", [False, True]),
+    ],
+)
+def test_the_figure_in_and_the_operator_in(text: str, holds: list[bool]) -> None:
+    columns = {"in": [8, 9], "out": [8, 8], "peak": [1024, 1025], "macs": [2000, 1999]}
+    values = {name: np.array(column) for name, column in columns.items()}
+    values["expand"] = np.array([0.5, 0.1])
+    assert read_where(text).holds(values).tolist() == holds
+
+
 def refused(text: str) -> str:
     """Return what is said of a condition that is read as `mbv2 sweep` reads it."""
     with pytest.raises(UserError) as error:
@@ -206,6 +337,20 @@ TOO_MUCH: Final = [
     "macs < 1e999",
     "macs < -1e999",
     "(" * 400 + "macs" + ")" * 400 + " < 1",
+    "(" * 1_000 + "macs" + ")" * 1_000 + " < 1",
+    "(" * 150 + "macs" + " + 1)" * 150 + " < 1",
+    "macs" + " + 1" * 200 + " < 1",
+    "not " * 101 + "macs < 1",
+    "macs ** 17 < 1",
+    "macs ** params ** 999999999 ** 99 < 1",
+    "((macs ** 9) ** 9) ** 9 < 1",
+    "macs ** 99999999999999999999 < 1",
+    "macs < 2 ** 99999",
+    "macs < 1e-999999999",
+    "macs < 1e-99999999999999999999",
+    "macs < 1e99999999999999999999",
+    f"macs < 0.{'0' * 900}1",
+    f"macs < 1.{'3' * 900}",
     "-" * 990 + "macs < 1",
     "not " * 240 + "macs < 1",
     "~" * 990 + "macs < 1",
@@ -237,6 +382,20 @@ MISTAKEN: Final = [
     "macs is not 1",
     "macs in params",
     "macs not in params",
+    "macs in ()",
+    "macs in (1, (2, 3))",
+    "macs in (1 < 2, 3)",
+    "(1, macs) in (1, 2)",
+    "in",
+    "in in",
+    "in in in",
+    "in in 3",
+    "not in",
+    "figure_in < 3",
+    "macs in ('a', 'b')",
+    "macs in 'abc'",
+    "macs in {1, 2}",
+    "1 in (2, 3)",
     "(macs < 1) < 2",
     "(macs < 1) + 1 > 1",
     "macs < (params < 2)",
@@ -301,6 +460,11 @@ def test_what_is_no_condition_is_refused_at_once(
 )
 def test_what_is_wrong_is_told(text: str, words: str) -> None:
     assert words in refused(text)
+
+
+def test_a_condition_can_be_sent_to_other_processes() -> None:
+    where = read_where("not (1 < macs < 5 or -params ** 2 / 3 in (1, 2.5))")
+    assert pickle.loads(pickle.dumps(where)) == where  # noqa: S301  (our own)
 
 
 def test_a_condition_may_be_so_long() -> None:

@@ -104,9 +104,9 @@ def test_a_condition_may_have_every_unit() -> None:
     [
         ("peak < 320K", "write 320KiB (1,024 bytes each) or 320kB (1,000 bytes each), not '320K'"),
         ("2M > peak", "write 2MiB"),
-        ("macs < 320KiB", "'320KiB' does not suit the figure it is compared with"),
+        ("macs < 320KiB", "'320KiB' is not an amount of the figure that it is compared"),
         ("macs < 1.5", None),
-        ("macs < 0.0001k", "does not suit"),
+        ("macs < 0.0001k", "is not an amount of the figure"),
         ("macs < '60M'", "is not an expression"),
         ("macs < 60Mx", "is not an expression"),
         ("60M < 70M", "there is no figure"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mbv2cli import InputSpec, NetworkSpec, Plan, UserError, plan_of
@@ -10,6 +12,7 @@ from mbv2cli.specs import RunSpec
 from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request, target_names
+from tests.process import mbv2_here
 from tests.reference_tables import rows
 
 FIGURES = rows("presets")
@@ -140,3 +143,23 @@ def test_a_shell_completes_names_and_no_aliases() -> None:
 def test_a_typo_suggests_the_nearest_name_or_alias(typo: str, hint: str) -> None:
     with pytest.raises(UserError, match=hint):
         read_request(typo)
+
+
+def test_presets_shows_the_names_in_other_codebases() -> None:
+    shown = mbv2_here("presets").stdout
+    document = json.loads(mbv2_here("presets", "--format", "json").stdout)
+    aliases = {one["name"]: tuple(one["aliases"]) for one in document["presets"]}
+    for name, preset in presets().items():
+        line = f"\n    {name}: {', '.join(preset.aliases)}\n"
+        assert (line in shown) is bool(preset.aliases)
+        assert aliases[name] == preset.aliases
+        for alias in preset.aliases:
+            assert f"\n{name} " in mbv2_here("presets", alias.upper()).stdout
+
+
+@pytest.mark.parametrize("alpha", [0.35, 0.5, 0.75, 1.0, 1.3, 1.4])
+def test_an_alias_of_keras_is_the_name_that_keras_gives_the_model(alpha: float) -> None:
+    # keras/src/applications/mobilenet_v2.py: name = f"mobilenetv2_{alpha:0.2f}_{rows}"
+    assert read_request(f"mobilenetv2_{alpha:0.2f}_224").spec == NetworkSpec(
+        width_mult=alpha, dropout=0.0
+    )

@@ -15,6 +15,7 @@ from mbv2cli.report.check.sentences import (
     tolerance_text,
     warnings,
 )
+from mbv2cli.shown import escaped, shown
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 def as_github(report: CheckReport) -> str:
     """Return an error or a warning on the line of each case that has one, and closing lines."""
-    return "".join(f"{line}\n" for line in (*_annotations(report), *closing_lines(report)))
+    return "".join(
+        f"{line}\n" for line in (*_annotations(report), *map(shown, closing_lines(report)))
+    )
 
 
 def _annotations(report: CheckReport) -> Iterator[str]:
@@ -51,14 +54,14 @@ def _annotation(
     level: str, name: str, file: Path | None, line: int | None, sentences: list[str]
 ) -> str:
     properties = {
-        "file": None if file is None else str(file),
+        "file": None if file is None else escaped(str(file)),
         "line": line,
-        "title": f"mbv2: {name}",
+        "title": shown(f"mbv2: {name}"),
     }
     text = ",".join(
         f"{key}={_property(str(value))}" for key, value in properties.items() if value is not None
     )
-    return f"::{level} {text}::" + _data("\n".join(sentences))
+    return f"::{level} {text}::" + _data("\n".join(map(shown, sentences)))
 
 
 def _data(text: str) -> str:
@@ -86,15 +89,15 @@ def as_junit(report: CheckReport) -> str:
             _add(case, "failure", list(failures(report, outcome)))
         told = [*warnings(report, outcome), *_tolerated(report, outcome)]
         if told and outcome.checks_nothing:
-            SubElement(case, "skipped", {"message": "; ".join(told)})
+            SubElement(case, "skipped", {"message": "; ".join(map(shown, told))})
         elif told:
-            SubElement(case, "system-out").text = "\n".join(told)
+            SubElement(case, "system-out").text = "\n".join(map(shown, told))
     for name in report.removed:
         case, text = _test_case(suite, report, name), removed_text(report, name)
         if report.requires_lock:
             _add(case, "failure", [text])
         else:
-            SubElement(case, "skipped", {"message": text})
+            SubElement(case, "skipped", {"message": shown(text)})
     counts = {
         "tests": len(suite),
         "failures": len(suite.findall("*/failure")),
@@ -110,14 +113,15 @@ def as_junit(report: CheckReport) -> str:
 def _test_case(suite: Element, report: CheckReport, name: str) -> Element:
     from xml.etree.ElementTree import SubElement
 
-    attributes = {"classname": "mbv2.check", "name": name}
+    attributes = {"classname": "mbv2.check", "name": shown(name)}
     if report.file is not None:
-        attributes["file"] = str(report.file)
+        attributes["file"] = escaped(str(report.file))
     return SubElement(suite, "testcase", attributes)
 
 
 def _add(case: Element, tag: str, sentences: list[str]) -> None:
     from xml.etree.ElementTree import SubElement
 
-    element = SubElement(case, tag, {"type": "check", "message": "; ".join(sentences)})
-    element.text = "\n".join(sentences)
+    lines = list(map(shown, sentences))
+    element = SubElement(case, tag, {"type": "check", "message": "; ".join(lines)})
+    element.text = "\n".join(lines)

@@ -28,7 +28,7 @@ class VerdictPart(Part):
     )
     limit: int | str = Field(description="The limit, or the expected shape.")
     headroom: int | None = Field(
-        description="Headroom, negative if the limit is broken; null for a shape."
+        description="Distance to the limit: negative if the limit is broken, null for a shape."
     )
 
 

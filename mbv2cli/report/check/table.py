@@ -19,7 +19,7 @@ from mbv2cli.report.check.sentences import (
     warnings,
 )
 from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Column, Line, Page, Table, page
-from mbv2cli.report.text import code, compact, escaped
+from mbv2cli.report.text import code, compact, prose
 from mbv2cli.specs.units import amount_texts, growth_text
 
 _INDENT: Final = " " * 6
@@ -116,7 +116,7 @@ def _markdown_lines(report: CheckReport) -> Iterator[str]:
     yield f"**mbv2 check: {verdict}**"
     for sentence in unchecked:
         yield ""
-        yield f"{sentence[0].upper()}{sentence[1:]}."
+        yield prose(f"{sentence[0].upper()}{sentence[1:]}.")
     yield ""
     yield "| | case | figure | actual | expected | |"
     yield "| --- | --- | --- | ---: | ---: | ---: |"
@@ -124,15 +124,15 @@ def _markdown_lines(report: CheckReport) -> Iterator[str]:
         name = code(outcome.result.case.name)
         for row in _rows(outcome):
             mark = "ok" if row.holds else f"**{_FAIL}**"
-            cells = (mark, name, row.what, row.actual, f"`{row.expected}`", row.distance)
+            cells = (mark, name, prose(row.what), row.actual, code(row.expected), row.distance)
             yield f"| {' | '.join(cells)} |"
         told = [line.text.strip() for line in _notes(report, outcome)]
         if told:
             mark = "" if outcome.holds else f"**{_FAIL}**"
-            yield f"| {mark} | {name} | {escaped('<br>'.join(told))} | | | |"
+            yield f"| {mark} | {name} | {'<br>'.join(map(prose, told))} | | | |"
     for removed in report.removed:
         mark = f"**{_FAIL}**" if report.requires_lock else ""
-        yield f"| {mark} | {code(removed)} | {escaped(removed_text(report, removed))} | | | |"
+        yield f"| {mark} | {code(removed)} | {prose(removed_text(report, removed))} | | | |"
 
 
 def _rows(outcome: Outcome) -> Iterator[_Row]:

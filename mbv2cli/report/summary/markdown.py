@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from mbv2cli.costs.layers import By
-from mbv2cli.report.summary.document import GroupRow, LayerRow, rows_of
+from mbv2cli.report.summary.document import rows_of
 from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.report.summary.rows import GroupRow, LayerRow
 from mbv2cli.report.summary.view import cell, is_number
-from mbv2cli.report.text import bracketed, described
+from mbv2cli.report.text import bracketed, code, described, prose, total_text
 from mbv2cli.specs.units import bytes_texts
 
 _NOUNS: Final[Mapping[By | None, str]] = {
@@ -28,7 +29,7 @@ def as_markdown(report: SummaryReport) -> str:
 
 
 def _lines(report: SummaryReport) -> Iterator[str]:
-    yield f"**`{described(report.request)}`**"
+    yield f"**{code(described(report.request))}**"
     yield ""
     yield from _figures(report)
     yield ""
@@ -53,27 +54,33 @@ def _line(cells: Iterable[str]) -> str:
 def _cell(row: LayerRow | GroupRow, column: str) -> str:
     text = cell(row, column)
     if column == "name" and isinstance(row, LayerRow) and row.functional:
-        return f"*{text.replace('_', chr(92) + '_')}*"
-    return f"`{text}`" if text and column in _CODE else text
+        return f"*{prose(text)}*"
+    return code(text) if column in _CODE else prose(text)
 
 
 def _figures(report: SummaryReport) -> Iterator[str]:
-    plan, sizes, forward = report.plan, report.sizes, report.forward
+    model, sizes, forward = report.model, report.sizes, report.forward
     yield "| | |"
     yield "| --- | ---: |"
-    yield f"| Input shape | `{bracketed(plan.input_shape)}` |"
-    yield f"| Output shape | `{bracketed(plan.output_shape)}` |"
-    yield f"| Total params | {plan.totals.params:,} |"
-    yield f"| Trainable params | {plan.totals.trainable_params:,} |"
-    yield f"| Non-trainable params | {plan.totals.non_trainable_params:,} |"
+    for title, shapes in (
+        ("Input shape", model.graph.input_shapes),
+        ("Output shape", model.output_shapes),
+    ):
+        yield f"| {title}{'s' * (len(shapes) > 1)} | `{', '.join(map(bracketed, shapes))}` |"
+    yield f"| Total params | {model.totals.params:,} |"
+    yield f"| Trainable params | {model.totals.trainable_params:,} |"
+    yield f"| Non-trainable params | {model.totals.non_trainable_params:,} |"
     convention = report.convention
-    yield f"| {convention.unit} ({convention.name}) | {report.macs.total:,} |"
+    yield f"| {convention.unit} ({convention.name}) | {total_text(report.macs)} |"
     peaks = bytes_texts(use.peak_bytes(report.run.dtype) for use in report.memory)
     for use, peak in zip(report.memory, peaks, strict=True):
         yield f"| Peak memory ({use.rule.name}, {report.run.dtype}) | {peak} |"
-    yield f"| Input size (MB) | {sizes.input_mb:,.2f} |"
-    yield f"| Forward/backward pass size (MB) | {sizes.forward_backward_mb:,.2f} |"
-    yield f"| Params size (MB) | {sizes.params_mb:,.2f} |"
-    yield f"| Estimated Total Size (MB) | {sizes.total_mb:,.2f} |"
-    verdict = "not run" if forward is None else f"agrees ({forward.device}, {forward.dtype})"
+    for title, megabytes in sizes.titled if sizes else ():
+        yield f"| {title} | {megabytes:,.2f} |"
+    if report.doubt:
+        yield f"| torchsummary | {prose(report.doubt)} |"
+    verdict = "not run"
+    if forward is not None:
+        word = "agrees" if report.agrees else "observed only"
+        verdict = f"{word} ({forward.device}, {forward.dtype})"
     yield f"| Forward pass | {verdict} |"

@@ -12,57 +12,70 @@ from mbv2cli.costs.layers import LayerFigures, layer_figures
 from mbv2cli.costs.memory import MEMORY_RULES, MemoryUse
 from mbv2cli.costs.torchsummary_sizes import TorchsummarySizes, torchsummary_sizes
 from mbv2cli.graph.rows import Layer
-from mbv2cli.inspection import Plan, plan_of
+from mbv2cli.inspection import Model, Observed, Plan, plan_of
 from mbv2cli.report.summary.view import DEFAULT_VIEW, View
 from mbv2cli.specs.reader import Request
 from mbv2cli.specs.run import RunSpec
 
 if TYPE_CHECKING:
     from mbv2cli.nn.forward import ForwardRun
+    from mbv2cli.nn.own import ModuleRun
+    from mbv2cli.specs.module import ModuleRequest
 
 
 @dataclass(frozen=True)
 class SummaryReport:
-    """The plan of a request and, if it ran, the forward pass that confirms it.
+    """The model of a request, and its forward pass if it ran.
 
-    ``view`` says which rows and columns are shown.
+    The forward pass of a plan confirms the plan. That of a module of the user's own is all that
+    is known of it. ``view`` says which rows and columns are shown.
     """
 
-    request: Request
+    request: Request | ModuleRequest
     run: RunSpec
-    plan: Plan
+    model: Model
     convention: Convention = CONV_LINEAR
-    forward: ForwardRun | None = None
+    forward: ForwardRun | ModuleRun | None = None
     view: View = DEFAULT_VIEW
 
     @cached_property
-    def sizes(self) -> TorchsummarySizes:
-        """Torchsummary's closing figures."""
-        return torchsummary_sizes(self.plan.graph)
+    def sizes(self) -> TorchsummarySizes | None:
+        """Torchsummary's closing figures; None where torchsummary cannot run, or is wrong."""
+        return None if self.doubt else torchsummary_sizes(self.model.graph)
+
+    @property
+    def doubt(self) -> str:
+        """Why torchsummary cannot run, or what is wrong in its table; "" if nothing is."""
+        return getattr(self.forward, "doubt", "")
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether plan and forward pass agree; None where one of them is missing."""
+        return True if isinstance(self.model, Plan) and self.forward is not None else None
 
     @cached_property
     def layers(self) -> tuple[LayerFigures, ...]:
         """The figures of each layer: MACs by the convention, bytes of the dtype."""
-        plan = self.plan
-        return layer_figures(plan.graph, plan.layers, self.run.dtype, self.convention)
+        model = self.model
+        return layer_figures(model.graph, model.layers, self.run.dtype, self.convention)
 
     @cached_property
     def macs(self) -> Count:
         """MACs by the convention."""
-        return count(self.convention, self.plan.graph.ops)
+        return count(self.convention, self.model.graph.ops)
 
     @cached_property
     def memory(self) -> tuple[MemoryUse, ...]:
         """The peak under each rule."""
-        return tuple(map(self.plan.memory, MEMORY_RULES))
+        return tuple(map(self.model.memory, MEMORY_RULES))
 
     def figure(self, figure: Figure) -> int:
         """Return a figure of the model: MACs by the convention, bytes of the dtype."""
-        return self.plan.figure(figure, Counting(self.convention.key, dtype=self.run.dtype))
+        return self.model.figure(figure, Counting(self.convention.key, dtype=self.run.dtype))
 
     def culprit(self, use: MemoryUse) -> Layer:
         """Return the layer that causes a peak."""
-        return self.plan.layer_of(use.culprit)
+        return self.model.layer_of(use.culprit)
 
 
 def planned(
@@ -84,4 +97,27 @@ def confirmed(report: SummaryReport) -> SummaryReport:
     """
     from mbv2cli.confirm import confirmed_forward
 
-    return replace(report, forward=confirmed_forward(report.plan, report.run))
+    return replace(report, forward=confirmed_forward(plan_in(report), report.run))
+
+
+def observed(
+    request: ModuleRequest,
+    run: RunSpec,
+    convention: Convention = CONV_LINEAR,
+    view: View = DEFAULT_VIEW,
+) -> SummaryReport:
+    """Return the report of a module of the user's own. Loads torch, and runs the user's code.
+
+    Raises `UserError` if the module does not run.
+    """
+    from mbv2cli.nn.own import run_module
+
+    forward = run_module(request, run)
+    return SummaryReport(request, run, Observed(forward.graph), convention, forward, view)
+
+
+def plan_in(report: SummaryReport) -> Plan:
+    """Return the plan of a report. Raises `TypeError` for the report of a module."""
+    if not isinstance(report.model, Plan):
+        raise TypeError("a module of the user's own has no plan")
+    return report.model

@@ -8,12 +8,15 @@ from typing import Final
 from mbv2cli.costs.conventions import CONV_LINEAR
 from mbv2cli.costs.layers import whole
 from mbv2cli.costs.memory import EAGER, LAYERWISE
+from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
+from mbv2cli.inspection import Plan
 from mbv2cli.report.page import BOLD, DIM, GOOD, WARNING, Column, Line, Page, Table, page
-from mbv2cli.report.summary.document import GroupRow, LayerRow, rows_of
+from mbv2cli.report.summary.document import rows_of
 from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.report.summary.rows import GroupRow, LayerRow
 from mbv2cli.report.summary.view import cell, is_cost, is_number
-from mbv2cli.report.text import INDENT, bracketed, heading
+from mbv2cli.report.text import INDENT, bracketed, heading, total_text
 from mbv2cli.specs import BlockSpec
 from mbv2cli.specs.units import bytes_texts
 
@@ -43,13 +46,20 @@ def body(report: SummaryReport) -> Page:
 
 
 def _header(report: SummaryReport) -> Iterator[Line]:
-    spec = report.plan.spec
-    yield heading(report.request)
-    yield Line(f"Input shape: {bracketed(report.plan.input_shape)}")
-    yield Line(f"Output shape: {bracketed(report.plan.output_shape)} (planned)")
-    if isinstance(spec, BlockSpec):
+    model, request = report.model, report.request
+    known = "planned" if isinstance(model, Plan) else "observed"
+    yield heading(request)
+    yield _shapes("Input shape", model.graph.input_shapes)
+    outputs = _shapes("Output shape", model.output_shapes)
+    yield outputs._replace(text=f"{outputs.text} ({known})")
+    if isinstance(model, Plan) and isinstance(spec := model.spec, BlockSpec):
         convolutions = ", ".join(_convolutions(spec)).capitalize()
         yield Line(f"{convolutions}; {_shortcut(spec)}", "", INDENT)
+
+
+def _shapes(title: str, shapes: Sequence[Shape]) -> Line:
+    text = ", ".join(map(bracketed, shapes)) or "none"
+    return Line(f"{title}{'s' * (len(shapes) > 1)}: {text}", "", INDENT)
 
 
 def _convolutions(block: BlockSpec) -> Iterator[str]:
@@ -91,7 +101,7 @@ def _table(report: SummaryReport) -> Table:
     narrow: dict[str, list[str]] = {}
     styles = [""] * (len(rows) - 1) + [BOLD]
     if view.by is None:
-        layers = report.plan.layers
+        layers = report.model.layers
         styles = list(map(_style, layers))
         if "name" in cells:
             cells["name"] = list(map("".join, zip(_margins(layers), cells["name"], strict=True)))
@@ -129,19 +139,22 @@ def _highlights(
 
 def _footer(report: SummaryReport) -> Iterator[Line]:
     """Yield torchsummary's closing figures, those of mbv2, and whether the forward pass agrees."""
-    totals, sizes = report.plan.totals, report.sizes
+    totals, sizes = report.model.totals, report.sizes
     yield Line()
     yield Line(f"Total params: {totals.params:,}", BOLD)
     yield Line(f"Trainable params: {totals.trainable_params:,}")
     yield Line(f"Non-trainable params: {totals.non_trainable_params:,}")
     yield Line()
-    yield Line(f"Input size (MB): {sizes.input_mb:,.2f}")
-    yield Line(f"Forward/backward pass size (MB): {sizes.forward_backward_mb:,.2f}")
-    yield Line(f"Params size (MB): {sizes.params_mb:,.2f}")
-    yield Line(f"Estimated Total Size (MB): {sizes.total_mb:,.2f}")
+    for title, megabytes in sizes.titled if sizes else ():
+        yield Line(f"{title}: {megabytes:,.2f}")
+    if report.doubt:
+        yield Line(f"No sizes of torchsummary: {report.doubt}.", WARNING, INDENT)
     yield Line()
-    macs = f"{report.convention.unit}: {report.macs.total:,} ({_counted(report)})"
+    macs = f"{report.convention.unit}: {total_text(report.macs)} ({_counted(report)})"
     yield Line(macs, BOLD, INDENT)
+    if report.macs.unknown:
+        names = ", ".join(report.macs.unknown)
+        yield Line(f"Not counted, because the convention has no rule: {names}.", WARNING, INDENT)
     peaks = f"Peak memory ({report.run.dtype}): {_peaks(report)}"
     yield Line(peaks, BOLD, INDENT)
     yield _verdict(report)
@@ -149,10 +162,10 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
 
 def _counted(report: SummaryReport) -> str:
     """Return what is counted, and the MACs of one input if the batch has several."""
-    convention, macs = report.convention, report.plan.macs_per_sample
+    convention, macs = report.convention, report.model.macs_per_sample
     if convention is not CONV_LINEAR:
         return f"{convention.name}: {convention.reported_by}"
-    batched = report.request.input.batch > 1
+    batched = isinstance(report.model, Plan) and report.model.input_shape[0] > 1
     return "convolutions + linear" + (f", {macs:,} per sample" if batched else "")
 
 
@@ -167,12 +180,12 @@ def _verdict(report: SummaryReport) -> Line:
     if forward is None:
         text = "No forward pass was run (--no-forward). The numbers are those of the plan."
         return Line(text, WARNING, INDENT)
-    return Line(
-        f"Plan and forward pass agree on every layer: {bracketed(forward.output_shape)}, "
-        f"{forward.device}, {forward.dtype}.",
-        GOOD,
-        INDENT,
-    )
+    where = f"{forward.device}, {forward.dtype}"
+    if not report.agrees:
+        text = f"Observed only: one forward pass, {where}. There is no plan to compare with."
+        return Line(text, WARNING, INDENT)
+    shape = bracketed(report.model.output_shape)
+    return Line(f"Plan and forward pass agree on every layer: {shape}, {where}.", GOOD, INDENT)
 
 
 def _style(layer: Layer) -> str:

@@ -9,28 +9,37 @@ from mbv2cli.costs.figures import FIGURES, PEAK, Figure
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.text import compact
+from mbv2cli.specs.words import listed
 
 
 def _figure(figure: Figure) -> Callable[[SummaryReport], str]:
     return lambda report: str(report.figure(figure))
 
 
+def _size(name: str) -> tuple[str, Callable[[SummaryReport], str]]:
+    """Return the name of a size of torchsummary, and what writes the size."""
+
+    def text(report: SummaryReport) -> str:
+        if report.sizes is None:
+            raise UserError(f"--print {name}: {report.doubt}; leave {name} out")
+        return f"{getattr(report.sizes, name):.2f}"
+
+    return name, text
+
+
 VALUES: Final[Mapping[str, Callable[[SummaryReport], str]]] = {
-    "input_shape": lambda report: compact(report.plan.input_shape),
-    "output_shape": lambda report: compact(report.plan.output_shape),
+    "input_shape": lambda report: compact(report.model.input_shape),
+    "output_shape": lambda report: compact(report.model.output_shape),
     # the peak of each memory rule has a name of its own
     **{figure.field: _figure(figure) for figure in FIGURES if figure is not PEAK},
-    "input_mb": lambda report: f"{report.sizes.input_mb:.2f}",
-    "forward_backward_mb": lambda report: f"{report.sizes.forward_backward_mb:.2f}",
-    "params_mb": lambda report: f"{report.sizes.params_mb:.2f}",
-    "total_mb": lambda report: f"{report.sizes.total_mb:.2f}",
+    **dict(map(_size, ("input_mb", "forward_backward_mb", "params_mb", "total_mb"))),
 }
 """The values of `--print`, under the names of the JSON fields."""
 
 
 def value_names(text: str) -> tuple[str, ...]:
     """Read ``output_shape,params``. Raises `UserError` for a name that is not there."""
-    names = tuple(name.strip() for name in text.split(","))
+    names = tuple(listed(name.strip(), VALUES) for name in text.split(","))
     for name in names:
         if name.lower().endswith(("flops", "flop")):
             raise UserError(f"--print has no field '{name}'; print macs; FLOPs are 2 × MACs")

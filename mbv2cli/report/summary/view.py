@@ -1,6 +1,6 @@
 """Which rows and columns of the summary are shown, and their titles and cells as text.
 
-The document takes long to import, so it is imported only where rows are made.
+The module of the rows takes long to import, so it is imported only where rows are made.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from mbv2cli.costs.layers import By
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.graph.rows import Role
 from mbv2cli.report.text import bracketed
-from mbv2cli.specs.words import listed
+from mbv2cli.specs.words import listed, one_of
 
 if TYPE_CHECKING:
-    from mbv2cli.report.summary.document import GroupRow, LayerRow
+    from mbv2cli.report.summary.rows import GroupRow, LayerRow
 
 LAYER: Final = "layer"
 WAYS: Final = (LAYER, *By)
@@ -73,7 +73,7 @@ class View:
     @property
     def all_columns(self) -> tuple[str, ...]:
         """Every column that there is."""
-        from mbv2cli.report.summary.document import GroupRow, LayerRow
+        from mbv2cli.report.summary.rows import GroupRow, LayerRow
 
         return tuple((LayerRow if self.by is None else GroupRow).model_fields)
 
@@ -95,13 +95,11 @@ DEFAULT_VIEW: Final = View()
 
 def view_of(by: str, columns: str | None) -> View:
     """Read ``--by`` and ``--columns``. Raises `UserError` for a name that is not there."""
-    way = listed(by, WAYS)
-    if way not in WAYS:
-        raise UserError(f"--by must be one of {', '.join(WAYS)}, not '{by}'{nearest(by, WAYS)}")
+    way = one_of(by, WAYS, "--by")
     view = View(None if way == LAYER else By(way))
     if columns is None:
         return view
-    names = tuple(name.strip() for name in columns.split(","))
+    names = tuple(listed(name.strip(), view.all_columns) for name in columns.split(","))
     for name in names:
         if name not in view.all_columns:
             raise UserError(
@@ -161,7 +159,7 @@ def _sides_text(sides: int | tuple[int, ...]) -> str:
 def _says_nothing(row: LayerRow | GroupRow, column: str) -> bool:
     """Return whether a cell is zero because there is nothing to count."""
     if column == "params":
-        return bool(getattr(row, "functional", False))
+        return not row.params and bool(getattr(row, "functional", False))
     return column in {"macs", "intensity", "moved_bytes"} and not getattr(row, column)
 
 

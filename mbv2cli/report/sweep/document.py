@@ -82,8 +82,8 @@ class MissPart(Part):
         description="The stages that add up to the figure, the largest first; empty for a peak."
     )
     culprit: CulpritPart | None = Field(description="The layer that causes the peak.")
-    tried: tuple[str, ...] = Field(description="Fields whose change alone was tried.")
-    changes: tuple[ChangePart, ...] = Field(description="Each single change that is enough.")
+    tried: tuple[str, ...] = Field(description="Fields that were tried: each was changed alone.")
+    changes: tuple[ChangePart, ...] = Field(description="Changes of one field that are enough.")
 
 
 class MissesPart(Part):
@@ -94,13 +94,13 @@ class MissesPart(Part):
         "are filled in where no member keeps the limit."
     )
     exclusive: tuple[tuple[str, str], ...] = Field(
-        description="Pairs of conditions that some members meet each, but none meets both."
+        description="Pairs of conditions: members meet one or the other, and no member meets both."
     )
     nearest: str | None = Field(
-        description="The member that breaks its limits by the smallest factor; null if no member "
-        "keeps some limit, or if a member keeps all limits but not `--where`."
+        description="The member that breaks its limits by the smallest factor; null if there "
+        "is a limit that no member keeps, or if a member keeps all limits but not `--where`."
     )
-    factor: float | None = Field(description="This factor.")
+    factor: float | None = Field(description="Factor by which that member breaks its limits.")
 
 
 class SweepDocument(Document):

@@ -14,9 +14,14 @@ from mbv2cli.errors import UserError
 from mbv2cli.search.partial import Kept
 from mbv2cli.search.query import REPORTED, Keep, Query
 from mbv2cli.search.space import Space
+from mbv2cli.shown import escaped
 
 ROW_GROUP: Final = 2**17
 """Smallest number of members in a row group of Parquet: smaller groups are slow to read."""
+
+
+_FORMULAS: Final = ("=", "+", "-", "@")
+"""How a cell starts that a spreadsheet computes."""
 
 
 class MemberWriter(Protocol):
@@ -54,9 +59,12 @@ class MemberRows:
         feasible = [kept.fits.tolist()] if self._has_feasible else []
         return [[self._space.target(member) for member in members], *axes, *figures, *feasible]
 
-    def lines(self, kept: Kept) -> Iterator[tuple[Any, ...]]:
-        """Yield the columns' values for each member."""
-        return zip(*self.columns(kept), strict=True)
+    def text_columns(self, kept: Kept) -> list[list[Any]]:
+        """Return the columns of members, with targets of which every sign can be seen."""
+        targets, *others = self.columns(kept)
+        if _cell(self._space.base) != self._space.base:
+            targets = list(map(_cell, targets))
+        return [targets, *others]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,7 @@ class _CsvWriter:
         self._write([tuple(rows.types)])
 
     def write(self, kept: Kept) -> None:
-        self._write(self._rows.lines(kept))
+        self._write(zip(*self._rows.text_columns(kept), strict=True))
 
     def close(self) -> None:
         pass
@@ -101,6 +109,11 @@ class _CsvWriter:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(lines)
         self._file.write(text.getvalue().encode())
+
+
+def _cell(target: str) -> str:
+    """Return a target on one line. A spreadsheet takes no file for a formula: ``./=net.toml``."""
+    return escaped(f"./{target}" if target.startswith(_FORMULAS) else target)
 
 
 class _JsonlWriter:
@@ -112,7 +125,10 @@ class _JsonlWriter:
 
     def write(self, kept: Kept) -> None:
         names = tuple(self._rows.types)
-        members = (dict(zip(names, one, strict=True)) for one in self._rows.lines(kept))
+        members = (
+            dict(zip(names, one, strict=True))
+            for one in zip(*self._rows.columns(kept), strict=True)
+        )
         self._file.write("".join(f"{json.dumps(one)}\n" for one in members).encode())
 
     def close(self) -> None:
@@ -120,17 +136,12 @@ class _JsonlWriter:
 
 
 class _ParquetWriter:
-    """Writes members in row groups. Raises `UserError` if pyarrow is not installed."""
+    """Writes members in row groups. Raises `ImportError` without pyarrow."""
 
     def __init__(self, rows: MemberRows, file: BinaryIO) -> None:
-        try:
-            import pyarrow as pa
-            from pyarrow import parquet
-        except ImportError:
-            raise UserError(
-                "a .parquet file needs pyarrow; install it with pip install 'mbv2[parquet]', or "
-                "write .csv or .jsonl"
-            ) from None
+        import pyarrow as pa
+        from pyarrow import parquet
+
         types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
         self._rows = rows
         self._schema = pa.schema({name: types[one] for name, one in rows.types.items()})
@@ -151,7 +162,7 @@ class _ParquetWriter:
             return
         from pyarrow import table
 
-        columns = self._rows.columns(Kept.joined(self._pending))
+        columns = self._rows.text_columns(Kept.joined(self._pending))
         self._writer.write_table(table(columns, schema=self._schema))
         self._pending = []
 
@@ -172,6 +183,6 @@ def refuse_other_suffixes(path: Path) -> None:
 def member_writer(path: Path, query: Query, file: BinaryIO) -> MemberWriter:
     """Return what writes members to ``file``, in the format that the name ``path`` ends in.
 
-    Raises `UserError` if a package that the format needs is not installed.
+    Raises `ImportError` without the package that the format needs.
     """
     return _WRITERS[path.suffix.lower()](MemberRows(query), file)

@@ -13,6 +13,7 @@ from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.search.figures import AxisFigure, figure_named
 from mbv2cli.search.members import Members
 from mbv2cli.search.query import Bound
+from mbv2cli.shown import shown
 from mbv2cli.specs.units import Unit, short_text
 
 if TYPE_CHECKING:
@@ -41,15 +42,10 @@ _LIMIT_LINE: Final[dict[str, Any]] = {"color": "#444444", "linestyle": "--", "li
 
 
 def refuse_undrawable(path: Path) -> None:
-    """Raise `UserError` if matplotlib or the format that the name ends in is not there."""
+    """Raise `UserError` for a name of another format, and `ImportError` without matplotlib."""
     if path.suffix.lower() not in (".svg", ".png"):
         raise UserError(f"--plot must end in .svg or .png, not '{path.name}'")
-    try:
-        import matplotlib.figure  # noqa: F401  (only to see whether it is there)
-    except ImportError:
-        raise UserError(
-            "--plot needs matplotlib; install it with pip install 'mbv2[plot]'"
-        ) from None
+    import matplotlib.figure  # noqa: F401  (only to see whether it is there)
 
 
 def draw(report: SweepReport, suffix: str) -> bytes:
@@ -70,7 +66,7 @@ def draw(report: SweepReport, suffix: str) -> bytes:
 def _draw(report: SweepReport, picture: Picture) -> None:
     axes = picture.add_subplot()
     result, base = report.result, report.query.space.base
-    title = f"{result.feasible:,} of {result.tried:,} members of {base} fit"
+    title = f"{result.feasible:,} of {result.tried:,} members of {_plain(base)} fit"
     _scatter(report, axes, result.others, "fail a limit", color=_OTHERS, s=7, alpha=0.7)
     _scatter(report, axes, report.cloud, "fit", color=_FEASIBLE, s=9, alpha=0.7)
     _draw_front(report, axes)
@@ -86,6 +82,11 @@ def _draw(report: SweepReport, picture: Picture) -> None:
     _draw_limits(report, axes)
     if axes.get_legend_handles_labels()[0]:
         picture.legend(title=title, loc="outside upper center", ncols=4, frameon=False)
+
+
+def _plain(text: str) -> str:
+    """Return a text of the user for matplotlib, which reads a formula between two dollars."""
+    return shown(text).replace("$", r"\$")
 
 
 def _scatter(report: SweepReport, axes: Axes, members: Members, label: str, **style: Any) -> None:

@@ -15,7 +15,7 @@ from mbv2cli.search.query import REPORTED, Bound
 from mbv2cli.search.space import Space
 from mbv2cli.search.where import Where
 from mbv2cli.search.winners import Winner
-from mbv2cli.specs.units import Unit, amount_text, amount_texts
+from mbv2cli.specs.units import Unit, amount_text, amount_texts, count_text
 
 _TARGET_BESIDE: Final = 80
 """A target stands beside its figures if they take no more columns together, else below them."""
@@ -237,4 +237,4 @@ def _unit(figure: str) -> Unit:
 
 
 def _members(count: int) -> str:
-    return f"{count:,} member{'s' if count != 1 else ''}"
+    return f"{count_text(count)} member{'s' if count != 1 else ''}"

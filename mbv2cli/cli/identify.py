@@ -1,0 +1,81 @@
+"""`mbv2 identify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mbv2cli.cli import ExitCode
+from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.imports import start_torch
+from mbv2cli.cli.options import Inputs, Output, Target, format_option
+from mbv2cli.cli.output import write
+from mbv2cli.cli.progress import progress
+from mbv2cli.graph.graph import Graph
+from mbv2cli.identify.identity import differs_from
+from mbv2cli.identify.identity import identify as identity_of
+from mbv2cli.inspection import plan_of
+from mbv2cli.report.formats import format_of, renderer
+from mbv2cli.report.identify import IdentifyReport
+from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.module import module_request, module_source
+from mbv2cli.specs.reader import Setting, read_request, read_spec
+
+HELP = """\
+Runs a module of your own once and reads its graph back into a spec. If the planned graph of that \
+spec has the same operations on the same values, identify says which preset it is. Else it says \
+what differs from the nearest preset, and where.
+
+  mbv2 identify my_model.py:Net
+
+  mbv2 identify my_model.py:Net --expect torchvision
+
+  mbv2 identify my_model.py:Net --format toml
+"""
+
+
+@with_flags(
+    target_settings=(BlockSpec, NetworkSpec, InputSpec),
+    run_settings=(RunSpec,),
+)
+def identify(
+    target: Target = "block",
+    *,
+    target_settings: list[Setting],
+    run_settings: list[Setting],
+    inputs: Inputs = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            "--expect",
+            metavar="TARGET",
+            help="Exit with 1 if it is not this preset, or another TARGET.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    format_name: Annotated[str | None, format_option("identify")] = None,
+    output: Output = None,
+) -> ExitCode:
+    render = renderer("identify", format_of("identify", format_name, output))
+    expected = None if expect is None else read_request(expect).spec
+    graph = _graph(target, target_settings, run_settings, inputs or [])
+    broken = () if expected is None else differs_from(graph, expected)
+    write(render(IdentifyReport(target, graph, identity_of(graph), expect, broken)), output)
+    return ExitCode.CHECK_FAILED if broken else ExitCode.DONE
+
+
+def _graph(
+    target: str, settings: list[Setting], run_settings: list[Setting], inputs: list[str]
+) -> Graph:
+    source = module_source(target)
+    if source is None:
+        request = read_request(target, settings)
+        return plan_of(request.spec, request.input).graph
+    request_ = module_request(source, settings, inputs)
+    run = read_spec(RunSpec, run_settings)
+    with progress(f"Running {target}"):
+        start_torch()
+        from mbv2cli.nn.own import run_module
+
+        return run_module(request_, run).graph

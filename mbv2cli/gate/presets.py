@@ -1,0 +1,66 @@
+"""The named networks: those of a name, their figures, and those that keep limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from mbv2cli.costs.figures import PEAK, Counting
+from mbv2cli.errors import UserError, nearest
+from mbv2cli.gate.limits import Expectations, verdicts
+from mbv2cli.inspection import Plan, plan_of
+from mbv2cli.specs.presets import Preset, presets
+from mbv2cli.specs.reader import read_request
+
+
+@dataclass(frozen=True, slots=True)
+class PresetFigures:
+    """A preset and its plan at its own size, batch 1. ``counting`` says how the peak is counted."""
+
+    preset: Preset
+    plan: Plan
+    counting: Counting
+
+    @property
+    def peak_bytes(self) -> int:
+        """Peak of activation memory."""
+        return self.plan.figure(PEAK, self.counting)
+
+
+def matching(name: str) -> tuple[Preset, ...]:
+    """Return the presets with a name or an alias that has the text ``name`` or fits it as a glob.
+
+    Raises `UserError` if there is none.
+    """
+    glob = name.lower() if any(sign in name for sign in "*?[") else f"*{name.lower()}*"
+    found = tuple(
+        preset
+        for preset in presets().values()
+        if any(fnmatchcase(one.lower(), glob) for one in (preset.name, *preset.aliases))
+    )
+    if not found:
+        raise UserError(
+            f"no preset has '{name}' in its name; mbv2 presets lists every preset"
+            f"{nearest(name, presets())}"
+        )
+    return found
+
+
+def preset_figures(chosen: Iterable[Preset], counting: Counting) -> tuple[PresetFigures, ...]:
+    """Return the figures of presets. Loads no torch."""
+    return tuple(_figures(preset, counting) for preset in chosen)
+
+
+def within(figures: Iterable[PresetFigures], limits: Expectations) -> tuple[PresetFigures, ...]:
+    """Return the presets that keep all limits."""
+    return tuple(
+        one
+        for one in figures
+        if all(verdict.holds for verdict in verdicts(limits, one.plan, one.counting.dtype))
+    )
+
+
+def _figures(preset: Preset, counting: Counting) -> PresetFigures:
+    request = read_request(preset.name)
+    return PresetFigures(preset, plan_of(request.spec, request.input), counting)

@@ -1,0 +1,222 @@
+"""The operations of a graph that make a network what it is, whoever wrote the module.
+
+Codebases write the same network in other ways: a dropout, an identity or a reshape more; global
+pooling as a mean; TensorFlow's one-sided padding as an operation of its own; the classifier as a
+1×1 convolution. Here they are the same steps. What says nothing about structure (the epsilon of
+BatchNorm, a dropout probability, the sides of the padding) is a remark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import prod
+from typing import Final, NamedTuple, TypeAlias
+
+from mbv2cli.graph.graph import Graph
+from mbv2cli.graph.ops import Act, Conv, Dropout, Kind, Linear, Norm, Op, Pool, Rearrangement
+
+_INPUT: Final = -1
+"""The number of the step that is the input of the model."""
+
+Signature: TypeAlias = tuple[object, ...]
+
+
+class StepKind(StrEnum):
+    """What a step does."""
+
+    CONV = "convolution"
+    NORM = "BatchNorm"
+    ACT = "activation"
+    ADD = "addition"
+    POOL = "global pooling"
+    LINEAR = "linear layer"
+    OTHER = "operation"
+
+
+class Step(NamedTuple):
+    """An operation in the terms of the network.
+
+    ``signature`` has all that is compared of it. ``inputs`` are the numbers of the steps whose
+    results it takes. ``op`` is the index of the operation in its graph.
+    """
+
+    kind: StepKind
+    signature: Signature
+    inputs: tuple[int, ...]
+    op: int
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a graph in forward order, and remarks on what is not structure."""
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    remarks: tuple[str, ...]
+
+    def op_of(self, step: Step) -> Op:
+        """Return the operation of a step."""
+        return self.graph.ops[step.op]
+
+
+def steps_of(graph: Graph) -> Steps:
+    """Return the steps of a graph."""
+    reader = _Reader(graph)
+    for index, op in enumerate(graph.ops):
+        reader.read(index, op)
+    return Steps(graph, tuple(reader.steps), tuple(dict.fromkeys(reader.remarks)))
+
+
+_NOTHING: Final = frozenset(
+    {"identity", "contiguous", "clone", "to", "detach", "data", "float", "type_as", "__getitem__"}
+)
+"""Functions that change no number of a float32 value."""
+
+
+@dataclass
+class _Reader:
+    graph: Graph
+    steps: list[Step] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    step_of: dict[int, int] = field(default_factory=dict)
+    padded: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def read(self, index: int, op: Op) -> None:
+        """Add the step of an operation, or let its value stand for that of its input."""
+        value = self.graph.value_of(index)
+        if self._is_nothing(op):
+            self.step_of[value] = self._step(op.inputs[0]) if op.inputs else _INPUT
+            if op.inputs and op.inputs[0] in self.padded:
+                self.padded[value] = self.padded[op.inputs[0]]
+            return
+        if op.kind is Kind.PAD and (sides := _sides_of(op)):
+            self.step_of[value] = self._step(op.inputs[0])
+            self.padded[value] = sides
+            return
+        kind, signature = self._signature(op)
+        inputs = tuple(map(self._step, op.inputs))
+        self.steps.append(Step(kind, signature, inputs, index))
+        self.step_of[value] = len(self.steps) - 1
+
+    def _step(self, value: int) -> int:
+        return self.step_of.get(value, _INPUT)
+
+    def _is_nothing(self, op: Op) -> bool:
+        if isinstance(op.attributes, Dropout) and op.attributes.p:
+            self.remarks.append(f"dropout {op.attributes.p:g}")
+        free = op.kind in (Kind.DROPOUT, Kind.RESHAPE, Kind.CONSTANT) or op.function in _NOTHING
+        return free and not (op.kind is Kind.RESHAPE and _picks(op))
+
+    def _signature(self, op: Op) -> tuple[StepKind, Signature]:
+        """Return the kind of the step and all that is compared of it."""
+        found: tuple[StepKind, Signature] = StepKind.OTHER, (op.function, *op.output_shape[1:2])
+        match op.attributes:
+            case Conv() as conv if _is_classifier(op, conv):
+                found = StepKind.LINEAR, (op.output_shape[1], conv.bias)
+            case Conv() as conv:
+                found = StepKind.CONV, self._conv(op, conv)
+            case Norm() as norm:
+                if norm.eps != Norm().eps:
+                    self.remarks.append(f"BatchNorm with eps {norm.eps:g}, not {Norm().eps:g}")
+                found = StepKind.NORM, (op.function, norm.affine, norm.batch_statistics)
+            case Act() as act:
+                found = StepKind.ACT, (op.function, act.parameter)
+            case Linear() as linear:
+                found = StepKind.LINEAR, (op.output_shape[-1], linear.bias)
+            case _ if _is_global_average(op):
+                found = StepKind.POOL, ("average",)
+            case _ if op.kind is Kind.ADD and len(op.inputs) > 1:
+                found = StepKind.ADD, (op.function,)
+        return found
+
+    def _conv(self, op: Op, conv: Conv) -> Signature:
+        channels = op.input_shapes[0][1] if len(op.input_shapes[0]) > 1 else 0
+        groups = "depthwise" if conv.groups == channels > 1 else conv.groups
+        added = self.padded.get(op.inputs[0], ())
+        return (
+            op.output_shape[1],
+            conv.kernel,
+            conv.stride,
+            conv.dilation,
+            groups,
+            conv.bias,
+            self._padding(conv, added),
+        )
+
+    def _padding(self, conv: Conv, added: tuple[int, ...]) -> str:
+        """Return ``same`` for the usual padding, PyTorch's or TensorFlow's; else the padding."""
+        own = conv.padding if isinstance(conv.padding, tuple) else None
+        if own is None:
+            return "same" if conv.padding == "same" else "0"
+        total = [2 * side for side in own]
+        if added:
+            pairs = list(zip(added[::2], added[1::2], strict=True))[::-1]
+            total = [side + sum(pair) for side, pair in zip(total, pairs, strict=False)]
+        wanted = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel, strict=True)]
+        if total == wanted and not added:
+            return "same"
+        is_tensorflow_s = added and all(
+            want - stride < side <= want
+            for side, want, stride in zip(total, wanted, conv.stride, strict=True)
+        )
+        if is_tensorflow_s:
+            if total != wanted:
+                self.remarks.append("TensorFlow's one-sided padding")
+            return "same"
+        return "x".join(str(side) for side in own)
+
+
+def _sides_of(op: Op) -> tuple[int, ...]:
+    """Return the sides of a padding with zeros, last dimension first; () for any other."""
+    if not isinstance(op.attributes, Rearrangement):
+        return ()
+    text = op.attributes.arguments
+    if any(word in text for word in ("reflect", "replicate", "circular")):
+        return ()
+    start, end = (
+        (text.find("("), text.find(")")) if "(" in text else (text.find("["), text.find("]"))
+    )
+    sides = [part.strip() for part in text[start + 1 : end].split(",")] if start >= 0 else []
+    return tuple(map(int, sides)) if sides and all(s.isdecimal() for s in sides) else ()
+
+
+def _picks(op: Op) -> bool:
+    """Return whether a view has fewer elements than its input: it leaves some out."""
+    return bool(op.input_shapes) and prod(op.output_shape) != prod(op.input_shapes[0])
+
+
+def _is_classifier(op: Op, conv: Conv) -> bool:
+    """Return whether a convolution with bias works on one pixel, as a linear layer does."""
+    one = (1, 1)
+    return conv.bias and conv.kernel == one and op.input_shapes[0][2:] == one == op.output_shape[2:]
+
+
+def _is_global_average(op: Op) -> bool:
+    before, after = op.input_shapes[0] if op.input_shapes else (), op.output_shape
+    if len(before) != 4 or after[:2] != before[:2] or set(after[2:]) > {1}:  # noqa: PLR2004  (an image)
+        return False
+    if op.function == "mean":
+        return True
+    return op.function in ("adaptive_avg_pool2d", "avg_pool2d") and isinstance(op.attributes, Pool)
+
+
+def taken_by(steps: tuple[Step, ...]) -> dict[int, list[int]]:
+    """Return for each step the steps that take its result; -1 is the input of the model."""
+    takers: dict[int, list[int]] = {number: [] for number in range(-1, len(steps))}
+    for number, step in enumerate(steps):
+        for value in dict.fromkeys(step.inputs):
+            takers[value].append(number)
+    return takers
+
+
+def chain_after(
+    steps: tuple[Step, ...], takers: dict[int, list[int]], number: int
+) -> Iterator[tuple[int, Step]]:
+    """Yield the norm and activation that follow a step, as long as nothing else takes a result."""
+    while len(takers[number]) == 1:
+        number = takers[number][0]
+        if steps[number].kind not in (StepKind.NORM, StepKind.ACT):
+            return
+        yield number, steps[number]

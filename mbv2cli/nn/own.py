@@ -1,0 +1,141 @@
+"""One forward pass of a module of the user's own: what was observed, and torchsummary's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mbv2cli.errors import UserError
+from mbv2cli.graph.graph import Graph
+from mbv2cli.nn.device import resolve_device
+from mbv2cli.nn.forward import eval_mode, fault_of_machine
+from mbv2cli.nn.load import inputs_of, load_module, sentence_of, users_code
+from mbv2cli.nn.observe import Observer
+from mbv2cli.nn.torchsummary_table import TorchsummaryTable, run_torchsummary
+from mbv2cli.specs.module import ModuleRequest
+from mbv2cli.specs.run import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRun:
+    """A forward pass of a module: where it ran, and what was observed.
+
+    ``table`` is torchsummary's; None where torchsummary cannot run. ``doubt`` says why there is
+    no table, or what is wrong in it; "" if the table is right.
+    """
+
+    device: str
+    dtype: str
+    graph: Graph
+    table: TorchsummaryTable | None
+    doubt: str
+
+
+def run_module(request: ModuleRequest, run: RunSpec) -> ModuleRun:
+    """Load the module of ``request`` and run it once on dummy inputs.
+
+    Weights and inputs follow from ``run.seed``. Raises `UserError` if the module cannot be loaded
+    or does not run.
+    """
+    device = resolve_device(run.device)
+    with users_code(request.source, run.seed):
+        model = load_module(request.source)
+        try:
+            model = model.to(device)
+            if run.dtype != "float32":
+                model = model.to(getattr(torch, run.dtype))
+            return observe_module(model, inputs_of(request.inputs, run, device))
+        except (RuntimeError, MemoryError) as error:
+            if fault := fault_of_machine(error):
+                raise UserError(
+                    f"{request.target}: {fault} on device {device}; try a smaller input"
+                ) from None
+            raise
+
+
+def observe_module(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
+    """Run ``model`` once on ``inputs`` in eval mode; note every operation.
+
+    State, modes and hooks of the model are afterwards as they were. Raises `UserError` that names
+    the place if the model raises.
+    """
+    with eval_mode(model), _buffers_kept(model), torch.no_grad():
+        graph, table, doubt = _through_torchsummary(model, inputs)
+        if graph is None:
+            graph = _alone(model, inputs)
+    if table is not None:
+        doubt = _doubt(model, graph, table)
+    return ModuleRun(str(inputs[0].device), _dtype(model, inputs), graph, table, doubt)
+
+
+def _dtype(model: nn.Module, inputs: Sequence[Tensor]) -> str:
+    """Return the element type of the activations: that of indices does not tell."""
+    floating = (one for one in (*inputs, *model.parameters()) if one.is_floating_point())
+    return str(next(floating, inputs[0]).dtype).removeprefix("torch.")
+
+
+def _through_torchsummary(
+    model: nn.Module, inputs: Sequence[Tensor]
+) -> tuple[Graph | None, TorchsummaryTable | None, str]:
+    """Return graph and table of a run through torchsummary, or why torchsummary cannot run."""
+    if len(inputs) > 1:
+        return None, None, "torchsummary multiplies the sizes of several inputs with each other"
+    if inputs[0].dim() < 2:  # noqa: PLR2004  (a batch of something)
+        return None, None, "torchsummary needs an input with a batch"
+    observer = Observer(model, inputs)
+    try:
+        table = run_torchsummary(model, inputs[0], observer)
+    except Exception as error:  # noqa: BLE001  (torchsummary's or the model's: the next run tells)
+        return None, None, f"torchsummary fails: {sentence_of(error)}"
+    return observer.graph(), table, ""
+
+
+def _alone(model: nn.Module, inputs: Sequence[Tensor]) -> Graph:
+    observer = Observer(model, inputs)
+    try:
+        with observer.watching():
+            model(*inputs)
+    except Exception as error:
+        if fault_of_machine(error):
+            raise
+        raise UserError(
+            f"the forward pass fails in {observer.place}: {sentence_of(error)}; --input gives "
+            "another input, such as --input 1x3x64x64"
+        ) from None
+    return observer.graph()
+
+
+def _doubt(model: nn.Module, graph: Graph, table: TorchsummaryTable) -> str:
+    """Return what is wrong in torchsummary's table; "" if nothing is."""
+    params = sum(one.numel() for one in model.parameters())
+    if table.params == params:
+        return ""
+    causes = []
+    if any(len(paths) > 1 for paths in _paths_by_call(graph).values()):
+        causes.append("it counts a module again at each call")
+    if table.params < params:
+        causes.append("it does not see parameters outside of a module's weight and bias")
+    because = f": {' and '.join(causes)}" if causes else ""
+    return f"torchsummary counts {table.params:,} parameters, not {params:,}{because}"
+
+
+def _paths_by_call(graph: Graph) -> dict[str, list[int]]:
+    calls: dict[str, list[int]] = {}
+    for index, op in enumerate(graph.ops):
+        if op.type:
+            calls.setdefault(op.path, []).append(index)
+    return calls
+
+
+@contextmanager
+def _buffers_kept(model: nn.Module) -> Iterator[None]:
+    before = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, value in before:
+            buffer.copy_(value)

@@ -1,0 +1,86 @@
+"""`mbv2 summary my_model.py:Net`, as people type it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.process import mbv2_here
+
+MODEL = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, width=1.0):
+        super().__init__()
+        self.conv = nn.Conv2d(3, int(8 * width), 3, padding=1, bias=False)
+
+    def forward(self, x):
+        print("a line of the model")
+        return self.conv(x).relu() @ x.new_ones(x.shape[-1], 2)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "my_model.py").write_text(MODEL)
+    return tmp_path
+
+
+def test_the_table_of_a_module(folder: Path) -> None:
+    result = mbv2_here("summary", "my_model.py:Net:width=0.5", "--size", "32", cwd=folder)
+    assert (result.code, result.stderr) == (0, "a line of the model\n")
+    for line in (
+        "my_model.py:Net(width=0.5)",
+        "Output shape: [1, 4, 32, 2] (observed)",
+        "Total params: 108",
+        "MACs: at least 110,592 (convolutions + linear)",
+        "Not counted, because the convention has no rule: matmul.",
+        "Observed only: one forward pass, cpu, float32. There is no plan to compare with.",
+    ):
+        assert line in result.stdout.splitlines()
+    assert "agree" not in result.stdout
+
+
+def test_the_document_of_a_module(folder: Path) -> None:
+    target = "my_model.py:Net"
+    result = mbv2_here(*("summary", target, "--input", "2x3x8x8", "--format", "json"), cwd=folder)
+    document = json.loads(result.stdout)
+    assert (document["target"], document["kind"], document["spec"]) == (target, "module", None)
+    assert document["input_shapes"] == [[2, 3, 8, 8]]
+    assert document["output_shapes"] == [[2, 8, 8, 2]]
+    assert document["forward"]["agrees"] is None
+    assert document["unknown"] == ["matmul"]
+    assert document["totals"]["macs"] == 2 * 64 * 216
+
+
+@pytest.mark.parametrize("format_name", ["csv", "markdown", "torchsummary"])
+def test_other_formats_of_a_module(folder: Path, format_name: str) -> None:
+    result = mbv2_here(*("summary", "my_model.py:Net", "--format", format_name), cwd=folder)
+    assert result.code == 0
+    assert "Conv2d-1" in result.stdout
+    assert "a line of the model" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("summary my_model.py:Net --no-forward", "only a forward pass shows its layers"),
+        ("summary my_model.py:Net --out 8", "is part of the TARGET: my_model.py:Net:out=8"),
+        ("summary network --input 1x3x8x8", "--input belongs to a module of your own"),
+        ("summary my_model.py:Net --input 1x4x8x8", "the forward pass fails in Conv2d conv"),
+    ],
+)
+def test_mistakes(folder: Path, arguments: str, message: str) -> None:
+    result = mbv2_here(*arguments.split(), cwd=folder)
+    assert (result.code, result.stdout) == (2, "")
+    assert message in result.stderr.splitlines()[-1]
+
+
+def test_nothing_is_loaded_for_a_mistake(folder: Path) -> None:
+    (folder / "my_model.py").write_text("open('ran', 'w')\n")
+    for arguments in ("--no-forward", "--out 8", "--input 0", "--convention x"):
+        mbv2_here("summary", "my_model.py:Net", *arguments.split(), cwd=folder)
+    assert not (folder / "ran").exists()

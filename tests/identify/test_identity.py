@@ -1,0 +1,399 @@
+"""Every preset and every random network is named; each single fault is placed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+import torch
+from hypothesis import assume, given
+from torch import Tensor, nn
+
+from mbv2cli import BlockSpec, InputSpec, InvertedResidual, MobileNetV2, NetworkSpec, plan_of
+from mbv2cli.graph.build import planned_graph
+from mbv2cli.graph.graph import Graph
+from mbv2cli.identify.identity import Identity, differs_from, identify
+from mbv2cli.nn.own import observe_module
+from mbv2cli.specs.presets import presets
+from mbv2cli.specs.reader import read_request
+from tests.strategies import block_specs, input_specs, network_specs
+
+IMAGE: Final = (1, 3, 64, 64)
+
+
+def network_of(target: str) -> NetworkSpec:
+    spec = read_request(target).spec
+    assert isinstance(spec, NetworkSpec)
+    return spec
+
+
+def observed(model: nn.Module, shape: tuple[int, ...] = IMAGE) -> Graph:
+    return observe_module(model, [torch.rand(shape)]).graph
+
+
+@pytest.mark.parametrize("name", presets())
+def test_each_preset_is_named(name: str) -> None:
+    identity = identify(planned_graph(network_of(name), IMAGE))
+    assert identity.is_proved
+    assert name in identity.names
+
+
+@pytest.mark.parametrize("name", ["torchvision", "deeplab_os16", "mcunet_035_144"])
+def test_a_preset_built_as_a_module_is_named(name: str) -> None:
+    assert name in identify(observed(MobileNetV2(network_of(name)))).names
+
+
+@given(network_specs(), input_specs)
+def test_the_spec_of_a_network_is_read_back(spec: NetworkSpec, input_: InputSpec) -> None:
+    assume(min(spec.stem_channels, *(block.hidden_channels for block in spec.blocks)) > 1)
+    identity = identify(plan_of(spec, input_).graph)
+    assert identity.is_proved
+    read = identity.spec
+    assert isinstance(read, NetworkSpec)
+    assert (read.stem_channels, read.head_channels) == (spec.stem_channels, spec.head_channels)
+    shape = (1, spec.in_channels, 64, 64)
+    exact = read.model_copy(update={"dropout": spec.dropout})  # a remark has six digits of it
+    assert planned_graph(exact, shape).ops == planned_graph(spec, shape).ops
+
+
+@given(block_specs(), input_specs)
+def test_the_spec_of_a_block_is_read_back(spec: BlockSpec, input_: InputSpec) -> None:
+    assume(spec.hidden_channels > 1)  # a depthwise convolution of one channel is a dense one too
+    identity = identify(plan_of(spec, input_).graph)
+    assert identity.is_proved
+    assert plan_of(identity.spec or spec, input_).graph.ops == plan_of(spec, input_).graph.ops
+
+
+@given(network_specs())
+def test_a_name_is_a_target_of_the_same_network(spec: NetworkSpec) -> None:
+    for name in identify(planned_graph(spec, (1, spec.in_channels, 96, 96))).names:
+        named = planned_graph(network_of(name), (1, spec.in_channels, 96, 96))
+        assert differs_from(named, spec) == ()
+
+
+def test_a_scaled_network_has_a_short_name() -> None:
+    spec = NetworkSpec(width_mult=0.6, classes=7)
+    assert identify(planned_graph(spec, IMAGE)).names == ("network:width_mult=0.6,classes=7",)
+
+
+def replaced(path: str, module: nn.Module) -> Callable[[Any], None]:
+    parent, _, name = path.rpartition(".")
+    return lambda model: setattr(model.get_submodule(parent), name, module)
+
+
+def with_attribute(path: str, name: str, value: Any) -> Callable[[Any], None]:
+    return lambda model: setattr(model.get_submodule(path), name, value)
+
+
+def conv(in_: int, out: int, kernel: int = 1, **more: Any) -> nn.Conv2d:
+    return nn.Conv2d(in_, out, kernel, **{"bias": False, **more})
+
+
+def depthwise(channels: int, kernel: int = 3, **more: Any) -> nn.Conv2d:
+    padding = {"padding": kernel // 2, "groups": channels}
+    return conv(channels, channels, kernel, **{**padding, **more})
+
+
+def strides_moved(block: int) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        expansion, depth = model.features[block].conv[0][0], model.features[block].conv[1][0]
+        expansion.stride, depth.stride = depth.stride, expansion.stride
+
+    return change
+
+
+def appended(path: str, module: nn.Module) -> Callable[[Any], None]:
+    return lambda model: model.get_submodule(path).append(module)
+
+
+class AddsTwice(nn.Module):
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        self.conv = block.conv
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.conv(x) + x
+        return y
+
+
+class AddsTheExpansion(AddsTwice):
+    def forward(self, x: Tensor) -> Tensor:
+        wide = self.conv[0](x)
+        y: Tensor = self.conv[3](self.conv[2](self.conv[1](wide)))
+        z: Tensor = y + wide[:, : y.shape[1]]
+        return z
+
+
+class Multiplies(AddsTwice):
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x * self.conv(x)
+        return y
+
+
+def wrapped(block: int, cls: Callable[[Any], nn.Module]) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        model.features[block] = cls(model.features[block])
+
+    return change
+
+
+def swapped(path: str) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        unit = model.get_submodule(path)
+        unit[1], unit[2] = unit[2], unit[1]
+
+    return change
+
+
+def set_in(owner: Callable[[Any], Any], name: str, value: Any) -> Callable[[Any], None]:
+    return lambda model: setattr(owner(model), name, value)
+
+
+def all_of(*changes: Callable[[Any], None]) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        for one in changes:
+            one(model)
+
+    return change
+
+
+def without_shortcut(block: int) -> Callable[[Any], None]:
+    return with_attribute(f"features.{block}", "has_shortcut", value=False)
+
+
+FAULTS: Final[dict[str, tuple[Callable[[Any], None], str, str]]] = {
+    "no shortcut": (without_shortcut(8), "features.8", "the addition is missing"),
+    "no shortcut in the last stage": (without_shortcut(15), "features.15", "the addition is"),
+    "a shortcut too many": (
+        all_of(
+            set_in(lambda model: model.features[11], "has_shortcut", value=True),
+            set_in(lambda model: model.features[11].conv, "3", nn.BatchNorm2d(96)),
+            set_in(lambda model: model.features[11].conv, "2", conv(384, 64)),
+            set_in(lambda model: model.features[11].conv, "3", nn.BatchNorm2d(64)),
+            set_in(lambda model: model.features[12].conv[0], "0", conv(64, 576)),
+            set_in(lambda model: model.features[12], "has_shortcut", value=False),
+        ),
+        "features.11",
+        "the addition is one too many",
+    ),
+    "the stride in the expansion": (strides_moved(4), "features.4", "strides in the expansion"),
+    "the stride in the expansion, later": (strides_moved(14), "features.14", "strides in the"),
+    "a stride of 1": (
+        with_attribute("features.7.conv.1.0", "stride", (1, 1)),
+        "features.7.conv.1.0",
+        "stride 1, not 2",
+    ),
+    "a stem of stride 1": (
+        with_attribute("features.0.0", "stride", (1, 1)),
+        "features.0.0",
+        "stride 1, not 2",
+    ),
+    "a larger stem": (
+        replaced("features.0.0", conv(3, 32, 5, stride=2, padding=2)),
+        "features.0.0",
+        "kernel 5",
+    ),
+    "a larger kernel": (
+        replaced("features.5.conv.1.0", depthwise(192, 5)),
+        "features.5.conv.1.0",
+        "kernel 5",
+    ),
+    "a dilated depthwise convolution": (
+        replaced("features.9.conv.1.0", depthwise(384, dilation=2, padding=2)),
+        "features.9.conv.1.0",
+        "dilation 2, not 1",
+    ),
+    "no padding": (
+        replaced("features.2.conv.1.0", depthwise(96, stride=2, padding=0)),
+        "features.2.conv.1.0",
+        "padding 0x0, not same",
+    ),
+    "a dense convolution": (
+        replaced("features.3.conv.1.0", conv(144, 144, 3, padding=1)),
+        "features.3.conv.1.0",
+        "groups 1, not depthwise",
+    ),
+    "two groups": (
+        replaced("features.3.conv.1.0", conv(144, 144, 3, padding=1, groups=2)),
+        "features.3.conv.1.0",
+        "groups 2, not depthwise",
+    ),
+    "a grouped expansion": (
+        replaced("features.6.conv.0.0", conv(32, 192, groups=2)),
+        "features.6.conv.0.0",
+        "groups 2",
+    ),
+    "a wider projection kernel": (
+        replaced("features.6.conv.2", conv(192, 32, 3, padding=1)),
+        "features.6.conv.2",
+        "kernel 3",
+    ),
+    **{
+        f"bias in {path}": (replaced(path, module), path, "bias yes, not no")
+        for path, module in {
+            "features.0.0": conv(3, 32, 3, stride=2, padding=1, bias=True),
+            "features.2.conv.0.0": conv(16, 96, bias=True),
+            "features.2.conv.1.0": depthwise(96, stride=2, bias=True),
+            "features.2.conv.2": conv(96, 24, bias=True),
+            "features.18.0": conv(320, 1280, bias=True),
+        }.items()
+    },
+    "no bias in the classifier": (
+        replaced("classifier.1", nn.Linear(1280, 1000, bias=False)),
+        "classifier.1",
+        "bias no",
+    ),
+    **{
+        f"an activation after the projection of block {block}": (
+            appended(f"features.{block}.conv", nn.ReLU6()),
+            f"features.{block}.conv.{place}",
+            "the activation relu6 is one too many",
+        )
+        for block, place in ((1, 3), (5, 4), (17, 4))
+    },
+    **{
+        f"no activation in {path}": (
+            replaced(f"{path}.2", nn.Identity()),
+            place,
+            "the activation is missing",
+        )
+        for path, place in {
+            "features.0": "features.0",
+            "features.5.conv.0": "features.5",
+            "features.5.conv.1": "features.5",
+            "features.18": "features.18",
+        }.items()
+    },
+    **{
+        f"another activation in {path}": (
+            replaced(path, nn.ReLU()),
+            path,
+            "activation relu, not relu6",
+        )
+        for path in ("features.0.2", "features.4.conv.0.2", "features.4.conv.1.2", "features.18.2")
+    },
+    **{
+        f"no BatchNorm in {path}": (
+            replaced(path, nn.Identity()),
+            place,
+            "the BatchNorm is missing",
+        )
+        for path, place in {
+            "features.0.1": "features.0",
+            "features.6.conv.1.1": "features.6",
+            "features.6.conv.3": "features.6",
+            "features.18.1": "features.18",
+        }.items()
+    },
+    "BatchNorm without weights": (
+        replaced("features.6.conv.3", nn.BatchNorm2d(32, affine=False)),
+        "features.6.conv.3",
+        "affine parameters no, not yes",
+    ),
+    "BatchNorm with statistics of the batch": (
+        replaced("features.6.conv.3", nn.BatchNorm2d(32, track_running_stats=False)),
+        "features.6.conv.3",
+        "statistics of the batch yes, not no",
+    ),
+    "group normalisation": (
+        replaced("features.6.conv.3", nn.GroupNorm(4, 32)),
+        "features.6.conv.3",
+        "group_norm",
+    ),
+    "the activation before BatchNorm": (swapped("features.5.conv.0"), "features.5", ""),
+    "the input is added twice": (wrapped(8, AddsTwice), "features.8", "the addition is one too"),
+    "the expansion is added": (wrapped(8, AddsTheExpansion), "features.8", "the addition takes"),
+    "a product instead of the addition": (wrapped(8, Multiplies), "features.8", "mul"),
+    "a hidden layer in the classifier": (
+        lambda model: setattr(
+            model, "classifier", nn.Sequential(nn.Linear(1280, 64), nn.Linear(64, 1000))
+        ),
+        "classifier.0",
+        "the linear layer is one too many",
+    ),
+    "more hidden channels": (
+        all_of(
+            set_in(lambda model: model.features[5].conv[0], "0", conv(32, 200)),
+            set_in(lambda model: model.features[5].conv[0], "1", nn.BatchNorm2d(200)),
+            set_in(lambda model: model.features[5].conv[1], "0", depthwise(200)),
+            set_in(lambda model: model.features[5].conv[1], "1", nn.BatchNorm2d(200)),
+            set_in(lambda model: model.features[5].conv, "2", conv(200, 32)),
+        ),
+        "features.5.conv.0.0",
+        "output channels 200, not 192",
+    ),
+    "a second head": (
+        appended("features", nn.Conv2d(1280, 1280, 1)),
+        "features.19",
+        "one too many",
+    ),
+    "squeeze-excite": (
+        appended("features.5.conv.1", nn.Sequential(nn.Conv2d(192, 8, 1), nn.Conv2d(8, 192, 1))),
+        "features.5",
+        "one too many",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_single_fault_is_placed(name: str) -> None:
+    change, place, what = FAULTS[name]
+    model = MobileNetV2()
+    change(model)
+    graph = observed(model)
+    found = differs_from(graph, NetworkSpec())
+    assert any(one.place.startswith(place) and what in one.what for one in found), found
+    # nothing is told of the blocks that have no fault
+    block = ".".join(place.split(".")[:2])
+    assert len({".".join(one.place.split(".")[:2]) for one in found} - {block}) <= 1, found
+    nearest = identify(graph)
+    assert nearest.names == ()
+    assert nearest.nearest in identify(planned_graph(NetworkSpec(), IMAGE)).names
+    assert nearest.distance == found
+
+
+def test_there_are_more_than_forty_faults() -> None:
+    assert len(FAULTS) >= 40
+
+
+def test_other_networks_are_no_mobilenet() -> None:
+    for model in (
+        nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten()),
+        nn.Sequential(*(conv(3, 3, 3, groups=3) for _ in range(4))),
+        nn.Flatten(),
+    ):
+        identity = identify(observed(model))
+        assert (identity.spec, identity.names, identity.nearest) == (None, (), None)
+
+
+class TensorFlowPadding(nn.Module):
+    """A block as TensorFlow has it: padding on one side, a larger epsilon, in other modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widen, self.bn1 = conv(8, 48), nn.BatchNorm2d(48, eps=1e-3, momentum=0.01)
+        self.depth = depthwise(48, stride=2, padding=0)
+        self.bn2 = nn.BatchNorm2d(48, eps=1e-3, momentum=0.01)
+        self.narrow, self.bn3 = conv(48, 16), nn.BatchNorm2d(16, eps=1e-3, momentum=0.01)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.relu6(self.bn1(self.widen(x)))
+        x = self.depth(nn.functional.pad(x, (0, 1, 0, 1)))
+        y: Tensor = self.bn3(self.narrow(nn.functional.hardtanh(self.bn2(x), 0.0, 6.0)))
+        return y
+
+
+def test_another_codebase_writes_the_same_block() -> None:
+    identity: Identity = identify(observed(TensorFlowPadding(), (1, 8, 32, 32)))
+    assert identity.names == ("block:in=8,out=16,stride=2,act=relu6",)
+    assert identity.remarks == (
+        "BatchNorm with eps 0.001, not 1e-05",
+        "TensorFlow's one-sided padding",
+    )
+
+
+def test_a_block_built_as_a_module() -> None:
+    block = BlockSpec.model_validate({"in": 16, "out": 16, "expand": 3})
+    graph = observed(InvertedResidual(block), (1, 16, 8, 8))
+    assert identify(graph).names == ("block:in=16,out=16,expand=3",)

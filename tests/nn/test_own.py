@@ -1,0 +1,285 @@
+"""Modules of one's own: loaded from a file, observed once, left as they were."""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from mbv2cli.costs.conventions import CONV_LINEAR, count
+from mbv2cli.errors import UserError
+from mbv2cli.nn.own import ModuleRun, observe_module, run_module
+from mbv2cli.specs.module import ModuleRequest, module_source, read_input
+from mbv2cli.specs.run import RunSpec
+
+MODELS = """
+import os, random, threading, time
+import torch
+from torch import nn
+
+print("imported")
+
+
+class Net(nn.Module):
+    def __init__(self, width=1.0, classes=10):
+        super().__init__()
+        channels = int(32 * width)
+        self.features = nn.Sequential(nn.Conv2d(3, channels, 3, 2, 1), nn.ReLU6())
+        self.head = nn.Linear(channels, classes)
+
+    def forward(self, x):
+        print("forward")
+        os.system("echo from a process")
+        return self.head(self.features(x).mean((2, 3)))
+
+
+class Outer:
+    Inner = Net
+
+
+instance = Net(classes=3)
+number = 3
+
+
+def make(classes):
+    return Net(classes=classes)
+
+
+def raises():
+    raise ValueError("first line\\nsecond line")
+
+
+def quits():
+    raise SystemExit(4)
+
+
+def returns_a_number():
+    return 3
+
+
+def moves():
+    os.chdir("/")
+    random.random()
+    torch.rand(1)
+    return nn.Linear(2, 2)
+
+
+def leaves_a_thread():
+    threading.Thread(target=time.sleep, args=(0.3,), name="worker").start()
+    return nn.Linear(2, 2)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    (tmp_path / "models.py").write_text(MODELS)
+    (tmp_path / "broken.py").write_text("import nothing_of_this_name\n")
+    (tmp_path / "syntax.py").write_text("def f(:\n")
+    (tmp_path / "relative.py").write_text("from helper import Net\n")
+    (tmp_path / "helper.py").write_text("from torch import nn\nclass Net(nn.Identity): pass\n")
+    monkeypatch.chdir(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def run(target: str, *inputs: str) -> ModuleRun:
+    source = module_source(target)
+    assert source is not None
+    specs = tuple(map(read_input, inputs or ("1x3x32x32",)))
+    return run_module(ModuleRequest(source, specs), RunSpec())
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("target", "classes"),
+    [
+        ("models.py:Net", 10),
+        ("models.py:Net:width=0.5,classes=7", 7),
+        ("models.py:make:classes=5", 5),
+        ("models.py:instance", 3),
+        ("models.py:Outer.Inner", 10),
+        ("./models.py:Net", 10),
+        ("models:Net:classes=4", 4),
+    ],
+)
+def test_a_class_a_function_and_an_instance(target: str, classes: int) -> None:
+    assert run(target).graph.output_shape == (1, classes)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("models.py:Nett", r"has no 'Nett' \(it has Net, instance, make, .*\); did you mean 'Net'"),
+        ("models.py:Net:depth=2", r"'depth' \(Net takes width, classes\)"),
+        ("models.py:make", r"'classes' \(make takes classes\); write models.py:make:classes=…"),
+        ("models.py:instance:classes=2", "is a module already, so it takes no arguments"),
+        ("models.py:number", "number is a int; a TARGET names a class or an instance"),
+        ("models.py:returns_a_number", "returns a int, not a torch.nn.Module"),
+        ("models.py:raises", "cannot be built: ValueError: first line$"),
+        ("models.py:quits", r"ends the process: SystemExit\(4\)$"),
+        ("models.py:leaves_a_thread", "leaves a thread that runs: worker"),
+        ("broken.py:Net", "cannot be imported: ModuleNotFoundError: No module named 'nothing_of"),
+        ("syntax.py:Net", "cannot be imported: SyntaxError"),
+        ("missing.py:Net", "there is no file missing.py$"),
+        ("missing_package.models:Net", "there is no Python package 'missing_package' here"),
+    ],
+)
+def test_a_mistake_is_one_sentence(target: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        run(target, "1x2")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_wrong_input_names_the_place() -> None:
+    with pytest.raises(UserError, match=r"fails in Conv2d features\.0: .*; --input gives another"):
+        run("models.py:Net", "1x4x32x32")
+
+
+def test_a_file_imports_its_neighbours(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    assert run("relative.py:Net", "1x2").graph.output_shape == (1, 2)
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_the_code_prints_goes_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    run("models.py:Net")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert {"imported", "forward", "from a process"} <= set(err.split("\n"))
+
+
+def test_a_run_leaves_the_process_as_it_was(folder: Path) -> None:
+    path, states = list(sys.path), (random.getstate(), torch.get_rng_state())
+    assert run("models.py:moves", "1x2").graph.output_shape == (1, 2)
+    assert Path.cwd() == folder
+    assert sys.path == path
+    assert random.getstate() == states[0]
+    assert torch.equal(torch.get_rng_state(), states[1])
+
+
+def test_a_seed_gives_the_same_weights_and_inputs(folder: Path) -> None:
+    (folder / "noisy.py").write_text(
+        "import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n"
+        "        return x[: int(torch.rand(1) * 1000)]\n"
+    )
+    shapes = {run("noisy.py:Net", "1000x1").graph.output_shape for _ in range(3)}
+    assert len(shapes) == 1
+
+
+class Counts(nn.Module):
+    """Has a buffer that each call changes, a shared layer and a parameter of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Tensor
+        self.register_buffer("calls", torch.zeros(1))
+        self.conv = nn.Conv2d(4, 4, 3, padding=1, bias=False)
+        self.scale = nn.Parameter(torch.ones(4, 1, 1))
+
+    def forward(self, x: Tensor) -> Any:
+        self.calls.add_(1)
+        return self.conv(self.conv(x)) * self.scale
+
+
+def test_a_run_leaves_the_module_as_it_was() -> None:
+    model = Counts().train()
+    hook = model.conv.register_forward_hook(lambda *_: None)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    observe_module(model, [torch.rand(1, 4, 8, 8)])
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(module.training for module in model.modules())
+    assert list(model.conv._forward_hooks) == [hook.id]
+    assert not model._forward_pre_hooks
+    assert all(one.grad is None and one.requires_grad for one in model.parameters())
+
+
+def test_torchsummary_is_doubted_where_it_counts_otherwise() -> None:
+    doubt = observe_module(Counts(), [torch.rand(1, 4, 8, 8)]).doubt
+    assert (
+        doubt
+        == "torchsummary counts 288 parameters, not 148: it counts a module again at each call"
+    )
+
+
+class Bare(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(5, 4))
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Tensor) -> Any:
+        return functional.linear(self.conv(x).mean((2, 3)), self.weight)
+
+
+class Dictionary(nn.Module):
+    def forward(self, x: Tensor) -> Any:
+        return {"a": x * 2, "b": [x + 1, x]}
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "doubt"),
+    [
+        (Bare(), [(1, 3, 4, 4)], "it does not see parameters outside"),
+        (Dictionary(), [(1, 3)], "torchsummary fails: "),
+        (nn.Bilinear(2, 3, 4), [(1, 2), (1, 3)], "multiplies the sizes of several inputs"),
+        (nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU()), [(1, 3, 4, 4)], "^$"),
+    ],
+)
+def test_where_torchsummary_cannot_run(
+    model: nn.Module, inputs: list[tuple[int, ...]], doubt: str
+) -> None:
+    run = observe_module(model, [torch.rand(shape) for shape in inputs])
+    assert re.search(doubt, run.doubt)
+    assert sum(op.params for op in run.graph.ops) == sum(p.numel() for p in model.parameters())
+
+
+def test_several_outputs() -> None:
+    graph = observe_module(Dictionary(), [torch.rand(1, 3)]).graph
+    assert len(graph.outputs) == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), (1, 7, 16)),
+        (nn.MultiheadAttention(16, 4, bias=False), None),
+        (nn.Sequential(nn.ConvTranspose2d(4, 6, 3, 2), nn.Conv2d(6, 2, 1)), (1, 4, 9, 9)),
+        (nn.Conv1d(4, 6, 3, groups=2), (2, 4, 20)),
+        (nn.Sequential(nn.Conv3d(2, 4, 3), nn.Flatten()), (1, 2, 5, 6, 7)),
+        (Bare(), (2, 3, 6, 6)),
+    ],
+)
+def test_macs_are_half_the_flops_of_torch(
+    model: nn.Module, shape: tuple[int, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = [torch.rand(shape)] if shape else [torch.rand(5, 1, 16)] * 3
+    graph = observe_module(model, inputs).graph
+    monkeypatch.setattr(torch.backends.mha, "_is_fastpath_enabled", False)  # one operation alone
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.eval()(*inputs)
+    flops = counter.get_flop_counts()["Global"]
+    products = ("scaled_dot_product", "bmm", "_efficient_attention", "_flash_attention")
+    of_layers = sum(n for op, n in flops.items() if not any(p in str(op) for p in products))
+    result = count(CONV_LINEAR, graph.ops)
+    assert 2 * result.total == of_layers
+    assert sum(op.params for op in graph.ops) == sum(p.numel() for p in model.parameters())
+
+
+def test_an_input_of_indices() -> None:
+    model = nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 2))
+    run = observe_module(model, [torch.zeros(1, 6, dtype=torch.int64)])
+    assert run.dtype == "float32"
+    assert run.graph.output_shape == (1, 6, 2)

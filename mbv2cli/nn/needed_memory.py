@@ -31,8 +31,11 @@ _PER_THREAD: Final = 8 * _MIB
 _CHANNEL_BLOCK: Final = 16
 """Channels that oneDNN keeps together with AVX-512; fewer with other instructions."""
 
-_SLACK: Final = 1.06
+_SLACK: Final = 1.08
 """For gaps between what lives on the heap."""
+
+_LARGEST_ON_HEAP: Final = 32 * _MIB
+"""The GNU C library takes larger tensors from the machine, and gives them back at once."""
 
 _GPU_START: Final = 512 * _MIB
 """Libraries and kernels that the first convolution of a process loads onto a GPU. Not measured."""
@@ -179,9 +182,11 @@ def _convolution_workspace(op: Op, conv: Conv, item: int, way: Way) -> int:
     (taken,) = op.input_shapes
     result = prod(op.output_shape)
     if way is Way.BLOCKED:
-        # copied in before, copied out after: then the copy of the result may be copied twice
-        before = _blocked(taken) + _blocked_weights(op, conv) + _blocked(op.output_shape) - result
-        return item * max(before, 2 * result)
+        copied = _blocked(taken)
+        before = copied + _blocked_weights(op, conv) + _blocked(op.output_shape) - result
+        # the result may be copied twice, while the copy of the input is free, but not for reuse
+        left = copied if copied * item < _LARGEST_ON_HEAP else 0
+        return item * max(before, 2 * result + left)
     samples = taken[0] if way is Way.UNFOLDED else 1
     is_view = way is Way.UNFOLDED and conv.kernel == conv.stride == (1, 1)
     windows = 0 if is_view else prod(conv.kernel) * prod(op.output_shape[2:])

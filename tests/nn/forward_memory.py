@@ -98,7 +98,7 @@ def _random_block(chance: random.Random) -> str:
         "out": chance.choice([in_channels, _of_any_size(chance, 1, 256)]),
         "expand": chance.choice([1, 2, 4, 6, round(chance.uniform(0.7, 8), 2)]),
         "stride": chance.choice([1, 1, 2, 3]),
-        "kernel": chance.choice([1, 3, 3, 3, 5, 7, 11, 15]),
+        "kernel": chance.choice([1, 3, 3, 3, 5, 7, 11]),
         "dilation": chance.choice([1, 1, 1, 2]),
         "size": _of_any_size(chance, 7, 900),
     }

@@ -217,7 +217,10 @@ def refuse_foreign_keys(kind: str, settings: Iterable[Setting]) -> None:
         takes = f"(a {kind} takes {', '.join(own)})"
         for other, model in KINDS.items():
             if setting.key in keys(model):
-                raise UserError(f"{setting.place} belongs to a {other}, not to a {kind} {takes}")
+                raise UserError(
+                    f"{setting.place} belongs to a {other}, not to a {kind} {takes}; for a "
+                    f"{other}, write {other} as the TARGET"
+                )
         hint = nearest_key(setting.key, own)
         raise UserError(f"{setting.place} is not a key of a {kind} {takes}{hint}")
 

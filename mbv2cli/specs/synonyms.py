@@ -50,6 +50,7 @@ SYNONYMS: Final[Mapping[tuple[str, ...], str]] = {
         "width_multiplier width_ratio width_scale"
     ),
     ("{width_mult} or {size}",): "width",
+    ("{sort} or {pareto}",): "by maximise maximize minimise minimize objective objectives",
     ("{depth_mult}",): "depth_factor depth_scale depth_ratio",
     ("{classes}",): (
         "class_num classes_num n_class n_classes nb_classes nc nclass nclasses num_class "

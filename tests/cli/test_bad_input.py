@@ -56,6 +56,7 @@ MISTAKES = [
     ("network --stages t1c16/t6", "--stages[1].c is missing"),
     ("network --stages t1c16k4", "--stages[0].kernel must be an odd"),
     ("--width-mult 0.5", "--width-mult belongs to a network, not to a block"),
+    ("--width-mult 1", "for a network, write network as the TARGET"),
     ("--format jsn", "did you mean 'json'?"),
     ("--print prams", "did you mean 'params'?"),
     ("--print", "--print needs a value; try mbv2 summary -h"),

@@ -18,6 +18,7 @@ from tests.process import mbv2_here
 
 MISTYPED = [
     ("block", "try mbv2 summary block\n"),
+    ("sweep network --by macs", "did you mean --sort or --pareto?"),
     ("network", "try mbv2 summary network\n"),
     ("network:size=96 --by stage", "try mbv2 summary network:size=96 --by stage\n"),
     ("net.toml", "try mbv2 summary net.toml\n"),

@@ -23,7 +23,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _SLOW_IS_FINE = [HealthCheck.too_slow]
 settings.register_profile(
     "quick",
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=_SLOW_IS_FINE,

@@ -40,7 +40,7 @@ stages = [
 ]
 """
 ARGUMENTS: Final = (
-    *("--sample", "1M", "--max-macs", "30M", "--max-peak", "400KiB", "--dtype", "int8"),
+    *("--sample", "400k", "--max-macs", "30M", "--max-peak", "400KiB", "--dtype", "int8"),
     *("--where", "15 * params < macs", "--pareto", "peak,-macs", "--sort", "params", "--cdf"),
 )
 CLUSTER: Final = """

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
@@ -24,8 +24,10 @@ from mbv2cli.report.summary.report import SummaryReport, confirmed, observed, pl
 from mbv2cli.report.summary.values import VALUES, value_names, values_text
 from mbv2cli.report.summary.view import DEFAULT_VIEW, LAYER, WAYS, View, view_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
-from mbv2cli.specs.module import module_request, module_source, refuse_without_forward
 from mbv2cli.specs.reader import Setting, read_request, read_spec
+
+if TYPE_CHECKING:
+    from mbv2cli.specs.module import ModuleRequest
 
 Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
 
@@ -119,10 +121,8 @@ def summary(
     render = _renderer(format_name, view, values)
     run_spec, convention = read_spec(RunSpec, run_settings), mac_convention(convention_name)
     places = {setting.key: setting.place for setting in run_settings}
-    source = module_source(target)
-    if source is not None:
-        refuse_without_forward(source, forward=forward)
-        request = module_request(source, target_settings, inputs or ())
+    request = _module_request(target, target_settings, inputs or (), forward=forward)
+    if request is not None:
         with nullcontext() if quiet else progress(f"Running {target}"):
             start_torch()
             try:
@@ -144,6 +144,21 @@ def summary(
         _show_as_it_comes(report, run)
     else:
         write(render(run(report)), output)
+
+
+def _module_request(
+    target: str, settings: Sequence[Setting], inputs: Sequence[str], *, forward: bool
+) -> ModuleRequest | None:
+    """Return the request of a module of the user's own; None for any other target."""
+    if ":" not in target:  # at once, for the command lines that people type
+        return None
+    from mbv2cli.specs.module import module_request, module_source, refuse_without_forward
+
+    source = module_source(target)
+    if source is None:
+        return None
+    refuse_without_forward(source, forward=forward)
+    return module_request(source, settings, inputs)
 
 
 def _renderer(format_name: str, view: View, values: str | None) -> Renderer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -46,6 +45,8 @@ class Document(Part):
         try:
             text = self.model_dump_json(indent=2, by_alias=True)
         except PydanticSerializationError:  # the name of a file is not UTF-8
+            import json  # slow, and rarely needed
+
             text = json.dumps(self.model_dump(mode="json", by_alias=True), indent=2)
         return json_escaped(text) + "\n"
 

@@ -61,7 +61,7 @@ def identify(
     expected = None if expect is None else read_request(expect).spec
     graph = _graph(target, target_settings, run_settings, inputs or [])
     broken = () if expected is None else differs_from(graph, expected)
-    write(render(IdentifyReport(target, graph, identity_of(graph), expect, broken)), output)
+    write(render(IdentifyReport(target, identity_of(graph), expect, broken)), output)
     return ExitCode.CHECK_FAILED if broken else ExitCode.DONE
 
 

@@ -19,7 +19,7 @@ _FIELDS: Final[Mapping[StepKind, tuple[str, ...]]] = {
     ),
     StepKind.NORM: ("function", "affine parameters", "statistics of the batch"),
     StepKind.ACT: ("activation", "parameter"),
-    StepKind.ADD: ("operation",),
+    StepKind.ADD: ("operation", "factor"),
     StepKind.POOL: ("pooling",),
     StepKind.LINEAR: ("outputs", "bias"),
     StepKind.OTHER: ("operation", "channels"),
@@ -40,7 +40,8 @@ class Fault(NamedTuple):
 def faults(planned: Steps, observed: Steps) -> tuple[Fault, ...]:
     """Return the differences in forward order; () if the steps are equal."""
     alignment = _Alignment(planned, observed)
-    return tuple(_strides_told_together(alignment, list(alignment.faults())))
+    told = _strides_told_together(alignment, list(alignment.faults()))
+    return (*told, *alignment.of_outputs())
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class _Alignment:
             if code == "equal":
                 for number, other in zip(range(start, stop), range(from_, to), strict=True):
                     yield from self._of_inputs(number, other)
+                    yield from self._of_params(number, other)
                 continue
             yield from self._of_stretch(range(start, stop), range(from_, to))
 
@@ -105,6 +107,23 @@ class _Alignment:
         ):
             values = " and ".join(map(self._result, taken)) or "nothing"
             yield Fault(self.place(other), f"{self._kind_name(other)} takes {values}")
+
+    def _of_params(self, number: int, other: int) -> Iterator[Fault]:
+        """Yield a difference in parameters: of weights that another operation has used before."""
+        own = self.planned.op_of(self.planned.steps[number]).params
+        seen = self.observed.op_of(self.observed.steps[other]).params
+        if own != seen:
+            yield Fault(self.place(other), f"parameters of its own {seen:,}, not {own:,}")
+
+    def of_outputs(self) -> Iterator[Fault]:
+        """Yield a difference in what the models return."""
+        wanted = [self.pairs.get(one, -2) for one in self.planned.outputs]
+        returned = list(map(self._before_surplus, self.observed.outputs))
+        if len(returned) != len(wanted) or any(
+            one not in (-2, another) for one, another in zip(wanted, returned, strict=True)
+        ):
+            values = " and ".join(map(self._result, returned)) or "nothing"
+            yield Fault("the model itself", f"returns {values}")
 
     def _before_surplus(self, other: int) -> int:
         """Return the step whose result goes through steps that are told as one too many."""

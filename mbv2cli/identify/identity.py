@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cache
 from typing import Final
 
 from mbv2cli.errors import UserError
@@ -40,7 +41,8 @@ class Identity:
     them. ``faults`` are the differences from its planned graph: with none of them, plan and
     forward pass agree. ``names`` are the targets that mean this network, presets first.
     ``nearest`` is the preset that is nearest where ``names`` is empty, and ``distance`` are the
-    differences from it. ``contents`` says what the graph has. ``remarks`` are not structure.
+    differences from it. ``contents`` says what the graph has, and ``compared`` how many of its
+    operations are structure. ``remarks`` are on the rest.
     """
 
     spec: ModelSpec | None
@@ -49,6 +51,7 @@ class Identity:
     nearest: str | None
     distance: tuple[Fault, ...]
     contents: str
+    compared: int
     remarks: tuple[str, ...]
 
     @property
@@ -61,7 +64,7 @@ def identify(graph: Graph) -> Identity:
     """Return what a graph is."""
     steps = steps_of(graph)
     reading = read(steps)
-    spec = reading.spec(dropout=_dropout(steps))
+    spec = reading.spec(steps.dropout)
     found = _faults(spec, steps) if spec else ()
     names = tuple(_names(spec)) if spec and not found else ()
     nearest = None if names else _nearest(reading)
@@ -72,7 +75,8 @@ def identify(graph: Graph) -> Identity:
         nearest,
         _faults(read_request(nearest).spec, steps) if nearest else (),
         _contents(graph),
-        steps.remarks,
+        len(steps.steps),
+        (*([f"dropout {steps.dropout:g}"] if steps.dropout else []), *steps.remarks),
     )
 
 
@@ -89,13 +93,6 @@ def _faults(spec: ModelSpec, observed: Steps) -> tuple[Fault, ...]:
     except (UserError, ZeroDivisionError):
         return (Fault("the model itself", "the input is too small for the plan"),)
     return faults(steps_of(planned), observed)
-
-
-def _dropout(steps: Steps) -> float:
-    for remark in steps.remarks:
-        if remark.startswith("dropout "):
-            return float(remark.removeprefix("dropout "))
-    return 0.0
 
 
 def _names(spec: ModelSpec) -> Iterator[str]:
@@ -121,6 +118,7 @@ def _network(spec: NetworkSpec) -> tuple[object, ...]:
     return spec.in_channels, stem, blocks, others, head, spec.classes, spec.act
 
 
+@cache
 def _presets() -> Mapping[str, NetworkSpec]:
     specs = {name: read_request(name).spec for name in presets()}
     return {name: spec for name, spec in specs.items() if isinstance(spec, NetworkSpec)}
@@ -196,7 +194,7 @@ def _distance(reading: Reading, spec: NetworkSpec) -> float:
     others = max(len(own), len(seen)) - len(same)
     classes = spec.classes != reading.classes
     act = spec.act != reading.act
-    dropout = spec.dropout != _dropout(reading.steps)
+    dropout = spec.dropout != reading.steps.dropout
     return others + 0.3 * (strides + classes + act) + 0.01 * dropout
 
 

@@ -8,6 +8,7 @@ BatchNorm, a dropout probability, the sides of the padding) is a remark.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -50,10 +51,16 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of a graph in forward order, and remarks on what is not structure."""
+    """The steps of a graph in forward order, and what is not structure.
+
+    ``outputs`` are the numbers of the steps whose results the model returns. ``dropout`` is the
+    probability before the classifier; ``remarks`` are sentences on the rest.
+    """
 
     graph: Graph
     steps: tuple[Step, ...]
+    outputs: tuple[int, ...]
+    dropout: float
     remarks: tuple[str, ...]
 
     def op_of(self, step: Step) -> Op:
@@ -66,18 +73,24 @@ def steps_of(graph: Graph) -> Steps:
     reader = _Reader(graph)
     for index, op in enumerate(graph.ops):
         reader.read(index, op)
-    return Steps(graph, tuple(reader.steps), tuple(dict.fromkeys(reader.remarks)))
+    outputs = tuple(reader.step_of.get(value, _INPUT) for value in graph.outputs)
+    remarks = tuple(dict.fromkeys(reader.remarks))
+    return Steps(graph, tuple(reader.steps), outputs, reader.dropout, remarks)
 
 
 _NOTHING: Final = frozenset(
-    {"identity", "contiguous", "clone", "to", "detach", "data", "float", "type_as", "__getitem__"}
+    (
+        *("identity", "contiguous", "clone", "to", "detach", "data", "float", "type_as"),
+        *("flatten", "reshape", "view", "squeeze", "unsqueeze", "unflatten"),
+    )
 )
-"""Functions that change no number of a float32 value."""
+"""Functions that change no number of a float32 value, and not the order of the numbers."""
 
 
 @dataclass
 class _Reader:
     graph: Graph
+    dropout: float = 0.0
     steps: list[Step] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     step_of: dict[int, int] = field(default_factory=dict)
@@ -91,7 +104,7 @@ class _Reader:
             if op.inputs and op.inputs[0] in self.padded:
                 self.padded[value] = self.padded[op.inputs[0]]
             return
-        if op.kind is Kind.PAD and (sides := _sides_of(op)):
+        if op.kind is Kind.PAD and self._is_of_convs(value) and (sides := _sides_of(op)):
             self.step_of[value] = self._step(op.inputs[0])
             self.padded[value] = sides
             return
@@ -103,11 +116,16 @@ class _Reader:
     def _step(self, value: int) -> int:
         return self.step_of.get(value, _INPUT)
 
+    def _is_of_convs(self, value: int) -> bool:
+        """Return whether convolutions alone take a value."""
+        takers = [op for op in self.graph.ops if value in op.inputs]
+        return value not in self.graph.outputs and all(op.kind is Kind.CONV for op in takers)
+
     def _is_nothing(self, op: Op) -> bool:
-        if isinstance(op.attributes, Dropout) and op.attributes.p:
-            self.remarks.append(f"dropout {op.attributes.p:g}")
-        free = op.kind in (Kind.DROPOUT, Kind.RESHAPE, Kind.CONSTANT) or op.function in _NOTHING
-        return free and not (op.kind is Kind.RESHAPE and _picks(op))
+        if isinstance(op.attributes, Dropout):
+            self.dropout = op.attributes.p
+            return not (op.attributes.training and op.attributes.p)
+        return op.kind is Kind.CONSTANT or (op.function in _NOTHING and not _picks(op))
 
     def _signature(self, op: Op) -> tuple[StepKind, Signature]:
         """Return the kind of the step and all that is compared of it."""
@@ -128,7 +146,7 @@ class _Reader:
             case _ if _is_global_average(op):
                 found = StepKind.POOL, ("average",)
             case _ if op.kind is Kind.ADD and len(op.inputs) > 1:
-                found = StepKind.ADD, (op.function,)
+                found = StepKind.ADD, (op.function, getattr(op.attributes, "number", None))
         return found
 
     def _conv(self, op: Op, conv: Conv) -> Signature:
@@ -150,36 +168,37 @@ class _Reader:
         own = conv.padding if isinstance(conv.padding, tuple) else None
         if own is None:
             return "same" if conv.padding == "same" else "0"
-        total = [2 * side for side in own]
-        if added:
-            pairs = list(zip(added[::2], added[1::2], strict=True))[::-1]
-            total = [side + sum(pair) for side, pair in zip(total, pairs, strict=False)]
+        pairs = list(zip(added[::2], added[1::2], strict=True))[::-1] or [(0, 0)] * len(own)
         wanted = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel, strict=True)]
-        if total == wanted and not added:
+        if len(pairs) != len(own):
+            return f"{own} after {pairs}"
+        sides = [(side + start, side + end) for side, (start, end) in zip(own, pairs, strict=True)]
+        if all(start == end == want // 2 for (start, end), want in zip(sides, wanted, strict=True)):
             return "same"
+        # TensorFlow pads as little as gives ⌈side ÷ stride⌉, and the odd pixel at the end
         is_tensorflow_s = added and all(
-            want - stride < side <= want
-            for side, want, stride in zip(total, wanted, conv.stride, strict=True)
+            start == (start + end) // 2 and want - stride < start + end <= want
+            for (start, end), want, stride in zip(sides, wanted, conv.stride, strict=True)
         )
         if is_tensorflow_s:
-            if total != wanted:
-                self.remarks.append("TensorFlow's one-sided padding")
+            self.remarks.append("TensorFlow's one-sided padding")
             return "same"
-        return "x".join(str(side) for side in own)
+        return "x".join(str(start) if start == end else f"({start}, {end})" for start, end in sides)
 
 
 def _sides_of(op: Op) -> tuple[int, ...]:
     """Return the sides of a padding with zeros, last dimension first; () for any other."""
     if not isinstance(op.attributes, Rearrangement):
         return ()
-    text = op.attributes.arguments
-    if any(word in text for word in ("reflect", "replicate", "circular")):
-        return ()
-    start, end = (
-        (text.find("("), text.find(")")) if "(" in text else (text.find("["), text.find("]"))
-    )
-    sides = [part.strip() for part in text[start + 1 : end].split(",")] if start >= 0 else []
-    return tuple(map(int, sides)) if sides and all(s.isdecimal() for s in sides) else ()
+    found = _ZERO_PADDING.fullmatch(op.attributes.arguments)
+    return tuple(map(int, found["sides"].split(","))) if found else ()
+
+
+_ZERO_PADDING: Final = re.compile(
+    r"(?:pad=)?[(\[](?P<sides>\d+(?:, \d+)*)[)\]](?:, (?:mode=)?'constant')?"
+    r"(?:, (?:value=)?(?:None|0|0\.0))?"
+)
+"""The arguments of torch.nn.functional.pad, as text, that pad with zeros."""
 
 
 def _picks(op: Op) -> bool:
@@ -197,9 +216,9 @@ def _is_global_average(op: Op) -> bool:
     before, after = op.input_shapes[0] if op.input_shapes else (), op.output_shape
     if len(before) != 4 or after[:2] != before[:2] or set(after[2:]) > {1}:  # noqa: PLR2004  (an image)
         return False
-    if op.function == "mean":
-        return True
-    return op.function in ("adaptive_avg_pool2d", "avg_pool2d") and isinstance(op.attributes, Pool)
+    if op.function == "avg_pool2d":
+        return isinstance(op.attributes, Pool) and op.attributes.kernel == before[2:]
+    return op.function in ("mean", "adaptive_avg_pool2d")
 
 
 def taken_by(steps: tuple[Step, ...]) -> dict[int, list[int]]:

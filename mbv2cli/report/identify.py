@@ -10,7 +10,6 @@ import tomli_w
 from pydantic import Field
 
 from mbv2cli.errors import UserError
-from mbv2cli.graph.graph import Graph
 from mbv2cli.identify.faults import Fault
 from mbv2cli.identify.identity import Identity
 from mbv2cli.report.document import Document, Part
@@ -27,7 +26,6 @@ class IdentifyReport:
     """What a target is. ``expected`` is the target that it should be, with the differences."""
 
     target: str
-    graph: Graph
     identity: Identity
     expected: str | None = None
     broken: tuple[Fault, ...] = ()
@@ -77,7 +75,7 @@ def _near(target: str, name: str, faults: Sequence[Fault]) -> Iterator[Line]:
 
 def _verdict(report: IdentifyReport) -> Line:
     if report.identity.is_proved:
-        number = len(report.graph.ops)
+        number = report.identity.compared
         text = f"Plan and graph agree: the same {number} operations on the same values."
         return Line(text, GOOD, INDENT)
     return Line("Observed only: no spec has this graph as its plan.", WARNING, INDENT)

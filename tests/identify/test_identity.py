@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -129,6 +130,70 @@ class Multiplies(AddsTwice):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = x * self.conv(x)
         return y
+
+
+class AddsHalf(AddsTwice):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.add(x, self.conv(x), alpha=0.5)
+
+
+class Shuffles(nn.Module):
+    """Mixes channels without a weight: two views and a transposition."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        return x.view(batch, 2, channels // 2, height, width).transpose(1, 2).reshape(x.shape)
+
+
+class Transposes(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(2, 3)
+
+
+class Pads(nn.Module):
+    """Pads with a value, on sides that are no sides of TensorFlow's padding, or too early."""
+
+    def __init__(self, conv: nn.Conv2d, *sides: int, value: float = 0) -> None:
+        super().__init__()
+        self.conv, self.sides, self.value = conv, sides, value
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.pad(x, self.sides, value=self.value)
+        y: Tensor = self.conv(x)
+        return y
+
+
+class PadsAndActs(Pads):
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv(nn.functional.relu6(nn.functional.pad(x, self.sides)))
+        return y
+
+
+class Drops(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(x, 0.2)  # in eval mode too: training is true by default
+
+
+class Returns(nn.Module):
+    """Returns the feature map too, or nothing else."""
+
+    def __init__(self, model: Any, *, both: bool) -> None:
+        super().__init__()
+        self.features, self.classifier, self.both = model.features, model.classifier, both
+
+    def forward(self, x: Tensor) -> Any:
+        x = self.features(x)
+        y = self.classifier(x.mean((2, 3)))
+        return (y, x) if self.both else x
+
+
+def padded(path: str, cls: type[Pads], *sides: int, **more: float) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        conv = model.get_submodule(path)
+        conv.padding = (0, 0)
+        replaced(path, cls(conv, *sides, **more))(model)
+
+    return change
 
 
 def wrapped(block: int, cls: Callable[[Any], nn.Module]) -> Callable[[Any], None]:
@@ -323,6 +388,49 @@ FAULTS: Final[dict[str, tuple[Callable[[Any], None], str, str]]] = {
         "features.5.conv.0.0",
         "output channels 200, not 192",
     ),
+    "half of a block is added": (wrapped(8, AddsHalf), "features.8", "factor 0.5, not None"),
+    "channels are shuffled": (
+        appended("features.4.conv", Shuffles()),
+        "features.4.conv.4",
+        "transpose is one too many",
+    ),
+    "height and width are exchanged": (
+        appended("features.4.conv", Transposes()),
+        "features.4.conv.4",
+        "transpose is one too many",
+    ),
+    "padding with ones": (
+        padded("features.4.conv.1.0", Pads, 1, 1, 1, 1, value=1.0),
+        "features.4.conv.1.0",
+        "pad",
+    ),
+    "padding at the start": (
+        padded("features.4.conv.1.0", Pads, 1, 0, 1, 0),
+        "features.4.conv.1.0",
+        "padding (1, 0)",
+    ),
+    "padding before the activation": (
+        padded("features.4.conv.1.0", PadsAndActs, 1, 1, 1, 1),
+        "features.4.conv.1.0",
+        "pad",
+    ),
+    "a dropout that drops": (
+        appended("features.4.conv", Drops()),
+        "features.4.conv.4",
+        "dropout is one too many",
+    ),
+    "shared weights": (
+        lambda model: setattr(
+            model.features[9].conv[2], "weight", model.features[8].conv[2].weight
+        ),
+        "features.9.conv.2",
+        "parameters of its own 0, not 24,576",
+    ),
+    "pooling of a part": (
+        lambda model: setattr(model, "forward", partial(pooled_in_part, model)),
+        "the model itself",
+        "avg_pool2d",
+    ),
     "a second head": (
         appended("features", nn.Conv2d(1280, 1280, 1)),
         "features.19",
@@ -351,6 +459,17 @@ def test_a_single_fault_is_placed(name: str) -> None:
     assert nearest.names == ()
     assert nearest.nearest in identify(planned_graph(NetworkSpec(), IMAGE)).names
     assert nearest.distance == found
+
+
+def pooled_in_part(model: Any, x: Tensor) -> Any:
+    x = model.features(nn.functional.interpolate(x, scale_factor=1.5))  # 3×3 at the end
+    return model.classifier(nn.functional.avg_pool2d(x, 2).flatten(1))
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_another_output_is_no_agreement(both: bool) -> None:  # noqa: FBT001
+    found = differs_from(observed(Returns(MobileNetV2(), both=both)), NetworkSpec())
+    assert any("returns" in fault.what or "missing" in fault.what for fault in found)
 
 
 def test_there_are_more_than_forty_faults() -> None:

@@ -12,6 +12,7 @@ from mbv2cli.cli.imports import start_torch
 from mbv2cli.cli.options import Inputs, Output, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
+from mbv2cli.errors import UnusableError, UserError
 from mbv2cli.graph.graph import Graph
 from mbv2cli.identify.identity import differs_from
 from mbv2cli.identify.identity import identify as identity_of
@@ -70,12 +71,18 @@ def _graph(
 ) -> Graph:
     source = module_source(target)
     if source is None:
+        if inputs:
+            raise UserError("--input belongs to a module of your own; use --in, --size and --batch")
         request = read_request(target, settings)
         return plan_of(request.spec, request.input).graph
     request_ = module_request(source, settings, inputs)
     run = read_spec(RunSpec, run_settings)
+    places = {setting.key: setting.place for setting in run_settings}
     with progress(f"Running {target}"):
         start_torch()
         from mbv2cli.nn.own import run_module
 
-        return run_module(request_, run).graph
+        try:
+            return run_module(request_, run).graph
+        except UnusableError as error:
+            raise error.written_at(places) from None

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from mbv2cli.errors import UserError, nearest
+from mbv2cli.specs.files import inputs
 from mbv2cli.specs.module import ModuleSource, TensorSpec
 from mbv2cli.specs.run import RunSpec
 
@@ -145,6 +146,7 @@ def _imported(source: ModuleSource) -> ModuleType:
 
 def _file(source: ModuleSource) -> ModuleType:
     path = Path(source.origin)
+    inputs()[path] = None  # no output may replace it
     name = path.stem if path.stem not in sys.modules else f"mbv2_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

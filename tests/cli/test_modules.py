@@ -69,6 +69,7 @@ def test_other_formats_of_a_module(folder: Path, format_name: str) -> None:
     [
         ("summary my_model.py:Net --no-forward", "only a forward pass shows its layers"),
         ("summary my_model.py:Net --out 8", "is part of the TARGET: my_model.py:Net:out=8"),
+        ("identify network --input 1x3x8x8", "--input belongs to a module of your own"),
         ("summary network --input 1x3x8x8", "--input belongs to a module of your own"),
         ("summary my_model.py:Net --input 1x4x8x8", "the forward pass fails in Conv2d conv"),
     ],
@@ -77,6 +78,22 @@ def test_mistakes(folder: Path, arguments: str, message: str) -> None:
     result = mbv2_here(*arguments.split(), cwd=folder)
     assert (result.code, result.stdout) == (2, "")
     assert message in result.stderr.splitlines()[-1]
+
+
+def test_a_module_is_not_replaced_by_an_output(folder: Path) -> None:
+    (folder / "link.txt").symlink_to("my_model.py")
+    for command in ("summary", "identify"):
+        result = mbv2_here(command, "my_model.py:Net", "--output", "link.txt", cwd=folder)
+        assert result.code == 2
+        assert "which is the same file" in result.stderr
+    assert (folder / "my_model.py").read_text() == MODEL
+
+
+@pytest.mark.parametrize("command", ["summary", "identify"])
+def test_a_device_that_cannot_be_used_is_named_as_it_was_typed(command: str, folder: Path) -> None:
+    result = mbv2_here(command, "my_model.py:Net", "--device", "cuda", cwd=folder)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.startswith("mbv2: --device cuda cannot be used: this machine has no CUDA")
 
 
 def test_nothing_is_loaded_for_a_mistake(folder: Path) -> None:

@@ -9,7 +9,7 @@ import typer
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
-from mbv2cli.cli.options import Inputs, Output, Target, format_option
+from mbv2cli.cli.options import AnyTarget, Inputs, Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.errors import UnusableError, UserError
@@ -41,7 +41,7 @@ what differs from the nearest preset, and where.
     run_settings=(RunSpec,),
 )
 def identify(
-    target: Target = "block",
+    target: AnyTarget = "block",
     *,
     target_settings: list[Setting],
     run_settings: list[Setting],

@@ -16,6 +16,14 @@ Target: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="[TARGET]",
+        help="block, network, a preset or a TOML file; TARGET:key=value,… overrides fields.",
+        autocompletion=offer_targets,
+    ),
+]
+AnyTarget: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="[TARGET]",
         help="block, network, a preset, a TOML file or your module, such as my_model.py:Net. "
         "TARGET:key=value,… sets fields.",
         autocompletion=offer_targets,

@@ -13,7 +13,7 @@ import typer
 from mbv2cli.cli.completion import completion, list_completion
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
-from mbv2cli.cli.options import Convention, Inputs, Output, Quiet, Target, format_option
+from mbv2cli.cli.options import AnyTarget, Convention, Inputs, Output, Quiet, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
 from mbv2cli.confirm import refuse_beyond_memory
@@ -58,7 +58,7 @@ FIRST: Final = (
     run_settings=(RunSpec,),
 )
 def summary(
-    target: Target = "block",
+    target: AnyTarget = "block",
     *,
     target_settings: list[Setting],
     run_settings: list[Setting],

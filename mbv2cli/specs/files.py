@@ -67,6 +67,8 @@ def exists(path: Path) -> bool:
         return False
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError:  # a path with a null character
+        raise UserError(f"cannot read {str(path)!r}: a file cannot have this name") from None
     return True
 
 
@@ -75,18 +77,31 @@ def read_toml(path: Path) -> dict[str, Any]:
     return parse_toml(read_text(path), str(path))
 
 
+def is_regular(path: Path) -> bool:
+    """Return whether ``path`` is a file or a link to one: no folder, no pipe, no device."""
+    try:
+        return S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def read_text(path: Path, most: int = MAX_TOML_BYTES) -> str:
     """Read a file of UTF-8 text. Raises `UserError` if it cannot be read, is too large or other."""
+    content = read_head(path, most + 1)
+    if len(content) > most:
+        raise UserError(f"{path} has more than {most >> 20} MiB; mbv2 reads no file of this size")
+    return decoded(content, str(path))
+
+
+def read_head(path: Path, most: int) -> bytes:
+    """Return up to ``most`` bytes from the start of a file. Raises `UserError`."""
     inputs()[path] = None
     try:
-        content = _content(path, most)
+        return _content(path, most)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValueError:  # a path with a null character
         raise UserError(f"cannot read {str(path)!r}: a file cannot have this name") from None
-    if len(content) > most:
-        raise UserError(f"{path} has more than {most >> 20} MiB; mbv2 reads no file of this size")
-    return decoded(content, str(path))
 
 
 def decoded(content: bytes, place: str) -> str:
@@ -106,17 +121,17 @@ def decoded(content: bytes, place: str) -> str:
 
 
 def _content(path: Path, most: int) -> bytes:
-    """Return up to ``most`` bytes of a file, and one more if there are more."""
+    """Return up to ``most`` bytes from the start of a file."""
     # without O_NONBLOCK, a pipe to which nothing writes would never be opened
     file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         may_wait = not S_ISREG(os.fstat(file).st_mode)
         end = monotonic() + PIPE_SECONDS
         content = bytearray()
-        while len(content) <= most:
+        while len(content) < most:
             if may_wait:
                 _await_bytes(path, file, end)
-            chunk = os.read(file, min(_CHUNK, most + 1 - len(content)))
+            chunk = os.read(file, min(_CHUNK, most - len(content)))
             if not chunk:
                 break
             content += chunk

@@ -69,7 +69,7 @@ def test_other_formats_of_a_module(folder: Path, format_name: str) -> None:
     [
         ("summary my_model.py:Net --no-forward", "only a forward pass shows its layers"),
         ("summary my_model.py:Net --out 8", "is part of the TARGET: my_model.py:Net:out=8"),
-        ("identify my_model.py", "take a module too, such as my_model.py:Net"),
+        ("identify my_model.py", "for a module, name its class too: my_model.py:Net"),
         ("counts my_model.py:Net", "mbv2 summary and mbv2 identify take a module too"),
         ("identify network --input 1x3x8x8", "--input belongs to a module of your own"),
         ("summary network --input 1x3x8x8", "--input belongs to a module of your own"),

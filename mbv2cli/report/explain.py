@@ -185,10 +185,12 @@ def _parts_table(parts: Sequence[PartCosts]) -> Table:
     return Table(
         [
             Column("Where the costs go", names),
-            Column("Params", [f"{part.params:,}" for part in parts], is_number=True),
+            Column("Params", [f"{part.params:,}" for part in parts], is_number=True, rank=2),
             Column("MACs", [f"{one:,}" for one in macs], is_number=True),
-            Column("Share of MACs", _bars(macs), rank=2),
-            Column("Alive", bytes_texts(one.layerwise_bytes for one in parts), is_number=True),
+            Column("Share of MACs", _bars(macs), rank=3),
+            Column(
+                "Alive", bytes_texts(one.layerwise_bytes for one in parts), is_number=True, rank=1
+            ),
         ]
     )
 
@@ -219,13 +221,20 @@ def _costs_table(title: str, rows: Sequence[tuple[str, Costs]], unit: Costs) -> 
     return Table(
         [
             Column(title, [name for name, _ in rows]),
-            Column("Params", [f"{one.params:,}" for one in costs], is_number=True),
+            Column("Params", [f"{one.params:,}" for one in costs], is_number=True, rank=2),
             Column("MACs", [f"{one.macs:,}" for one in costs], is_number=True),
             Column("x", [f"{one.macs / unit.macs:.2f}" for one in costs], is_number=True),
             Column(
                 "Peak", bytes_texts(one.layerwise_bytes for one in costs), is_number=True, rank=1
             ),
-        ]
+        ],
+        narrow=(
+            Line(title, BOLD),
+            *(
+                Line(f"{name}: {one.macs:,} MACs, {one.macs / unit.macs:.2f} x", "", INDENT)
+                for name, one in rows
+            ),
+        ),
     )
 
 

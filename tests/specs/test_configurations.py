@@ -241,6 +241,22 @@ def test_mcunets_network_has_the_figures_of_its_model_zoo(read: Callable[..., Re
     assert set(hows(request).values()) == {How.READ}
 
 
+def test_channels_are_not_rounded(read: Callable[..., Request]) -> None:
+    rows = ((12, 20, 3, 2, 3), (20, 20, 5, 1, 3), (20, 36, 3, 1, 4))
+    network = {
+        "first_conv": {**_CONV, "out_channels": 12},
+        "blocks": [_block(*row) for row in rows],
+        "classifier": _linear(36, 2),
+    }
+    spec = read(network).spec
+    assert isinstance(spec, NetworkSpec)
+    assert spec.stem_channels == 12
+    assert rows == tuple(
+        (one.in_channels, one.out_channels, one.kernel, one.stride, one.expand)
+        for one in spec.blocks
+    )
+
+
 def test_blocks_of_a_zero_layer_are_left_out(read: Callable[..., Request]) -> None:
     zero = {**_block(16, 16, 3, 1, 6), "mobile_inverted_conv": {"name": "ZeroLayer"}}
     first, *blocks = MCUNET_256KB["blocks"]

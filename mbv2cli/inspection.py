@@ -104,9 +104,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Observed(Model):
-    """What one forward pass of a module has shown. No plan says what it should be."""
+    """What one forward pass of a module has shown. No plan says what it should be.
+
+    ``torchsummary_doubt`` says why torchsummary cannot run, or what is wrong in its table; "" if
+    nothing is.
+    """
 
     graph: Graph
+    torchsummary_doubt: str = ""
 
     @property
     def input_shape(self) -> Shape:

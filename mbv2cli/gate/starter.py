@@ -19,6 +19,7 @@ from mbv2cli.shown import escaped, toml_escaped
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.reader import Setting, is_file, read_request, read_spec, split_target
+from mbv2cli.specs.requests import refuse_module
 from mbv2cli.specs.units import amount_text, rounded_up
 
 WORKFLOW: Final = """\
@@ -65,6 +66,11 @@ def starter_config(target: str, settings: Iterable[Setting]) -> str:
 
     ``settings`` are flags of the model and its run. Raises `UserError` for a mistake in them.
     """
+    refuse_module(
+        target,
+        "init plans a model, and a module has no plan",
+        f'write module = "{target}" and limits into a case of {FILE} (mbv2 help ci)',
+    )
     settings = list(settings)
     own = [setting for setting in settings if setting.key not in keys(RunSpec)]
     case = Case(

@@ -85,12 +85,12 @@ def module_source(target: str) -> ModuleSource | None:
 
 
 def module_request(
-    source: ModuleSource, flags: Iterable[Setting], inputs: Sequence[str]
+    source: ModuleSource, flags: Iterable[Setting], inputs: Sequence[str], place: str = "--input"
 ) -> ModuleRequest:
     """Return the request of a module.
 
-    ``inputs`` are texts such as ``1x3x64x64`` or ``1x128:int64``. Without any, the flags ``in``,
-    ``size`` and ``batch`` give the only input. Raises `UserError`.
+    ``inputs`` are texts such as ``1x3x64x64`` or ``1x128:int64``, written at ``place``. Without
+    any, the flags ``in``, ``size`` and ``batch`` give the only input. Raises `UserError`.
     """
     given = list(flags)
     for setting in given:
@@ -100,30 +100,21 @@ def module_request(
                 f"part of the TARGET: {_with_argument(source, setting)}"
             )
         if inputs:
-            raise UserError(f"--input and {setting.place} exclude each other; give one of them")
+            raise UserError(f"{place} and {setting.place} exclude each other; give one of them")
     if inputs:
-        return ModuleRequest(source, tuple(map(read_input, inputs)))
+        return ModuleRequest(source, tuple(read_input(text, place) for text in inputs))
     image = read_spec(InputSpec, given)
     channels = _channels(given)
     return ModuleRequest(source, (TensorSpec((image.batch, channels, *image.size)),))
 
 
-def refuse_without_forward(source: ModuleSource, *, forward: bool) -> None:
-    """Raise `UserError` if no forward pass is allowed: only a run shows what a module does."""
-    if not forward:
-        raise UserError(
-            f"{source.target} is Python code: only a forward pass shows its layers; leave out "
-            "--no-forward"
-        )
-
-
-def read_input(text: str) -> TensorSpec:
-    """Read ``1x3x64x64`` or ``1x128:int64``. Raises `UserError`."""
+def read_input(text: str, place: str = "--input") -> TensorSpec:
+    """Read ``1x3x64x64`` or ``1x128:int64``, which is written at ``place``. Raises `UserError`."""
     shape, colon, dtype = text.partition(":")
     sides = tuple(map(int, re.split("[xX×,*]", shape))) if _SHAPE.fullmatch(shape) else ()
     if not sides or not all(1 <= side <= MAX_SIDE for side in sides):
         raise UserError(
-            f"--input must be a shape such as 1x3x224x224 or 1x128:int64, each number from 1 to "
+            f"{place} must be a shape such as 1x3x224x224 or 1x128:int64, each number from 1 to "
             f"{MAX_SIDE}, not '{text}'"
         )
     if not colon:
@@ -131,7 +122,7 @@ def read_input(text: str) -> TensorSpec:
     word = listed(dtype, INPUT_DTYPES, DTYPE_SYNONYMS)
     if word not in INPUT_DTYPES:
         raise UserError(
-            f"--input {text}: the element type must be one of {', '.join(INPUT_DTYPES)}, not "
+            f"{place} {text}: the element type must be one of {', '.join(INPUT_DTYPES)}, not "
             f"'{dtype}'{nearest(dtype, INPUT_DTYPES)}"
         )
     return TensorSpec(sides, word)

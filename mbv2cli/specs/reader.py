@@ -198,8 +198,8 @@ def _read_name(name: str, place: str = "") -> tuple[str, list[Setting]]:
     if own is None:
         raise UserError(
             f"{place}there is no target '{name}'; a target is {', '.join(KINDS)}, a name that mbv2 "
-            f"presets lists, or NAME.toml; mbv2 summary and mbv2 identify take a module too, such "
-            f"as my_model.py:Net{nearest_target(name)}"
+            f"presets lists, or NAME.toml; most commands take a module too, such as "
+            f"my_model.py:Net{nearest_target(name)}"
         )
     return (own, []) if own in KINDS else ("network", _preset_settings(own))
 

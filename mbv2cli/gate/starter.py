@@ -14,7 +14,7 @@ from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case
 from mbv2cli.gate.config import FILE
 from mbv2cli.gate.limits import Expectations, limit_key, pattern_text
-from mbv2cli.inspection import plan_of
+from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.shown import escaped, toml_escaped
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.base import keys
@@ -73,14 +73,13 @@ def starter_config(target: str, settings: Iterable[Setting]) -> str:
     )
     settings = list(settings)
     own = [setting for setting in settings if setting.key not in keys(RunSpec)]
-    case = Case(
-        _case_name(target), read_request(target, own), read_spec(RunSpec, settings), Expectations()
-    )
-    return "".join(f"{line}\n" for line in _lines(case, settings))
+    request = read_request(target, own)
+    case = Case(_case_name(target), request, read_spec(RunSpec, settings), Expectations())
+    plan = plan_of(request.spec, request.input)
+    return "".join(f"{line}\n" for line in _lines(case, plan, settings))
 
 
-def _lines(case: Case, settings: Iterable[Setting]) -> Iterator[str]:
-    plan = plan_of(case.request.spec, case.request.input)
+def _lines(case: Case, plan: Plan, settings: Iterable[Setting]) -> Iterator[str]:
     yield "# The models that mbv2 check checks. Written by mbv2 init."
     yield "# Each limit is 10 % above the figure of the model: make it what you can afford."
     yield "# mbv2 check -h explains the keys: max_params is --max-params, output is --expect."

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from mbv2cli.errors import UserError, nearest
@@ -16,6 +17,9 @@ from mbv2cli.specs.words import DTYPE_SYNONYMS, listed
 
 DEFAULT_CHANNELS: Final = 3
 """Channels of the input of a module, unless the user gives others: those of an image."""
+
+DEFAULT_SHAPE: Final = (1, DEFAULT_CHANNELS, 224, 224)
+"""The shape of the only input of a module, unless the user gives others."""
 
 INPUT_DTYPES: Final = (
     *("float32", "float64", "float16", "bfloat16"),
@@ -40,23 +44,48 @@ class TensorSpec(NamedTuple):
     shape: tuple[int, ...]
     dtype: str | None = None
 
+    @property
+    def text(self) -> str:
+        """The text from which `read_input` reads the same."""
+        shape = "x".join(map(str, self.shape))
+        return f"{shape}:{self.dtype}" if self.dtype else shape
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleSource:
     """Where a module comes from: a Python file or package, a name in it, and arguments.
 
-    ``target`` is the text that names it.
+    ``target`` is the text that names it. ``name`` is that text without the arguments. ``folder``
+    is where a package is looked for first; None for the working directory.
     """
 
     target: str
+    name: str
     origin: str
     attribute: str
     arguments: Mapping[str, Any] = field(hash=False)
+    folder: Path | None = None
 
     @property
     def is_file(self) -> bool:
         """Whether ``origin`` is the path of a file, not the name of a package."""
         return self.origin.endswith(".py")
+
+    def seen_from(self, folder: Path) -> ModuleSource:
+        """Return the same source for a file in ``folder`` that names this one."""
+        origin = str(folder / self.origin) if self.is_file else self.origin
+        return replace(self, origin=origin, folder=folder)
+
+    def called_with(self, arguments: Mapping[str, Any]) -> ModuleSource:
+        """Return the same source with further arguments. Raises `UserError` for one given twice."""
+        if not arguments:
+            return self
+        twice = next((name for name in arguments if name in self.arguments), None)
+        if twice is not None:
+            raise UserError(f"'{self.target}' gives {twice} already; give it once")
+        every = {**self.arguments, **arguments}
+        text = ",".join(f"{name}={_toml(value)}" for name, value in every.items())
+        return replace(self, target=f"{self.name}:{text}", arguments=every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +110,8 @@ def module_source(target: str) -> ModuleSource | None:
     if found is None or own_name(found["origin"]) is not None:
         return None
     arguments = dict(_arguments(target, found["arguments"]))
-    return ModuleSource(target, found["origin"], found["attribute"], arguments)
+    name = f"{found['origin']}:{found['attribute']}"
+    return ModuleSource(target, name, found["origin"], found["attribute"], arguments)
 
 
 def module_request(
@@ -126,6 +156,13 @@ def read_input(text: str, place: str = "--input") -> TensorSpec:
             f"'{dtype}'{nearest(dtype, INPUT_DTYPES)}"
         )
     return TensorSpec(sides, word)
+
+
+def _toml(value: object) -> str:
+    """Return a value as TOML has it, but for tables."""
+    import json
+
+    return json.dumps(value, default=str)
 
 
 def _channels(settings: Sequence[Setting]) -> int:

@@ -12,6 +12,7 @@ from mbv2cli.costs.layers import By, GroupFigures, group_of, grouped, layer_figu
 from mbv2cli.costs.memory import ELEMENT_BYTES, LAYERWISE, MEMORY_RULES
 from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.gate.differences import Differences, Snapshot, differences, snapshot
+from mbv2cli.gate.git import GitError, output_of
 from mbv2cli.gate.lock import parse_lock
 from mbv2cli.gate.locked import Locked, LockedModule
 from mbv2cli.inspection import Model, Plan, plan_of
@@ -161,28 +162,13 @@ def lock_at(path: Path, revision: str) -> Mapping[str, Locked]:
 
     Raises `UserError` if git has no such lock.
     """
-    import subprocess
-
+    arguments = ["show", "--end-of-options", f"{revision}:./{path.name}"]
     try:
-        shown_file = subprocess.run(  # noqa: S603  (no shell, and a revision cannot be read as an option)
-            ["git", "show", "--end-of-options", f"{revision}:./{path.name}"],  # noqa: S607  (the user's git)
-            cwd=path.parent,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-        )
-    except FileNotFoundError:
-        raise UserError("comparing revisions of a lock needs git; install git") from None
-    except OSError as error:
-        raise UserError(
-            f"comparing revisions of a lock needs git, which cannot be started: {error.strerror}"
-        ) from None
-    except subprocess.CalledProcessError as error:
-        reason = " ".join(error.stderr.decode("utf-8", "replace").split()).removeprefix("fatal: ")
-        reason = reason or f"git ended with exit code {error.returncode}"
-        raise UserError(f"git has no {path.name} at '{revision}': {reason}") from None
+        content = output_of(arguments, path.parent)
+    except GitError as error:
+        raise UserError(f"git has no {path.name} at '{revision}': {error}") from None
     place = f"{path.name} at {revision}"
-    return parse_lock(decoded(shown_file.stdout, place), place)
+    return parse_lock(decoded(content, place), place)
 
 
 def locked_side(cases: Mapping[str, Locked], name: str, place: str, title: str) -> Side:

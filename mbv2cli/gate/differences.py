@@ -45,23 +45,30 @@ class FieldChange(NamedTuple):
 
 
 class FigureChange(NamedTuple):
-    """A figure of both models, and how each is counted."""
+    """A figure of both models, and how each is counted.
+
+    ``uncounted`` names the functions of either that no rule knows.
+    """
 
     figure: Figure
     before: int
     after: int
     counting_before: Counting
     counting_after: Counting
+    uncounted: tuple[str, ...] = ()
 
     @property
     def what(self) -> str:
-        """The name of the figure; a peak has its memory rule and its dtype beside it."""
+        """The name of the figure, and that it is at least so much where functions are unknown.
+
+        A peak has its memory rule and its dtype beside it.
+        """
         if self.figure is not PEAK:
-            return self.figure.name
+            return f"{self.figure.name} (at least)" if self.uncounted else self.figure.name
         countings = (self.counting_before, self.counting_after)
         rules = " -> ".join(dict.fromkeys(counting.rule for counting in countings))
         dtypes = " -> ".join(dict.fromkeys(counting.dtype for counting in countings))
-        return f"{PEAK.name} ({rules}, {dtypes})"
+        return f"{PEAK.name} ({rules}, {dtypes}{', at least' if self.uncounted else ''})"
 
     @property
     def unit(self) -> Unit:
@@ -98,11 +105,12 @@ class LayerPair(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A figure of a model, and how it is counted."""
+    """A figure of a model, how it is counted, and the functions that no rule of it knows."""
 
     figure: Figure
     counting: Counting
     amount: int
+    uncounted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,10 @@ def snapshot(
     model: Model, counting: Counting, figures: Iterable[tuple[Figure, Counting]]
 ) -> Snapshot:
     """Return the snapshot of ``model`` with these figures as they are now."""
-    measured = (Measured(one, how, model.figure(one, how)) for one, how in figures)
+    measured = (
+        Measured(one, how, model.figure(one, how), model.uncounted(one, how))
+        for one, how in figures
+    )
     return Snapshot(model, _fields(model, counting), model.output_shape, tuple(measured))
 
 
@@ -177,7 +188,10 @@ def figure_changes(
 ) -> tuple[FigureChange, ...]:
     """Return the same figures of two models in pairs."""
     return tuple(
-        FigureChange(old.figure, old.amount, new.amount, old.counting, new.counting)
+        FigureChange(
+            *(old.figure, old.amount, new.amount, old.counting, new.counting),
+            uncounted=tuple(dict.fromkeys((*old.uncounted, *new.uncounted))),
+        )
         for old, new in zip(before, after, strict=True)
     )
 
@@ -208,9 +222,11 @@ def spec_fields(plan: Plan, counting: Counting) -> dict[str, object]:
 
 
 def module_fields(inputs: Iterable[str], returns: str, counting: Counting) -> dict[str, object]:
-    """Return the fields of a module: what goes in, what comes out, and how its peak is counted."""
+    """Return the fields of a module: what goes in, what comes out, and how its peak is counted.
+
+    It has no kind: a module and a network are two ways to the same model.
+    """
     return {
-        "kind": "module",
         "inputs": ", ".join(inputs),
         "returns": returns,
         "peak_rule": counting.rule,
@@ -240,7 +256,7 @@ def _values_of(spec: ModelSpec) -> dict[str, object]:
 def _model_changes(before: Snapshot, after: Snapshot) -> Iterator[FieldChange]:
     """Yield the fields that differ. Models of two kinds are compared by the fields of both."""
     old, new = dict(before.fields), dict(after.fields)
-    if old["kind"] != new["kind"]:
+    if old.get("kind") != new.get("kind"):
         shared = old.keys() & new.keys()
         old, new = ({key: side[key] for key in side if key in shared} for side in (old, new))
     for change in _changes(old, new):

@@ -229,8 +229,14 @@ class LockedModule(_Measured):
     def snapshot(self) -> Snapshot:
         """The accepted module and its figures. Raises `UserError` if it is not a model."""
         fields = module_fields(self.inputs, self.returns, self.counting)
-        source = {"module": self.module, "arguments": self.arguments or None}
-        return Snapshot(self.model, {**fields, **source}, self.output, self.measured)
+        arguments = {f"arguments.{name}": value for name, value in self.arguments.items()}
+        source = {"kind": self.kind, "module": self.module, **arguments}
+        model = self.model
+        measured = tuple(
+            one._replace(uncounted=model.uncounted(one.figure, one.counting))
+            for one in self.measured
+        )
+        return Snapshot(model, {**source, **fields}, self.output, measured)
 
 
 Locked: TypeAlias = LockedCase | LockedModule

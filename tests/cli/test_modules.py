@@ -70,7 +70,10 @@ def test_other_formats_of_a_module(folder: Path, format_name: str) -> None:
         ("summary my_model.py:Net --no-forward", "only a forward pass shows its layers"),
         ("summary my_model.py:Net --out 8", "is part of the TARGET: my_model.py:Net:out=8"),
         ("identify my_model.py", "for a module, name its class too: my_model.py:Net"),
-        ("counts my_model.py:Net", "mbv2 summary and mbv2 identify take a module too"),
+        ("cliffs my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
+        ("sweep my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
+        ("init my_model.py:Net", 'write module = "my_model.py:Net" and limits into a case of'),
+        ("counts network --input 1x3x8x8", "--input belongs to a module of your own"),
         ("identify network --input 1x3x8x8", "--input belongs to a module of your own"),
         ("summary network --input 1x3x8x8", "--input belongs to a module of your own"),
         ("summary my_model.py:Net --input 1x4x8x8", "the forward pass fails in Conv2d conv"),
@@ -103,3 +106,34 @@ def test_nothing_is_loaded_for_a_mistake(folder: Path) -> None:
     for arguments in ("--no-forward", "--out 8", "--input 0", "--convention x"):
         mbv2_here("summary", "my_model.py:Net", *arguments.split(), cwd=folder)
     assert not (folder / "ran").exists()
+
+
+def test_counts_say_at_least_where_a_convention_does_not_know_a_function(folder: Path) -> None:
+    result = mbv2_here("counts", "my_model.py:Net", "--input", "1x3x8x8", cwd=folder)
+    assert (result.code, result.stderr) == (0, "a line of the model\n")
+    assert "conv+linear                 at least 13,824 MACs" in result.stdout
+    assert "Not counted, because the convention has no rule: matmul." in result.stdout
+    arguments = ("counts", "my_model.py:Net", "--input", "1x3x8x8", "--format", "json")
+    document = json.loads(mbv2_here(*arguments, cwd=folder).stdout)
+    assert (document["kind"], document["spec"]) == ("module", None)
+    assert document["macs"][0]["total"] == 64 * 216
+    assert document["macs"][0]["unknown"] == ["matmul"]
+
+
+def test_memory_of_a_module(folder: Path) -> None:
+    (folder / "two.py").write_text(
+        "from torch import nn\n\nclass Net(nn.Module):\n    def forward(self, x, y):\n"
+        "        return (x + y).erf()\n"
+    )
+    arguments = ("--input", "1x3x8x8", "--input", "1x3x8x8")
+    result = mbv2_here("memory", "two.py:Net", *arguments, cwd=folder)
+    assert result.code == 0
+    assert "At least this: the rule does not know erf." in result.stdout
+    assert "No sizes of torchsummary: torchsummary multiplies the sizes" in result.stdout
+    document = json.loads(
+        mbv2_here("memory", "two.py:Net", *arguments, "--format", "json", cwd=folder).stdout
+    )
+    assert document["torchsummary_pass_size"] is None
+    unknown = {rule["rule"]: rule["unknown"] for rule in document["rules"]}
+    assert unknown["layerwise"] == []
+    assert unknown["training"] == ["erf"]

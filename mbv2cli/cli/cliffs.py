@@ -62,7 +62,7 @@ def cliffs(
     render = renderer("cliffs", format_of("cliffs", format_name, output))
     refuse_module(target, "cliffs plans a network at every width, and a module has no plan")
     request = read_request(target, target_settings)
-    _refuse_width([*read_target(target)[2], *target_settings])
+    _refuse_width([*read_target(target).inline, *target_settings])
     write(render(cliffs_of(request, rule_named(rule), dtype_named(dtype))), output)
 
 

@@ -29,10 +29,10 @@ from mbv2cli.specs.reader import Request, Setting
 from mbv2cli.specs.requests import module_named, read_any_request
 
 HELP = """\
-A and B are targets, modules of your own or JSON reports of mbv2 summary. --size and --batch are \
-for both. With --lock REVISION: compare a case of mbv2.lock at that git revision with the same \
-case now. With --git REVISION: compare a module at that revision with the same module now. Loads \
-torch only for a module.
+A and B are targets or modules of your own; a JSON report of mbv2 summary is a target too. --size \
+and --batch are for both. With --lock REVISION: compare a case of mbv2.lock at that git revision \
+with the same case now. With --git REVISION: compare a module at that revision with the same \
+module now. Loads torch only for a module.
 
   mbv2 compare network network:width_mult=0.75 --by stage
 

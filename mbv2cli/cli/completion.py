@@ -82,7 +82,7 @@ def target_words(typed: str) -> Iterable[str]:
         return target_names()
     before, comma, last = inline.rpartition(",")
     start = f"{name}:{before}{comma}"
-    kind, _, _ = read_target(name)
+    kind = read_target(name).described.kind
     fields = {**keys(KINDS[kind]), **keys(InputSpec)}
     key, equals, _ = last.partition("=")
     if equals:

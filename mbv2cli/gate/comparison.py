@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from mbv2cli.costs.figures import PEAK, Counting, Figure, graded_figures
 from mbv2cli.costs.layers import By, GroupFigures, group_of, grouped, layer_figures
 from mbv2cli.costs.memory import ELEMENT_BYTES, LAYERWISE, MEMORY_RULES
-from mbv2cli.errors import UserError, nearest, value_text
+from mbv2cli.errors import UserError, nearest
 from mbv2cli.gate.differences import Differences, Snapshot, differences, snapshot
 from mbv2cli.gate.git import GitError, output_of
 from mbv2cli.gate.lock import parse_lock
 from mbv2cli.gate.locked import Locked, LockedModule
 from mbv2cli.inspection import Model, Plan, plan_of
-from mbv2cli.specs import InputSpec
-from mbv2cli.specs.files import MAX_JSON_BYTES, decoded, parse_json, read_text
-from mbv2cli.specs.reader import KINDS, Setting, read_request, read_spec
-from mbv2cli.version import SCHEMA_VERSION
+from mbv2cli.specs.files import decoded
+from mbv2cli.specs.reader import Setting, read_request
 
 _DEFAULT: Final = Counting(rule=LAYERWISE.name, dtype="float32")
 _ANEW: Final = "run mbv2 lock to write it anew"
-_REPORT: Final = "summary"
-"""The command whose JSON is a side of a comparison."""
 
 
 class Side(NamedTuple):
@@ -110,51 +106,12 @@ def _groups(side: Side, by: By) -> dict[str, GroupFigures]:
 
 
 def side_of_text(text: str, input_settings: Iterable[Setting] = ()) -> Side:
-    """Return the model of a target, a TOML file or a JSON report.
+    """Return the model of a target. ``input_settings`` replace size and batch of its input.
 
-    ``input_settings`` replace size and batch of its input. Raises `UserError`.
+    Raises `UserError`.
     """
-    if text.endswith(".json"):
-        return Side(text, _plan_of_report(Path(text), input_settings))
     request = read_request(text, input_settings)
     return Side(text, plan_of(request.spec, request.input))
-
-
-def _plan_of_report(path: Path, input_settings: Iterable[Setting]) -> Plan:
-    remedy = f"write one with mbv2 {_REPORT} --format json --output {path}"
-    content = _json_object(path, remedy)
-    _refuse_other_reports(content, path, remedy)
-    own = read_spec(InputSpec, input_settings)
-    try:
-        spec = KINDS[content["kind"]].model_validate(content["spec"])
-        input_ = InputSpec.model_validate(content["input"])
-    except (KeyError, TypeError, ValueError):
-        raise UserError(f"{path} is not a report of mbv2 {_REPORT}; {remedy}") from None
-    except UserError as error:
-        raise UserError(f"{path} is not a report of mbv2 {_REPORT}: {error}; {remedy}") from None
-    return plan_of(spec, input_.model_copy(update=own.model_dump(exclude_unset=True)))
-
-
-def _json_object(path: Path, remedy: str) -> dict[str, Any]:
-    try:
-        content = parse_json(read_text(path, MAX_JSON_BYTES), str(path))
-    except UserError as error:
-        raise UserError(f"{error}; {remedy}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is not a report of mbv2 {_REPORT}; {remedy}")
-    return content
-
-
-def _refuse_other_reports(content: Mapping[str, Any], path: Path, remedy: str) -> None:
-    command, version = content.get("command"), content.get("schema_version")
-    if command != _REPORT:
-        found = f"a report of mbv2 {command}, " if isinstance(command, str) else ""
-        raise UserError(f"{path} is {found}not a report of mbv2 {_REPORT}; {remedy}")
-    if version != SCHEMA_VERSION or isinstance(version, bool):
-        raise UserError(
-            f"{path} has schema_version {value_text(version)}; this mbv2 reads {SCHEMA_VERSION}; "
-            f"{remedy}"
-        )
 
 
 def lock_at(path: Path, revision: str) -> Mapping[str, Locked]:

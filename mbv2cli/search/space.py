@@ -132,9 +132,9 @@ class Space:
 def read_space(target: str, flags: Iterable[Setting] = ()) -> Space:
     """Read the space of a target whose flags may be lists and ranges. Raises `UserError`."""
     refuse_module(target, "sweep plans every model of a space, and a module has no plan")
-    kind, own, inline = read_target(target)
+    described, inline = read_target(target)
     name, _inline = split_target(target)
-    return _space(name, kind, own, [*inline, *flags])
+    return _space(name, described.kind, described.settings, [*inline, *flags])
 
 
 def read_space_file(path: Path, flags: Iterable[Setting] = ()) -> Space:

@@ -8,7 +8,7 @@ import re
 import tomllib
 from functools import cache
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from time import monotonic
 from typing import Any, Final
 
@@ -19,6 +19,9 @@ MAX_TOML_BYTES: Final = 2 * 2**20
 
 MAX_JSON_BYTES: Final = 16 * 2**20
 """Largest JSON report: more than the report of the largest network."""
+
+MAX_JSON_VALUES: Final = 1_000_000
+"""Most values of a JSON file: twice those of that report. An empty list takes 20 times its text."""
 
 PIPE_SECONDS: Final = 4
 """How long a pipe may take to give its text, such as the pipe of ``<(command)``."""
@@ -67,6 +70,8 @@ def exists(path: Path) -> bool:
         return False
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError:  # a path with a null character
+        raise UserError(f"cannot read {str(path)!r}: a file cannot have this name") from None
     return True
 
 
@@ -75,18 +80,41 @@ def read_toml(path: Path) -> dict[str, Any]:
     return parse_toml(read_text(path), str(path))
 
 
+def is_regular(path: Path) -> bool:
+    """Return whether ``path`` is a file or a link to one: no folder, no pipe, no device."""
+    return S_ISREG(_mode(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether ``path`` is a folder or a link to one."""
+    return S_ISDIR(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    """Return what is at ``path``, 0 if there is nothing or if that cannot be found out."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
 def read_text(path: Path, most: int = MAX_TOML_BYTES) -> str:
     """Read a file of UTF-8 text. Raises `UserError` if it cannot be read, is too large or other."""
+    content = read_head(path, most + 1)
+    if len(content) > most:
+        raise UserError(f"{path} has more than {most >> 20} MiB; mbv2 reads no file of this size")
+    return decoded(content, str(path))
+
+
+def read_head(path: Path, most: int) -> bytes:
+    """Return up to ``most`` bytes from the start of a file. Raises `UserError`."""
     inputs()[path] = None
     try:
-        content = _content(path, most)
+        return _content(path, most)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValueError:  # a path with a null character
         raise UserError(f"cannot read {str(path)!r}: a file cannot have this name") from None
-    if len(content) > most:
-        raise UserError(f"{path} has more than {most >> 20} MiB; mbv2 reads no file of this size")
-    return decoded(content, str(path))
 
 
 def decoded(content: bytes, place: str) -> str:
@@ -106,17 +134,17 @@ def decoded(content: bytes, place: str) -> str:
 
 
 def _content(path: Path, most: int) -> bytes:
-    """Return up to ``most`` bytes of a file, and one more if there are more."""
+    """Return up to ``most`` bytes from the start of a file."""
     # without O_NONBLOCK, a pipe to which nothing writes would never be opened
     file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         may_wait = not S_ISREG(os.fstat(file).st_mode)
         end = monotonic() + PIPE_SECONDS
         content = bytearray()
-        while len(content) <= most:
+        while len(content) < most:
             if may_wait:
                 _await_bytes(path, file, end)
-            chunk = os.read(file, min(_CHUNK, most + 1 - len(content)))
+            chunk = os.read(file, min(_CHUNK, most - len(content)))
             if not chunk:
                 break
             content += chunk
@@ -153,9 +181,13 @@ def parse_toml(text: str, place: str) -> dict[str, Any]:
 
 
 def parse_json(text: str, place: str) -> object:
-    """Parse the text of ``place``. Raises `UserError` if it is not valid JSON."""
+    """Parse the text of ``place``. Raises `UserError` if it is not valid JSON, or too much."""
     import json
 
+    if sum(map(text.count, ",[{")) > MAX_JSON_VALUES:
+        raise UserError(
+            f"{place} has more than {MAX_JSON_VALUES:,} values; mbv2 reads no file of this size"
+        )
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

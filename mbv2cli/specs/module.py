@@ -106,13 +106,23 @@ class ModuleRequest:
         return self.source.target
 
 
+def names_module(target: str) -> bool:
+    """Return whether a target names a module, with or without arguments."""
+    return _named_module(target) is not None
+
+
+def _named_module(target: str) -> re.Match[str] | None:
+    found = _MODULE.fullmatch(target)
+    return None if found is None or own_name(found["origin"]) is not None else found
+
+
 def module_source(target: str) -> ModuleSource | None:
     """Return the module that a target names; None if it names a block, a network or a file.
 
     Raises `UserError` if the arguments cannot be read.
     """
-    found = _MODULE.fullmatch(target)
-    if found is None or own_name(found["origin"]) is not None:
+    found = _named_module(target)
+    if found is None:
         return None
     arguments = dict(_arguments(target, found["arguments"]))
     name = f"{found['origin']}:{found['attribute']}"

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import cache
 from os.path import realpath
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.base import Spec, keys
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.files import read_toml
+from mbv2cli.specs.files import exists, is_folder, is_regular, read_toml
 from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.origin import Origin
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.run import InputSpec
 from mbv2cli.specs.synonyms import nearest_key
@@ -30,7 +31,17 @@ KINDS: Final[Mapping[str, type[ModelSpec]]] = {
 MAX_FILES: Final = 20
 """Most files in a row, each of which names the next as its target."""
 
-_FILE: Final = re.compile(r"(.*\.toml)(?::(.*))?", re.DOTALL)
+_TOML: Final = ".toml"
+_TOML_TARGET: Final = re.compile(r"(.*\.toml)(?::(.*))?", re.DOTALL)
+
+_LONGEST_PATH: Final = 4096
+"""No system has longer paths."""
+
+_SUFFIXES: Final = (
+    *(".json", ".py", ".txt", ".yaml", ".yml"),
+    *(".pth", ".pt", ".bin", ".ckpt", ".safetensors", ".h5", ".keras", ".onnx", ".tflite"),
+)
+"""The ends of names that people take for files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +58,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The block or network to inspect, and its input. ``target`` is the text that names it."""
+    """The block or network to inspect, and its input. ``target`` is the text that names it.
+
+    ``origin`` is None unless the file of another codebase describes the model.
+    """
 
     target: str
     spec: ModelSpec
     input: InputSpec
+    origin: Origin | None = None
 
     @property
     def kind(self) -> str:
@@ -59,51 +74,92 @@ class Request:
         return self.spec.noun
 
 
+class Described(NamedTuple):
+    """What the name or file of a target describes: a kind (a key of `KINDS`) with settings."""
+
+    kind: str
+    settings: Sequence[Setting]
+    origin: Origin | None = None
+
+    def changed_by(self, settings: Sequence[Setting]) -> Described:
+        """Return the same with settings that win over its own."""
+        keys = {setting.key for setting in settings}
+        return Described(
+            self.kind, [*self.settings, *settings], self.origin and self.origin.without(keys)
+        )
+
+
+class TargetText(NamedTuple):
+    """A target: what its name describes, and its inline settings, which win."""
+
+    described: Described
+    inline: Sequence[Setting]
+
+
 def read_request(target: str, flags: Iterable[Setting] = ()) -> Request:
     """Read the target. Its inline settings override its own; ``flags`` override both.
 
-    ``target`` is ``block``, ``network``, a preset or a TOML file, each with an optional
+    ``target`` is ``block``, ``network``, a preset or a file, each with an optional
     ``:key=value,key=value``. Raises `UserError`.
     """
-    kind, base, overrides = read_target(target)
-    given = {setting.key: setting for setting in (*base, *overrides, *flags)}
+    described, inline = read_target(target)
+    kind, settings, origin = described.changed_by([*inline, *flags])
+    given = {setting.key: setting for setting in settings}
     refuse_foreign_keys(kind, given.values())
     return Request(
         target=target,
         spec=read_spec(KINDS[kind], given.values()),
         input=read_spec(InputSpec, given.values()),
+        origin=origin,
     )
 
 
-def read_target(target: str) -> tuple[str, list[Setting], list[Setting]]:
-    """Return the kind of ``target`` (a key of `KINDS`), its own settings, and its inline settings.
+def read_target(target: str) -> TargetText:
+    """Return what ``target`` describes, and its inline settings.
 
     Raises `UserError` if there is no such target.
     """
-    name, inline = split_target(target)
-    kind, settings = _read_file(Path(name)) if is_file(name) else _read_name(name)
-    return kind, settings, inline_settings(name, inline)
+    return _read_target(target, "", ())
 
 
 def split_target(target: str) -> tuple[str, str | None]:
     """Return the name or file of ``target``, and its inline settings as text, None without colon.
 
-    The path of a file may have colons: it ends at the last ``.toml`` before a colon or the end.
+    The path of a file may have colons: it ends at the last ``.toml`` before a colon or the end,
+    or else where the longest path of a file ends.
     """
-    if path := _FILE.fullmatch(target):
+    if path := _TOML_TARGET.fullmatch(target):
         return path[1], path[2]
     name, colon, inline = target.partition(":")
+    if colon and own_name(name) is None:
+        for end in range(min(len(target), _LONGEST_PATH), len(name), -1):
+            if target[end : end + 1] in (":", "") and is_regular(Path(target[:end])):
+                return target[:end], target[end + 1 :] if end < len(target) else None
     return name, inline if colon else None
 
 
 def is_file(name: str) -> bool:
-    """Return whether the name of a target is that of a file."""
-    return name.endswith(".toml")
+    """Return whether the name of a target is that of a file: ``NAME.toml``, or a file that exists.
+
+    The names of other targets come first.
+    """
+    return name.endswith(_TOML) or (own_name(name) is None and is_regular(Path(name)))
 
 
 def target_seen_from(folder: Path, target: str) -> str:
     """Return a target that a file in ``folder`` names; the path of a file starts there."""
-    return str(folder / target) if is_file(split_target(target)[0]) else target
+    if own_name(target.partition(":")[0]) is not None and not _TOML_TARGET.fullmatch(target):
+        return target
+    seen = str(folder / target)
+    return seen if is_file(split_target(seen)[0]) else target
+
+
+def _names_module(target: str) -> bool:
+    if ".py:" not in target:  # at once, for the targets that people type
+        return False
+    from mbv2cli.specs.module import names_module
+
+    return names_module(target)
 
 
 def read_spec(model: type[AnySpec], settings: Iterable[Setting]) -> AnySpec:
@@ -147,26 +203,37 @@ def _folded(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def _read_file(path: Path, above: Sequence[str] = ()) -> tuple[str, list[Setting]]:
-    """Return the kind of a file's target, and the settings of that target and of the file.
+def _read_target(target: str, place: str, above: Sequence[str]) -> TargetText:
+    """Return what a target describes, and its inline settings.
 
-    ``above`` are the files that led to this one.
+    ``place`` comes before each message. ``above`` are the TOML files that led to this target.
     """
-    base, own = read_base(path)
-    place, files = f"{path}: target: ", [*above, realpath(path)]
+    name, inline = split_target(target)
+    if name.endswith(_TOML):
+        described = _read_toml(Path(name), place, above)
+    elif is_file(name) and not _names_module(target):
+        from mbv2cli.specs.foreign import read_foreign
+
+        described = Described(*read_foreign(Path(name)))
+    else:
+        described = _read_name(name, place)
+    return TargetText(described, inline_settings(name, inline, place))
+
+
+def _read_toml(path: Path, place: str, above: Sequence[str]) -> Described:
+    """Return the target of a TOML file, with the settings of the file."""
+    target, own = read_base(path)
+    own_path = realpath(path)
+    if own_path in above:
+        raise UserError(f"{place}{path} leads back to this file; name another file or a preset")
+    place, files = f"{path}: target: ", [*above, own_path]
     if len(files) > MAX_FILES:
         raise UserError(
             f"{place}{MAX_FILES} files have led to this file, each by its target; name a target "
             "that is not a file"
         )
-    name, inline = split_target(base)
-    if not is_file(name):
-        kind, settings = _read_name(name, place)
-    elif realpath(name) in files:
-        raise UserError(f"{place}{name} leads back to this file; name another file or a preset")
-    else:
-        kind, settings = _read_file(Path(name), files)
-    return kind, [*settings, *inline_settings(name, inline, place), *own]
+    described, inline = _read_target(target, place, files)
+    return described.changed_by([*inline, *own])
 
 
 def read_base(path: Path) -> tuple[str, list[Setting]]:
@@ -192,16 +259,30 @@ def target_text(setting: Setting) -> str:
     return setting.value
 
 
-def _read_name(name: str, place: str = "") -> tuple[str, list[Setting]]:
-    """Return the kind of a target that is not a file, and its settings."""
+def _read_name(name: str, place: str = "") -> Described:
+    """Return what a target that is not a file describes."""
     own = own_name(name)
     if own is None:
+        _refuse_missing_file(name, place)
         raise UserError(
             f"{place}there is no target '{name}'; a target is {', '.join(KINDS)}, a name that mbv2 "
-            f"presets lists, or NAME.toml; most commands take a module too, such as "
+            f"presets lists, or a file such as NAME.toml; most commands take a module too, such as "
             f"my_model.py:Net{nearest_target(name)}"
         )
-    return (own, []) if own in KINDS else ("network", _preset_settings(own))
+    return Described(own, []) if own in KINDS else Described("network", _preset_settings(own))
+
+
+def _refuse_missing_file(name: str, place: str) -> None:
+    """Raise `UserError` if ``name`` is a folder, or looks like a file that is not there."""
+    path = Path(name)
+    if name and is_folder(path):
+        raise UserError(
+            f"{place}{name} is a folder; name a file in it, such as {path / 'config.json'}"
+        )
+    is_module = is_regular(path)  # which only some commands take
+    if path.suffix.lower() in _SUFFIXES and not is_module:
+        problem = "no regular file" if exists(path) else "no file"
+        raise UserError(f"{place}there is {problem} {name}; give the path of one, or a preset")
 
 
 def _preset_settings(name: str) -> list[Setting]:

@@ -72,7 +72,7 @@ def test_other_formats_of_a_module(folder: Path, format_name: str) -> None:
     [
         ("summary my_model.py:Net --no-forward", "only a forward pass shows its layers"),
         ("summary my_model.py:Net --out 8", "is part of the TARGET: my_model.py:Net:out=8"),
-        ("identify my_model.py", "take a module too, such as my_model.py:Net"),
+        ("identify my_model.py", "for a module, name its class too: my_model.py:Net"),
         ("cliffs my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
         ("sweep my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
         ("init my_model.py:Net", 'write module = "my_model.py:Net" and limits into a case of'),

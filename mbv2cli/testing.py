@@ -97,10 +97,11 @@ def _checked(case: Case, *, forward: bool) -> Model:
 def _checked_instance(
     module: nn.Module, inputs: Sequence[str], expected: Expectations, dtype: str
 ) -> Model:
-    from mbv2cli.nn.own import run_instance
+    from mbv2cli.nn.own import as_module, run_instance
 
+    module = as_module(module)
     refuse_features(expected)
-    specs = tuple(map(read_input, inputs)) or (TensorSpec(DEFAULT_SHAPE),)
+    specs = tuple(read_input(text, "input") for text in inputs) or (TensorSpec(DEFAULT_SHAPE),)
     try:
         model = Observed(run_instance(module, specs).graph)
     except UserError as error:

@@ -368,7 +368,7 @@ def _request(path: Path, place: str, settings: Sequence[Setting]) -> AnyRequest:
         if setting.key not in apart and not setting.key.startswith(_ARGUMENT)
     ]
     if source is not None and target.key != "checkpoint":
-        return _module_request(path, source, settings, model)
+        return _module_request(path, place, source, settings, model)
     if target.key == "module":
         raise UserError(
             f'{target.place} must name a class or a function, such as "my_model.py:Net", not '
@@ -384,7 +384,11 @@ def _request(path: Path, place: str, settings: Sequence[Setting]) -> AnyRequest:
 
 
 def _module_request(
-    path: Path, source: ModuleSource, settings: Sequence[Setting], model: Sequence[Setting]
+    path: Path,
+    place: str,
+    source: ModuleSource,
+    settings: Sequence[Setting],
+    model: Sequence[Setting],
 ) -> ModuleRequest:
     from mbv2cli.specs.module import module_request
 
@@ -396,10 +400,10 @@ def _module_request(
     inputs = [setting for setting in settings if setting.key in _INPUTS]
     if len(inputs) > 1:
         raise UserError(f"{inputs[0].place} and inputs both give the input; give one of them")
-    place = inputs[0].place if inputs else ""
-    return module_request(
-        source.seen_from(path.parent).called_with(given), model, _input_texts(inputs), place
-    )
+    with _said_at(place):
+        source = source.seen_from(path.parent).called_with(given)
+    input_place = inputs[0].place if inputs else ""
+    return module_request(source, model, _input_texts(inputs), input_place)
 
 
 def _input_texts(inputs: Sequence[Setting]) -> list[str]:

@@ -93,7 +93,7 @@ def ops_of(lines: Iterable[str], input_shapes: tuple[Shape, ...]) -> tuple[Op, .
             op = _op(line, shapes)
             ops.append(op)
             shapes.append(op.output_shape)
-    except (KeyError, TypeError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("not the line of an operation") from error
     return tuple(ops)
 

@@ -161,7 +161,7 @@ def load_module(source: ModuleSource) -> nn.Module:
         if source.arguments:
             raise UserError(
                 f"{source.target}: {source.attribute} is a module already, so it takes no "
-                f"arguments; write {source.origin}:{source.attribute}"
+                f"arguments; write {source.name}"
             )
         return found
     if not callable(found):
@@ -232,7 +232,7 @@ def _attribute(source: ModuleSource, module: ModuleType) -> Any:
         except AttributeError:
             names = _offered(module)
             raise UserError(
-                f"{source.target}: {source.origin} has no '{source.attribute}' (it has "
+                f"{source.target}: {source.file} has no '{source.attribute}' (it has "
                 f"{_some(names)}){nearest(source.attribute, names)}"
             ) from None
     return found
@@ -283,7 +283,7 @@ def _refuse_arguments(source: ModuleSource, function: Any) -> None:
         takes = _some(list(signature.parameters)) if signature.parameters else "no argument"
         raise UserError(
             f"{source.target}: {error} ({source.attribute} takes {takes}); write "
-            f"{source.origin}:{source.attribute}:{_example(signature.parameters)}"
+            f"{source.name}:{_example(signature.parameters)}"
         ) from None
 
 

@@ -59,16 +59,21 @@ def run_module(request: ModuleRequest, run: RunSpec) -> ModuleRun:
     return replace(ran, thread=alive[0]) if alive else ran
 
 
+def as_module(model: object) -> nn.Module:
+    """Return ``model`` if it is a module. Raises `UserError`."""
+    if not isinstance(model, nn.Module):
+        raise UserError(
+            f"a {type(model).__name__} is not a model: give a spec, a torch.nn.Module or a TARGET"
+        )
+    return model
+
+
 def run_instance(model: nn.Module, inputs: Sequence[TensorSpec]) -> ModuleRun:
     """Run a module that exists once on dummy inputs, on its own device.
 
     Nothing of the module, and no setting of PyTorch, changes. Raises `UserError` if it does not
     run.
     """
-    if not isinstance(model, nn.Module):
-        raise UserError(
-            f"a {type(model).__name__} is not a model: give a spec, a torch.nn.Module or a TARGET"
-        )
     first = next(model.parameters(), None)
     device = first.device if first is not None else torch.device("cpu")
     floating = (one.dtype for one in model.parameters() if one.is_floating_point())

@@ -71,6 +71,11 @@ class ModuleSource:
         """Whether ``origin`` is the path of a file, not the name of a package."""
         return self.origin.endswith(".py")
 
+    @property
+    def file(self) -> str:
+        """The file or package as the user wrote it."""
+        return self.name.removesuffix(f":{self.attribute}")
+
     def seen_from(self, folder: Path) -> ModuleSource:
         """Return the same source for a file in ``folder`` that names this one."""
         origin = str(folder / self.origin) if self.is_file else self.origin

@@ -60,8 +60,8 @@ def run_module(request: ModuleRequest, run: RunSpec) -> ModuleRun:
 def observe_module(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
     """Run ``model`` once on ``inputs`` in eval mode; note every operation.
 
-    State, modes and hooks of the model and the random state are afterwards as they were. Raises `UserError` that names
-    the place if the model raises.
+    State, modes and hooks of the model and the random state are afterwards as they were. Raises
+    `UserError` that names the place if the model raises.
     """
     with eval_mode(model), _state_kept(model), torch.no_grad():
         graph, table, doubt = _through_torchsummary(model, inputs)

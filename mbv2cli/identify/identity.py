@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
+from math import prod
 from typing import Final
 
 from mbv2cli.errors import UserError
@@ -17,7 +18,7 @@ from mbv2cli.identify.reading import Reading, read
 from mbv2cli.identify.steps import Steps, steps_of
 from mbv2cli.inspection import ModelSpec
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.network import STEM_STRIDE, NetworkSpec
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
 
@@ -31,6 +32,9 @@ _SCALINGS: Final = (
     ("fixed", "fixed"),
 )
 """Which of stem and head the width multiplier scales: torchvision's way, and others' ways."""
+
+_HELD: Final = (16, 8)
+"""Output strides that replace strides by dilation."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,9 @@ def _network(spec: NetworkSpec) -> tuple[object, ...]:
 
 @cache
 def _presets() -> Mapping[str, NetworkSpec]:
-    specs = {name: read_request(name).spec for name in presets()}
+    """Return the networks among the presets; of equal ones, the name that people know is first."""
+    names = ("torchvision", *(name for name in presets() if name != "torchvision"))
+    specs = {name: read_request(name).spec for name in names}
     return {name: spec for name, spec in specs.items() if isinstance(spec, NetworkSpec)}
 
 
@@ -132,14 +138,17 @@ def _scaled_target(spec: NetworkSpec) -> str:
     )[:24]
     own = {"in": spec.in_channels, "classes": spec.classes, "act": spec.act}
     defaults = NetworkSpec()
-    changed = {
+    changed: dict[str, object] = {
         key: value
         for (key, value), default in zip(
             own.items(), (defaults.in_channels, defaults.classes, defaults.act), strict=True
         )
         if value != default
     }
-    wanted = _network(spec)
+    expand = {block.expand for block in spec.blocks if block.has_expansion}
+    if len(expand) == 1:
+        changed["expand"] = expand.pop()
+    wanted, output_stride = _network(spec), _output_stride(spec)
     for stem_scaling, head_scaling in _SCALINGS:
         for width in widths:
             fields = {
@@ -147,6 +156,7 @@ def _scaled_target(spec: NetworkSpec) -> str:
                 "stem_scaling": stem_scaling,
                 "head_scaling": head_scaling,
                 **({"head": 0} if not spec.head_channels else {}),
+                **({"output_stride": output_stride} if output_stride in _HELD else {}),
                 **changed,
             }
             try:
@@ -158,8 +168,13 @@ def _scaled_target(spec: NetworkSpec) -> str:
     return ""
 
 
+def _output_stride(spec: NetworkSpec) -> int:
+    """Return input size ÷ last feature map size, as the strides of the blocks have it."""
+    return STEM_STRIDE * prod(block.stride for block in spec.blocks)
+
+
 def _target(fields: Mapping[str, object]) -> str:
-    usual = {"width_mult": 1.0, "stem_scaling": "scaled", "head_scaling": "widen"}
+    usual = {"width_mult": 1.0, "stem_scaling": "scaled", "head_scaling": "widen", "expand": 6}
     given = [f"{key}={value}" for key, value in fields.items() if usual.get(key) != value]
     return f"network:{','.join(given)}" if given else "network"
 
@@ -194,8 +209,7 @@ def _distance(reading: Reading, spec: NetworkSpec) -> float:
     others = max(len(own), len(seen)) - len(same)
     classes = spec.classes != reading.classes
     act = spec.act != reading.act
-    dropout = spec.dropout != reading.steps.dropout
-    return others + 0.3 * (strides + classes + act) + 0.01 * dropout
+    return others + 0.3 * (strides + classes + act)
 
 
 def _contents(graph: Graph) -> str:

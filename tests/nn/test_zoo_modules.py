@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -43,7 +43,8 @@ def timm_s(name: str, size: int = 64, **arguments: Any) -> Build:
     def build() -> nn.Module:
         import timm
 
-        return timm.create_model(name, pretrained=False, **arguments)
+        model: nn.Module = timm.create_model(name, pretrained=False, **arguments)
+        return model
 
     return Build(build, size)
 
@@ -89,10 +90,9 @@ least".
 
 
 @pytest.fixture(autouse=True)
-def _attention_is_made_of_functions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _attention_is_made_of_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no fused operation run for a whole encoder: no counter knows what is in it."""
     monkeypatch.setattr(torch.backends.mha, "_is_fastpath_enabled", False)
-    yield
 
 
 def numbers_of(model: nn.Module) -> dict[str, Tensor]:
@@ -152,7 +152,9 @@ def test_there_are_fifty_models() -> None:
 def test_each_peak_is_told_under_its_name() -> None:
     torch.manual_seed(0)
     graph = observe_module(torchvision_s("resnet18").build(), [torch.rand(1, 3, 64, 64)]).graph
-    eager, layerwise = (memory_use(rule, graph).peak_bytes("float32") for rule in (EAGER, LAYERWISE))
+    layerwise, eager = (
+        memory_use(rule, graph).peak_bytes("float32") for rule in (LAYERWISE, EAGER)
+    )
     command = ("summary", "torchvision.models:resnet18", "--size", "64")
     values = mbv2_here(*command, "--print", "layerwise_bytes,eager_bytes").stdout.split()
     assert values == [str(layerwise), str(eager)]

@@ -12,7 +12,7 @@ from typing import Final
 from mbv2cli.errors import UserError
 from mbv2cli.graph.build import planned_graph
 from mbv2cli.graph.graph import Graph
-from mbv2cli.graph.ops import Kind
+from mbv2cli.graph.ops import Conv, Kind, Op
 from mbv2cli.identify.faults import Fault, faults
 from mbv2cli.identify.reading import Reading, read
 from mbv2cli.identify.steps import Steps, steps_of
@@ -32,6 +32,9 @@ _SCALINGS: Final = (
     ("fixed", "fixed"),
 )
 """Which of stem and head the width multiplier scales: torchvision's way, and others' ways."""
+
+_IMAGE_DIMENSIONS: Final = 4
+"""Batch, channels, height, width."""
 
 _HELD: Final = (16, 8)
 """Output strides that replace strides by dilation."""
@@ -64,6 +67,11 @@ class Identity:
         return self.spec is not None and not self.faults
 
 
+def may_be_identified(graph: Graph) -> bool:
+    """Return whether a graph has a depthwise convolution, without which there is no block."""
+    return any(map(_is_depthwise, graph.ops))
+
+
 def identify(graph: Graph) -> Identity:
     """Return what a graph is."""
     steps = steps_of(graph)
@@ -90,8 +98,11 @@ def differs_from(graph: Graph, spec: ModelSpec) -> tuple[Fault, ...]:
 
 
 def _faults(spec: ModelSpec, observed: Steps) -> tuple[Fault, ...]:
-    shape = observed.graph.input_shapes[0]
+    shape, *further = observed.graph.input_shapes
     channels = spec.in_channels
+    if further or len(shape) != _IMAGE_DIMENSIONS:
+        shapes = " and ".join(map(str, observed.graph.input_shapes))
+        return (Fault("the model itself", f"takes inputs of shape {shapes}, not one image"),)
     try:
         planned = planned_graph(spec, (shape[0], channels, *shape[2:]))
     except (UserError, ZeroDivisionError):
@@ -215,15 +226,18 @@ def _distance(reading: Reading, spec: NetworkSpec) -> float:
 def _contents(graph: Graph) -> str:
     """Return what a graph has: ``53 convolutions, 17 of them depthwise; 1 linear layer``."""
     convs = [op for op in graph.ops if op.kind is Kind.CONV]
-    depthwise = sum(
-        getattr(op.attributes, "groups", 1) == op.input_shapes[0][1] > 1 for op in convs
-    )
+    depthwise = sum(map(_is_depthwise, convs))
     linears = sum(op.kind is Kind.LINEAR for op in graph.ops)
     adds = sum(op.kind is Kind.ADD and len(op.inputs) > 1 for op in graph.ops)
     return (
         f"{_count(len(convs), 'convolution')}, {depthwise} of them depthwise; "
         f"{_count(adds, 'addition')}; {_count(linears, 'linear layer')}"
     )
+
+
+def _is_depthwise(op: Op) -> bool:
+    conv = op.attributes
+    return isinstance(conv, Conv) and conv.groups == op.input_shapes[0][1] > 1
 
 
 def _count(number: int, noun: str) -> str:

@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
+from math import prod
 from typing import Final
 
 from mbv2cli.errors import UserError
 from mbv2cli.graph.build import planned_graph
 from mbv2cli.graph.graph import Graph
-from mbv2cli.graph.ops import Kind
+from mbv2cli.graph.ops import Conv, Kind, Op
 from mbv2cli.identify.faults import Fault, faults
 from mbv2cli.identify.reading import Reading, read
 from mbv2cli.identify.steps import Steps, steps_of
 from mbv2cli.inspection import ModelSpec
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.network import STEM_STRIDE, NetworkSpec
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
 
@@ -31,6 +32,12 @@ _SCALINGS: Final = (
     ("fixed", "fixed"),
 )
 """Which of stem and head the width multiplier scales: torchvision's way, and others' ways."""
+
+_IMAGE_DIMENSIONS: Final = 4
+"""Batch, channels, height, width."""
+
+_HELD: Final = (16, 8)
+"""Output strides that replace strides by dilation."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,11 @@ class Identity:
         return self.spec is not None and not self.faults
 
 
+def may_be_identified(graph: Graph) -> bool:
+    """Return whether a graph has a depthwise convolution, without which there is no block."""
+    return any(map(_is_depthwise, graph.ops))
+
+
 def identify(graph: Graph) -> Identity:
     """Return what a graph is."""
     steps = steps_of(graph)
@@ -86,8 +98,11 @@ def differs_from(graph: Graph, spec: ModelSpec) -> tuple[Fault, ...]:
 
 
 def _faults(spec: ModelSpec, observed: Steps) -> tuple[Fault, ...]:
-    shape = observed.graph.input_shapes[0]
+    shape, *further = observed.graph.input_shapes
     channels = spec.in_channels
+    if further or len(shape) != _IMAGE_DIMENSIONS:
+        shapes = " and ".join(map(str, observed.graph.input_shapes))
+        return (Fault("the model itself", f"takes inputs of shape {shapes}, not one image"),)
     try:
         planned = planned_graph(spec, (shape[0], channels, *shape[2:]))
     except (UserError, ZeroDivisionError):
@@ -120,7 +135,9 @@ def _network(spec: NetworkSpec) -> tuple[object, ...]:
 
 @cache
 def _presets() -> Mapping[str, NetworkSpec]:
-    specs = {name: read_request(name).spec for name in presets()}
+    """Return the networks among the presets; of equal ones, the name that people know is first."""
+    names = ("torchvision", *(name for name in presets() if name != "torchvision"))
+    specs = {name: read_request(name).spec for name in names}
     return {name: spec for name, spec in specs.items() if isinstance(spec, NetworkSpec)}
 
 
@@ -132,14 +149,17 @@ def _scaled_target(spec: NetworkSpec) -> str:
     )[:24]
     own = {"in": spec.in_channels, "classes": spec.classes, "act": spec.act}
     defaults = NetworkSpec()
-    changed = {
+    changed: dict[str, object] = {
         key: value
         for (key, value), default in zip(
             own.items(), (defaults.in_channels, defaults.classes, defaults.act), strict=True
         )
         if value != default
     }
-    wanted = _network(spec)
+    expand = {block.expand for block in spec.blocks if block.has_expansion}
+    if len(expand) == 1:
+        changed["expand"] = expand.pop()
+    wanted, output_stride = _network(spec), _output_stride(spec)
     for stem_scaling, head_scaling in _SCALINGS:
         for width in widths:
             fields = {
@@ -147,6 +167,7 @@ def _scaled_target(spec: NetworkSpec) -> str:
                 "stem_scaling": stem_scaling,
                 "head_scaling": head_scaling,
                 **({"head": 0} if not spec.head_channels else {}),
+                **({"output_stride": output_stride} if output_stride in _HELD else {}),
                 **changed,
             }
             try:
@@ -158,8 +179,13 @@ def _scaled_target(spec: NetworkSpec) -> str:
     return ""
 
 
+def _output_stride(spec: NetworkSpec) -> int:
+    """Return input size ÷ last feature map size, as the strides of the blocks have it."""
+    return STEM_STRIDE * prod(block.stride for block in spec.blocks)
+
+
 def _target(fields: Mapping[str, object]) -> str:
-    usual = {"width_mult": 1.0, "stem_scaling": "scaled", "head_scaling": "widen"}
+    usual = {"width_mult": 1.0, "stem_scaling": "scaled", "head_scaling": "widen", "expand": 6}
     given = [f"{key}={value}" for key, value in fields.items() if usual.get(key) != value]
     return f"network:{','.join(given)}" if given else "network"
 
@@ -194,22 +220,24 @@ def _distance(reading: Reading, spec: NetworkSpec) -> float:
     others = max(len(own), len(seen)) - len(same)
     classes = spec.classes != reading.classes
     act = spec.act != reading.act
-    dropout = spec.dropout != reading.steps.dropout
-    return others + 0.3 * (strides + classes + act) + 0.01 * dropout
+    return others + 0.3 * (strides + classes + act)
 
 
 def _contents(graph: Graph) -> str:
     """Return what a graph has: ``53 convolutions, 17 of them depthwise; 1 linear layer``."""
     convs = [op for op in graph.ops if op.kind is Kind.CONV]
-    depthwise = sum(
-        getattr(op.attributes, "groups", 1) == op.input_shapes[0][1] > 1 for op in convs
-    )
+    depthwise = sum(map(_is_depthwise, convs))
     linears = sum(op.kind is Kind.LINEAR for op in graph.ops)
     adds = sum(op.kind is Kind.ADD and len(op.inputs) > 1 for op in graph.ops)
     return (
         f"{_count(len(convs), 'convolution')}, {depthwise} of them depthwise; "
         f"{_count(adds, 'addition')}; {_count(linears, 'linear layer')}"
     )
+
+
+def _is_depthwise(op: Op) -> bool:
+    conv = op.attributes
+    return isinstance(conv, Conv) and conv.groups == op.input_shapes[0][1] > 1
 
 
 def _count(number: int, noun: str) -> str:

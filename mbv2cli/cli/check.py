@@ -47,7 +47,7 @@ in pyproject.toml, in this folder or above it. A forward pass confirms every num
 
   mbv2 check network --size 96 --max-peak 3MiB --no-forward
 
-  mbv2 check my_model.py:Net --max-params 2M
+  mbv2 check my_model.py:Net --max-params 4M
 
   mbv2 check
 

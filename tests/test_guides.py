@@ -107,15 +107,20 @@ def shell(line: str, folder: Path) -> str:
     return done.stdout
 
 
+def files() -> list[Fence]:
+    """Return the blocks that are files: the first line is a comment with the name."""
+    modules = [fence for fence in fences("python") if re.match(r"# \w+\.py\n", fence.text)]
+    return [*fences("toml"), *modules]
+
+
 def transcript(fence: Fence, folder: Path) -> str:
     """Run the commands of a console block; return the block as it should be.
 
-    The TOML files of the same page are in the folder: the first line is a comment with the name.
+    The files of the same page are in the folder.
     """
-    for toml in fences("toml"):
-        if toml.page == fence.page:
-            name = toml.text.splitlines()[0].removeprefix("# ")
-            (folder / name).write_text(toml.text, "utf-8")
+    for file in files():
+        if file.page == fence.page:
+            (folder / file.text.splitlines()[0].removeprefix("# ")).write_text(file.text, "utf-8")
     lines: list[str] = []
     for line in fence.text.splitlines():
         if line.startswith("$ "):
@@ -156,7 +161,7 @@ def terminal_picture() -> str:
 
 
 def test_python_blocks_run() -> None:
-    shown, *silent = fences("python")
+    shown, *silent = (fence for fence in fences("python") if fence not in files())
     (expected,) = fences("text")
     assert python("-c", shown.text) == (0, expected.text, "")
     for fence in silent:

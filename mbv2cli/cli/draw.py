@@ -15,6 +15,7 @@ from mbv2cli.inspection import plan_of
 from mbv2cli.report.text import described
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request
+from mbv2cli.specs.requests import refuse_module
 
 HELP = """\
 Draws each feature map as a box: as wide as its channels and as high as its pixels, to scale. \
@@ -50,6 +51,7 @@ def draw(
 ) -> None:
     if output is None:
         raise UserError("--output is missing; name the picture, such as --output block.svg")
+    refuse_module(target, "draw shows what a spec plans, and a module has no plan")
     request = read_request(target, target_settings)
     start_matplotlib(output, "--output")
     from mbv2cli.cli.files import outputs

@@ -22,6 +22,7 @@ from mbv2cli.report.page import Page
 from mbv2cli.report.text import described
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Request, Setting, read_request
+from mbv2cli.specs.requests import refuse_module
 
 HELP = """\
 Says what each convolution of a block does, with the numbers of this block: why the ends are \
@@ -133,6 +134,7 @@ def _refuse_beside_guide(
 
 def _request(target: str, settings: Sequence[Setting]) -> Request:
     """Return the request of a target, or of a block inside a network. Raises `UserError`."""
+    refuse_module(target, "explain tells what a block of a spec does, and a module has no plan")
     found = _INSIDE.fullmatch(target)
     if found is None:
         return read_request(target, settings)

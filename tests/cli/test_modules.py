@@ -140,6 +140,11 @@ def test_other_formats_of_a_module(folder: Path, format_name: str) -> None:
         ("identify my_model.py", "for a module, name its class too: my_model.py:Net"),
         ("cliffs my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
         ("sweep my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
+        (
+            "draw my_model.py:Net --output x.svg",
+            "a module has no plan; give a block, a network or a preset",
+        ),
+        ("explain my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
         ("init my_model.py:Net", 'write module = "my_model.py:Net" and limits into a case of'),
         ("counts network --input 1x3x8x8", "--input belongs to a module of your own"),
         ("identify network --input 1x3x8x8", "--input belongs to a module of your own"),
@@ -237,7 +242,7 @@ def test_check_says_what_a_module_does_not_keep_and_checks_the_others(gated: Pat
         "my_model.py:Nett: my_model.py has no 'Nett' (it has Net); did you mean",
         "'Net'?",
         "",
-        "2 cases: 2 failed (a module is observed only)",
+        "2 cases: 2 failed (observed only)",
         "drift is not checked: there is no mbv2.lock; run mbv2 lock",
     ]
 
@@ -266,7 +271,7 @@ def test_check_of_one_module_with_limits_as_flags(folder: Path) -> None:
     assert mbv2_here(*arguments, "108", cwd=folder).code == 0
     result = mbv2_here(*arguments, "107", cwd=folder)
     assert result.code == 1
-    assert "1 case: 1 failed (a module is observed only)" in result.stdout
+    assert "1 case: 1 failed (observed only)" in result.stdout
 
 
 @pytest.mark.parametrize(

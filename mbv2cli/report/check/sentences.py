@@ -85,7 +85,7 @@ def _how_checked(report: CheckReport) -> str:
     planned = [one.forward_ran for one in results if not one.case.is_module]
     ways = [
         *(["plan and forward pass agree" if all(planned) else "by the plan alone"] * bool(planned)),
-        *(["a module is observed only"] * any(one.case.is_module for one in results)),
+        *([f"{'modules: ' * bool(planned)}observed only"] * (len(planned) < len(results))),
     ]
     return f" ({'; '.join(ways)})" if ways else ""
 

@@ -25,7 +25,7 @@ from mbv2cli.specs.files import working_folder
 from mbv2cli.specs.reader import Setting
 
 HELP = """\
-A and B are targets, TOML files or JSON reports of mbv2 summary. --size and --batch are for both. \
+A and B are targets; a JSON report of mbv2 summary is one too. --size and --batch are for both. \
 With --lock REVISION: compare a case of mbv2.lock at that git revision with the same case now. \
 Without torch.
 

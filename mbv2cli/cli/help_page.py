@@ -22,7 +22,7 @@ Inspect MobileNetV2 and its inverted residual blocks before training.
 
   mbv2 check network --max-params 4M --no-forward
 
-A TARGET is block, network, a preset (mbv2 presets lists them) or a TOML file. \
+A TARGET is block, network, a preset (mbv2 presets lists them) or a file. \
 mbv2 COMMAND -h shows the help of a command.
 """
 

@@ -16,7 +16,7 @@ Target: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="[TARGET]",
-        help="block, network, a preset or a TOML file; TARGET:key=value,… overrides fields.",
+        help="block, network, a preset or a file; TARGET:key=value,… overrides fields.",
         autocompletion=offer_targets,
     ),
 ]
@@ -24,7 +24,7 @@ AnyTarget: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="[TARGET]",
-        help="block, network, a preset, a TOML file or your module, such as my_model.py:Net. "
+        help="block, network, a preset, a file or your module, such as my_model.py:Net. "
         "TARGET:key=value,… sets fields.",
         autocompletion=offer_targets,
     ),

@@ -65,7 +65,7 @@ def sweep(
         typer.Argument(
             metavar="[TARGET]",
             autocompletion=offer_targets,
-            help="block, network, a preset or a TOML file. The flags vary its fields.",
+            help="block, network, a preset or a file. The flags vary its fields.",
             show_default="block",
         ),
     ] = None,

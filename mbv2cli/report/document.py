@@ -10,6 +10,7 @@ from pydantic_core import PydanticSerializationError
 from mbv2cli.graph.ops import Shape
 from mbv2cli.shown import json_escaped
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli.specs.origin import How
 from mbv2cli.specs.reader import Request
 from mbv2cli.version import SCHEMA_VERSION, __version__
 
@@ -51,6 +52,24 @@ class Document(Part):
         return json_escaped(text) + "\n"
 
 
+class FieldOriginPart(Part):
+    """How a field is known."""
+
+    key: str = Field(
+        description="Name of a field of `spec` or `input`, or of what has no field there."
+    )
+    how: How = Field(description="`read`, `assumed` or `contradicted`.")
+    why: str = Field(description="What the file says, or why it is assumed.")
+
+
+class OriginPart(Part):
+    """The file of another codebase that describes a model."""
+
+    file: str = Field(description="Path of the file, as given.")
+    what: str = Field(description="What the file is, such as `Hugging Face configuration`.")
+    fields: tuple[FieldOriginPart, ...] = Field(description="How each field is known.")
+
+
 class RequestDocument(Document):
     """What a command prints about a target."""
 
@@ -62,17 +81,22 @@ class RequestDocument(Document):
     input: InputSpec | None = Field(
         description="`size` (height, width) and `batch`; null for a module."
     )
+    origin: OriginPart | None = Field(
+        description="The file of another codebase that describes the target; null if there is none."
+    )
 
 
 def request_fields(request: Request | ModuleRequest) -> dict[str, Any]:
     """Return the arguments of a `RequestDocument` about ``request``."""
     if not isinstance(request, Request):
-        return {"target": request.target, "kind": "module", "spec": None, "input": None}
+        unknown = dict.fromkeys(("spec", "input", "origin"))
+        return {"target": request.target, "kind": "module", **unknown}
     return {
         "target": request.target,
         "kind": request.kind,
         "spec": request.spec,
         "input": request.input,
+        "origin": request.origin and OriginPart.model_validate(request.origin),
     }
 
 

@@ -11,6 +11,7 @@ from mbv2cli.shown import shown
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.network import PAPER_STAGES
+from mbv2cli.specs.origin import How, Origin
 from mbv2cli.specs.reader import Request
 
 if TYPE_CHECKING:
@@ -54,6 +55,19 @@ def heading(request: Request | ModuleRequest) -> Line:
     from mbv2cli.report.page import BOLD, Line
 
     return Line(described(request), BOLD, INDENT)
+
+
+def origin_text(origin: Origin) -> str:
+    """Return where a spec comes from, what is assumed or contradicted, and why: one sentence."""
+    parts = [f"Read from {origin.file}: {origin.what}"]
+    for how in (How.ASSUMED, How.CONTRADICTED):
+        keys_of: dict[str, list[str]] = {}
+        for field in origin.fields:
+            if field.how is how:
+                keys_of.setdefault(field.why, []).append(field.key)
+        reasons = [f"{', '.join(keys)} ({why})" for why, keys in keys_of.items()]
+        parts += [f"{how}: {', '.join(reasons)}"] if reasons else []
+    return f"{'; '.join(parts)}."
 
 
 def total_text(count: Count) -> str:

@@ -8,7 +8,7 @@ import re
 import tomllib
 from functools import cache
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from time import monotonic
 from typing import Any, Final
 
@@ -19,6 +19,9 @@ MAX_TOML_BYTES: Final = 2 * 2**20
 
 MAX_JSON_BYTES: Final = 16 * 2**20
 """Largest JSON report: more than the report of the largest network."""
+
+MAX_JSON_VALUES: Final = 1_000_000
+"""Most values of a JSON file: twice those of that report. An empty list takes 20 times its text."""
 
 PIPE_SECONDS: Final = 4
 """How long a pipe may take to give its text, such as the pipe of ``<(command)``."""
@@ -79,10 +82,20 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def is_regular(path: Path) -> bool:
     """Return whether ``path`` is a file or a link to one: no folder, no pipe, no device."""
+    return S_ISREG(_mode(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether ``path`` is a folder or a link to one."""
+    return S_ISDIR(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    """Return what is at ``path``, 0 if there is nothing or if that cannot be found out."""
     try:
-        return S_ISREG(path.stat().st_mode)
+        return path.stat().st_mode
     except (OSError, ValueError):
-        return False
+        return 0
 
 
 def read_text(path: Path, most: int = MAX_TOML_BYTES) -> str:
@@ -168,9 +181,13 @@ def parse_toml(text: str, place: str) -> dict[str, Any]:
 
 
 def parse_json(text: str, place: str) -> object:
-    """Parse the text of ``place``. Raises `UserError` if it is not valid JSON."""
+    """Parse the text of ``place``. Raises `UserError` if it is not valid JSON, or too much."""
     import json
 
+    if sum(map(text.count, ",[{")) > MAX_JSON_VALUES:
+        raise UserError(
+            f"{place} has more than {MAX_JSON_VALUES:,} values; mbv2 reads no file of this size"
+        )
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from os.path import realpath
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.base import Spec, keys
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.files import exists, is_regular, read_toml
+from mbv2cli.specs.files import exists, is_folder, is_regular, read_toml
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.origin import Origin
 from mbv2cli.specs.presets import presets
@@ -273,16 +273,16 @@ def _read_name(name: str, place: str = "") -> Described:
 
 
 def _refuse_missing_file(name: str, place: str) -> None:
-    """Raise `UserError` if ``name`` looks like a file, or is there but is no file."""
-    suffix = PurePath(name).suffix.lower()
-    if suffix == ".py" and is_regular(Path(name)):
-        return  # the file of a module, which only some commands take
-    if suffix in _SUFFIXES and not exists(Path(name)):
-        raise UserError(f"{place}there is no file {name}; give the path of one, or a preset")
-    if suffix in _SUFFIXES or (len(name) <= _LONGEST_PATH and Path(name).is_dir()):
+    """Raise `UserError` if ``name`` is a folder, or looks like a file that is not there."""
+    path = Path(name)
+    if name and is_folder(path):
         raise UserError(
-            f"{place}{name} is not a file; name a file, such as {PurePath(name) / 'config.json'}"
+            f"{place}{name} is a folder; name a file in it, such as {path / 'config.json'}"
         )
+    is_module = is_regular(path)  # which only some commands take
+    if path.suffix.lower() in _SUFFIXES and not is_module:
+        problem = "no regular file" if exists(path) else "no file"
+        raise UserError(f"{place}there is {problem} {name}; give the path of one, or a preset")
 
 
 def _preset_settings(name: str) -> list[Setting]:

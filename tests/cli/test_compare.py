@@ -207,7 +207,7 @@ def test_a_case_at_two_revisions_of_the_lock(tmp_path: Path) -> None:
         ("network nework", "did you mean 'network'?"),
         ("a.json network", "there is no file a.json; give the path of one, or a preset"),
         ("bad.json network", "bad.json is JSON that is not a model; give a report of mbv2 summary"),
-        ("list.json network", "list.json is JSON that is not a model; give a report of mbv2 summa"),
+        ("list.json network", "list.json is text that is not a model; give a report of mbv2 summa"),
         ("new.json network", "new.json has schema_version 99; this mbv2 reads 1; write one with"),
         ("memory.json network", "memory.json is a report of mbv2 memory, not a report of mbv2 sum"),
         ("empty.json network", "empty.json is not a report of mbv2 summary"),

@@ -109,8 +109,9 @@ REPORT = {"command": "summary", "schema_version": 1, "kind": "block", "spec": {}
 NO_REPORTS = [
     ("{", "not valid JSON"),
     ('{"spec": 5}', "not a model"),
-    ("[" * 9000, "nested too deep"),
-    ("[" + "9" * 5000, "more digits"),
+    ('{"a":' * 9000, "nested too deep"),
+    ('{"a":' + "9" * 5000, "more digits"),
+    ('{"a":[' + "[]," * 10**6, "has more than 1,000,000 values"),
     (json.dumps({**REPORT, "schema_version": int(DIGITS)}), "has schema_version 9999"),
     (json.dumps({**REPORT, "schema_version": [[[]]]}), "has schema_version [[[]]]"),
     (json.dumps({**REPORT, "kind": []}), "not a report"),

@@ -46,6 +46,7 @@ from tests.fuzz.words import (
     value,
 )
 from tests.process import as_in_a_fresh_process
+from tests.specs.test_configurations import BACKBONE, GOOGLE, MCUNET_256KB, MMPRETRAIN
 
 INPUTS: Final = int(os.environ.get("FUZZ_INPUTS", "1000"))
 SEED: Final = os.environ.get("FUZZ_SEED", "0")
@@ -187,6 +188,25 @@ def json_report(draw: st.DrawFn) -> Input:
     return Input(tuple(pick(draw, _READ_REPORTS).split()), files)
 
 
+def foreign_file(draw: st.DrawFn) -> Input:
+    """Return a configuration of another codebase with some changes, for a command that takes it."""
+    if pick(draw, (True, True, False)):
+        tree = mutated_tree(draw, dict(pick(draw, (GOOGLE, MCUNET_256KB))))
+        text = json_text(tree)
+    else:
+        text = pick(draw, (MMPRETRAIN, BACKBONE, "[[1, 16, 1, 1], [6, 24, 2, 2]]"))
+        for _ in range(pick(draw, CHANGES)):
+            text = edited(draw, text)
+    files = {"f.x": mutated_bytes(draw, text.encode("utf-8", "surrogatepass"))}
+    return Input(bounded(pick(draw, _READ_FOREIGN).split(), files), files)
+
+
+_READ_FOREIGN: Final = (
+    *("summary f.x", "summary f.x --format json", "summary f.x:size=32 --format markdown"),
+    *("counts f.x", "compare f.x network", "check f.x --max-params 2M", "init f.x", "cliffs f.x"),
+    *("sweep f.x --width-mult 0.5,1", "memory f.x --size 32"),
+)
+
 _REPORTED: Final = ("block", "network", "network:size=96")
 _READ_REPORTS: Final = (
     "compare r.json network",
@@ -242,7 +262,8 @@ _HEAVY: Final = ("--config", "--device")
 KINDS: Final[Mapping[str, tuple[Callable[[st.DrawFn], Input], int]]] = {
     "command lines": (command_line, 26),
     "targets": (target_text, 10),
-    "models": (model_file, 15),
+    "models": (model_file, 10),
+    "foreign files": (foreign_file, 5),
     "spaces": (space, 10),
     "configurations": (configuration_file, 15),
     "locks": (locks, 10),

@@ -10,7 +10,8 @@ from mbv2cli.report.summary.document import rows_of
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.summary.rows import GroupRow, LayerRow
 from mbv2cli.report.summary.view import cell, is_number
-from mbv2cli.report.text import bracketed, code, described, prose, total_text
+from mbv2cli.report.text import bracketed, code, described, origin_text, prose, total_text
+from mbv2cli.specs.reader import Request
 from mbv2cli.specs.units import bytes_texts
 
 _NOUNS: Final[Mapping[By | None, str]] = {
@@ -29,8 +30,12 @@ def as_markdown(report: SummaryReport) -> str:
 
 
 def _lines(report: SummaryReport) -> Iterator[str]:
-    yield f"**{code(described(report.request))}**"
+    request = report.request
+    yield f"**{code(described(request))}**"
     yield ""
+    if isinstance(request, Request) and request.origin:
+        yield prose(origin_text(request.origin))
+        yield ""
     yield from _figures(report)
     yield ""
     view, rows = report.view, rows_of(report)

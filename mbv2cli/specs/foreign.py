@@ -10,10 +10,12 @@ from mbv2cli.errors import UserError
 from mbv2cli.specs.files import read_head
 from mbv2cli.specs.origin import Origin
 from mbv2cli.specs.reader import Setting
+from mbv2cli.specs.weights.read import starts_like_weights
 
 ACCEPTED: Final = (
     "a report of mbv2 summary --format json, a configuration of Hugging Face (mobilenet_v2), "
-    "once-for-all or MMPretrain, or a list of [t, c, n, s]"
+    "once-for-all or MMPretrain, a list of [t, c, n, s], or a checkpoint (safetensors, PyTorch, "
+    "Keras, ONNX)"
 )
 """The files of other programs that are a TARGET."""
 
@@ -64,9 +66,10 @@ def _read_text(path: Path) -> ForeignModel:
     return read_text_file(path)
 
 
-def _is_safetensors(head: bytes) -> bool:
-    """Return whether a header of JSON follows its length, which safetensors limits to 100 MB."""
-    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= 100_000_000  # noqa: PLR2004
+def _read_weights(path: Path) -> ForeignModel:
+    from mbv2cli.specs.checkpoint.model import checkpoint_model
+
+    return checkpoint_model(path)
 
 
 def _is_text(head: bytes) -> bool:
@@ -74,10 +77,7 @@ def _is_text(head: bytes) -> bool:
 
 
 FORMATS: Final = (
-    FileFormat(lambda head: head.startswith(b"PK\x03\x04"), _refused("a zip archive")),
-    FileFormat(lambda head: head.startswith(b"\x80"), _refused("a pickle")),
-    FileFormat(lambda head: head.startswith(b"\x89HDF\r\n\x1a\n"), _refused("an HDF5 file")),
-    FileFormat(_is_safetensors, _refused("a safetensors file")),
+    FileFormat(starts_like_weights, _read_weights),
     FileFormat(_is_text, _read_text),
     FileFormat(lambda _head: True, _refused("a binary file of no format that mbv2 knows")),
 )

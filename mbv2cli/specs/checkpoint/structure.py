@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from mbv2cli.specs.checkpoint.layers import Layer, LayerKind, layers_of, natural
+from mbv2cli.specs.checkpoint.layers import Layer, LayerKind, natural
 from mbv2cli.specs.network import MAX_BLOCKS, STEM_KERNEL
-from mbv2cli.specs.weights.tensors import Layout, Weights
+from mbv2cli.specs.weights.tensors import Layout
 
 _MAX_CONVS: Final = 4 * MAX_BLOCKS
 _STEM_WORDS: Final = ("first_conv", "conv_stem", "features.0", "conv1", "Conv1", "stem")
@@ -78,14 +78,39 @@ class Structure:
     classifier: Layer | None
     norms: tuple[Layer, ...]
     others: tuple[Layer, ...]
-    contradictions: tuple[Contradiction, ...]
-    in_channels: int = field(default=0)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the input."""
+        if self.stem is None:
+            return self.blocks[0].in_channels
+        return 1 if self.stem.kind is LayerKind.DEPTHWISE else self.stem.in_channels
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield the tensors that disagree with others."""
+        for norm in self.norms:
+            for name, size in norm.other_sizes:
+                why = f"{name} has {size} elements, but {norm.weight} has {norm.out_channels}"
+                yield Contradiction("channels", why)
+        maker = self.stem
+        for block in self.blocks:
+            if maker is not None and block.in_channels != maker.out_channels:
+                yield _disagree(block.first, maker)
+            yield from _within(block)
+            maker = block.projection
+        last = self.head or maker
+        taker = self.classifier
+        if taker and last and taker.in_channels != last.out_channels:
+            yield Contradiction(
+                "classes",
+                f"{taker.weight} takes {taker.in_channels} values, but {last.weight} makes "
+                f"{last.out_channels} channels",
+            )
 
 
-def structure_of(weights: Weights) -> tuple[tuple[Layer, ...], Structure]:
-    """Return the layers of a checkpoint and what they are. Raises `OtherModelError`."""
-    layers = layers_of(weights)
-    return layers, _Reading(layers, weights.layout).structure()
+def structure_of(layers: Sequence[Layer], layout: Layout) -> Structure:
+    """Return what layers are in a MobileNetV2. Raises `OtherModelError`."""
+    return _Reading(layers, layout).structure()
 
 
 class _Reading:
@@ -127,24 +152,9 @@ class _Reading:
         ]
         head, classifier = _after(blocks[-1].out_channels, outside)
         others = [one for one in outside if one not in (head, classifier)]
-        found = Structure(
-            self.stem, tuple(blocks), head, classifier, self.norms, tuple(others), ()
-        )
         return Structure(
-            self.stem,
-            tuple(blocks),
-            head,
-            classifier,
-            self.norms,
-            tuple(others),
-            tuple(_contradictions(found)),
-            self._in_channels(blocks),
+            self.stem, tuple(blocks), head, classifier, self.norms, tuple(others)
         )
-
-    def _in_channels(self, blocks: Sequence[Block]) -> int:
-        if self.stem is None:
-            return blocks[0].in_channels
-        return 1 if self.stem.kind is LayerKind.DEPTHWISE else self.stem.in_channels
 
     def _named_blocks(self) -> list[Block] | None:
         """Return the blocks that names tell apart; None if they do not."""
@@ -288,41 +298,18 @@ def _after(channels: int, outside: Sequence[Layer]) -> tuple[Layer | None, Layer
     return head, next(iter([*fitting, *linears]), None)
 
 
-def _contradictions(found: Structure) -> Iterator[Contradiction]:
-    """Yield the tensors that disagree with others."""
-    for norm in found.norms:
-        for name, size in norm.other_sizes:
-            yield Contradiction(
-                "channels",
-                f"{name} has {size} elements, but {norm.weight} has {norm.out_channels}",
-            )
-    made, maker = (found.stem.out_channels, found.stem) if found.stem else (0, None)
-    for block in found.blocks:
-        if maker is not None and block.in_channels != made:
-            yield _disagree(block.first, made, maker)
-        yield from _within(block)
-        made, maker = block.out_channels, block.projection
-    if found.classifier and maker is not None:
-        last = found.head or maker
-        if found.classifier.in_channels != last.out_channels:
-            yield Contradiction(
-                "classes",
-                f"{found.classifier.weight} takes {found.classifier.in_channels} values, but "
-                f"{last.weight} makes {last.out_channels} channels",
-            )
-
-
-def _disagree(taker: Layer, made: int, maker: Layer) -> Contradiction:
+def _disagree(taker: Layer, maker: Layer) -> Contradiction:
     return Contradiction(
         "channels",
-        f"{taker.weight} takes {taker.in_channels} channels, but {maker.weight} makes {made}",
+        f"{taker.weight} takes {taker.in_channels} channels, but {maker.weight} makes "
+        f"{maker.out_channels}",
     )
 
 
 def _within(block: Block) -> Iterator[Contradiction]:
     for maker, taker in pairwise(block.convs):
         if maker.out_channels != taker.in_channels:
-            yield _disagree(taker, maker.out_channels, maker)
+            yield _disagree(taker, maker)
     if block.norms:
         wanted = Counter(one.out_channels for one in block.convs)
         seen = Counter(one.out_channels for one in block.norms)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 from mbv2cli.errors import UserError
 from mbv2cli.specs.files import read_head
 from mbv2cli.specs.origin import Origin
-from mbv2cli.specs.reader import Setting
+from mbv2cli.specs.reader import Setting, is_file, split_target
 from mbv2cli.specs.weights.read import starts_like_weights
 
 ACCEPTED: Final = (
@@ -51,6 +51,15 @@ def read_foreign(path: Path) -> ForeignModel:
     """Read a file that is not TOML. Raises `UserError` for a file that is not a model."""
     head = read_head(path, HEAD_BYTES)
     return next(one.read for one in FORMATS if one.starts(head))(path)
+
+
+def checkpoint_file(target: str) -> Path | None:
+    """Return the file of a target if it starts like a checkpoint, else None."""
+    name, _inline = split_target(target)
+    if name.endswith(".toml") or not is_file(name):
+        return None
+    path = Path(name)
+    return path if starts_like_weights(read_head(path, HEAD_BYTES)) else None
 
 
 def _refused(what: str) -> Reader:

@@ -131,9 +131,8 @@ def _layer(path: str, tensors: Sequence[Tensor], layout: Layout, place: int) -> 
     first = vectors[0]
     size = first.shape[0]
     others = tuple((one.name, one.shape[0]) for one in vectors[1:] if one.shape[0] != size)
-    return Layer(
-        path, first.name, LayerKind.NORM, size, size, (0, 0), False, others, place  # noqa: FBT003
-    )
+    norm = (LayerKind.NORM, size, size, (0, 0))
+    return Layer(path, first.name, *norm, has_bias=False, other_sizes=others, place=place)
 
 
 def _kernel(tensor: Tensor, layout: Layout) -> tuple[LayerKind, int, int, tuple[int, int]]:

@@ -91,7 +91,9 @@ def _model(path: Path, structure: Structure, scheme: Scheme, origin: Origin) -> 
     blocks = list(_block_specs(path, structure))
     if structure.stem is None:
         (block,) = blocks
-        own = block.model_dump(by_alias=True, include={"in_channels", "out_channels", "expand", "kernel"})
+        own = block.model_dump(
+            by_alias=True, include={"in_channels", "out_channels", "expand", "kernel"}
+        )
         return ForeignModel(BlockSpec.noun, _settings(path, own), origin)
     values = {
         "in": structure.in_channels,
@@ -183,7 +185,11 @@ def _assumed(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
     """Yield the fields that no weights tell, and what the spec leaves out of the file."""
     is_block = structure.stem is None
     why = "not in weights: the default of a block" if is_block else _NOT_IN_WEIGHTS
-    for key in ("stride", "dilation", "act", "size") if is_block else ("strides", "dilation", "act", "size"):
+    for key in (
+        ("stride", "dilation", "act", "size")
+        if is_block
+        else ("strides", "dilation", "act", "size")
+    ):
         yield FieldOrigin(key, How.ASSUMED, why)
     if structure.classifier and not is_block:
         of = f"{scheme.codebase}'s" if scheme.codebase else "the paper's"
@@ -192,7 +198,8 @@ def _assumed(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
         yield FieldOrigin(
             "padding",
             How.ASSUMED,
-            "TensorFlow pads a stride on one side, mbv2 pads on both; shapes and counts are the same",
+            "TensorFlow pads a stride on one side, mbv2 pads on both; shapes and counts are the "
+            "same",
         )
     if not structure.norms:
         why = "the file has none: they are folded into the convolutions, or left out"

@@ -152,16 +152,16 @@ class _Reading:
         ]
         head, classifier = _after(blocks[-1].out_channels, outside)
         others = [one for one in outside if one not in (head, classifier)]
-        return Structure(
-            self.stem, tuple(blocks), head, classifier, self.norms, tuple(others)
-        )
+        return Structure(self.stem, tuple(blocks), head, classifier, self.norms, tuple(others))
 
     def _named_blocks(self) -> list[Block] | None:
         """Return the blocks that names tell apart; None if they do not."""
         around: dict[tuple[str, ...], list[Layer]] = {}
         stem_words = self.stem.words[:-1] if self.stem else ()
         for layer in self.layers:
-            if layer is self.stem or (layer.kind is LayerKind.NORM and stem_words and layer.words[:-1] == stem_words):
+            if layer is self.stem or (
+                layer.kind is LayerKind.NORM and stem_words and layer.words[:-1] == stem_words
+            ):
                 continue
             words = layer.words
             for end in range(len(words)):
@@ -213,9 +213,7 @@ def _is_stem(layer: Layer) -> bool:
     return any(word in f"{layer.path}." for word in (f"{one}." for one in _STEM_WORDS))
 
 
-def _block_around(
-    layer: Layer, around: dict[tuple[str, ...], list[Layer]]
-) -> Block | None:
+def _block_around(layer: Layer, around: dict[tuple[str, ...], list[Layer]]) -> Block | None:
     """Return the block of a depthwise convolution; None if names do not tell which it is."""
     words = layer.words
     for end in range(len(words), -1, -1):

@@ -32,7 +32,7 @@ class Content:
 
     def read(self, offset: int, count: int) -> bytes:
         """Return ``count`` bytes. Raises `BrokenFileError` if there are fewer."""
-        if not (0 <= offset and 0 <= count <= self.size - offset):
+        if not (offset >= 0 and 0 <= count <= self.size - offset):
             raise BrokenFileError(_TOO_SHORT)
         self.file.seek(self.start + offset)
         found = self.file.read(count)
@@ -46,7 +46,7 @@ class Content:
 
     def part(self, offset: int, size: int) -> Content:
         """Return a stretch of it. Raises `BrokenFileError` if it is not all there."""
-        if not (0 <= offset and 0 <= size <= self.size - offset):
+        if not (offset >= 0 and 0 <= size <= self.size - offset):
             raise BrokenFileError(_TOO_SHORT)
         return Content(self.file, self.start + offset, size)
 

@@ -30,8 +30,19 @@ _ATTRIBUTE_TENSOR = 5
 _SIZES, _DTYPE, _NAME = 1, 2, 8
 _VARINT, _FIXED64, _BLOCK, _FIXED32 = 0, 1, 2, 5
 _DTYPES: Final = {
-    **{1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64"},
-    **{9: "bool", 10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16"},
+    1: "float32",
+    2: "uint8",
+    3: "int8",
+    4: "uint16",
+    5: "int16",
+    6: "int32",
+    7: "int64",
+    9: "bool",
+    10: "float16",
+    11: "float64",
+    12: "uint32",
+    13: "uint64",
+    16: "bfloat16",
 }
 
 
@@ -83,7 +94,9 @@ class _Reader:
         if len(tensors) > MAX_TENSORS:
             raise BrokenFileError(f"it has more than {MAX_TENSORS:,} tensors")
         kinds = Counter(node.kind for node in nodes if node.constant is None)
-        return Weights("ONNX file", _in_order(nodes, tensors), operations=tuple(kinds.most_common()))
+        return Weights(
+            "ONNX file", _in_order(nodes, tensors), operations=tuple(kinds.most_common())
+        )
 
     def node(self, content: Content) -> _Node:
         """Return an operation."""

@@ -506,10 +506,18 @@ _MEANINGS: Final[Mapping[Name, Callable[[tuple[Any, ...]], object]]] = {
 """What the functions of a checkpoint do, said of records."""
 
 _DTYPES: Final = {
-    **{"DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16"},
-    **{"BFloat16Storage": "bfloat16", "LongStorage": "int64", "IntStorage": "int32"},
-    **{"ShortStorage": "int16", "CharStorage": "int8", "ByteStorage": "uint8"},
-    **{"BoolStorage": "bool", "QInt8Storage": "qint8", "QUInt8Storage": "quint8"},
+    "DoubleStorage": "float64",
+    "FloatStorage": "float32",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+    "QInt8Storage": "qint8",
+    "QUInt8Storage": "quint8",
 }
 
 

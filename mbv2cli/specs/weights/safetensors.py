@@ -16,12 +16,26 @@ MAX_HEADER: Final = 4 * 2**20
 """Largest header that mbv2 reads: that of 30,000 tensors."""
 
 _DTYPES: Final = {
-    **{"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"},
-    **{"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "BOOL": "bool"},
-    **{"U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8"},
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "BOOL": "bool",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
+    "U8": "uint8",
 }
 _BYTES: Final = {
-    **{"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "BOOL": 1},
+    "F64": 8,
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "BOOL": 1,
     **{f"{sign}{bits}": bits // 8 for sign in "IU" for bits in (8, 16, 32, 64)},
 }
 
@@ -50,7 +64,11 @@ def read_safetensors(content: Content) -> Weights:
 def _tensor(name: str, entry: object, data_size: int) -> Tensor:
     if not isinstance(entry, dict):
         raise BrokenFileError("a tensor in its header has no table")
-    shape, dtype, place = checked_shape(entry.get("shape")), entry.get("dtype"), entry.get("data_offsets")
+    shape, dtype, place = (
+        checked_shape(entry.get("shape")),
+        entry.get("dtype"),
+        entry.get("data_offsets"),
+    )
     start, stop = checked_shape(place) if isinstance(place, list) and len(place) == 2 else (1, 0)  # noqa: PLR2004
     if not isinstance(dtype, str) or not start <= stop <= data_size:
         raise BrokenFileError("the data of a tensor is not in the file: it ends too early")

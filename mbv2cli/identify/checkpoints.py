@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from mbv2cli.identify.faults import Fault
-from mbv2cli.identify.identity import Identity, block_target, preset_networks
+from mbv2cli.identify.identity import Identity, block_target, preset_networks, scaled_target
 from mbv2cli.inspection import ModelSpec
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.checkpoint.model import Checkpoint
@@ -35,14 +35,14 @@ def identify_checkpoint(path: Path, checkpoint: Checkpoint, request: Request | N
     origin = (request and request.origin) or Origin(str(path), checkpoint.what)
     spec = request.spec if request else None
     faults = tuple(_contradictions(origin))
-    names = tuple(_names(spec)) if spec and not faults else ()
+    names = tuple(_names(spec, checkpoint.presets)) if spec and not faults else ()
     nearest = None if names or spec is None else _nearest(spec)
     return Identity(
         spec,
         faults,
         names,
         nearest,
-        (*faults, *shape_differences(spec, preset_networks()[nearest])) if spec and nearest else (),
+        tuple(shape_differences(spec, preset_networks()[nearest])) if spec and nearest else (),
         checkpoint.contents,
         0,
         (),
@@ -109,14 +109,16 @@ def _shapes(spec: ModelSpec) -> Sequence[_BlockShape]:
     ]
 
 
-def _names(spec: ModelSpec) -> Iterator[str]:
-    """Yield the targets with these shapes; of presets, those with this dropout come first."""
+def _names(spec: ModelSpec, codebase: str) -> Iterator[str]:
+    """Yield the targets with these shapes, first those whose names start with ``codebase``."""
     if isinstance(spec, BlockSpec):
         yield block_target(spec)
         return
     networks = preset_networks()
     same = [name for name, one in networks.items() if not any(shape_differences(spec, one))]
-    yield from sorted(same, key=lambda name: networks[name].dropout != spec.dropout)
+    yield from sorted(same, key=lambda name: not name.startswith(codebase))
+    if not same and (target := scaled_target(spec)):
+        yield target
 
 
 def _nearest(spec: ModelSpec) -> str | None:

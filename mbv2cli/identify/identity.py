@@ -109,7 +109,7 @@ def _names(spec: ModelSpec) -> Iterator[str]:
     wanted = _network(spec)
     same = [name for name, one in preset_networks().items() if _network(one) == wanted]
     yield from sorted(same, key=lambda name: preset_networks()[name].dropout != spec.dropout)
-    if not same and (target := _scaled_target(spec)):
+    if not same and (target := scaled_target(spec)):
         yield target
 
 
@@ -131,7 +131,7 @@ def preset_networks() -> Mapping[str, NetworkSpec]:
     return {name: spec for name, spec in specs.items() if isinstance(spec, NetworkSpec)}
 
 
-def _scaled_target(spec: NetworkSpec) -> str:
+def scaled_target(spec: NetworkSpec) -> str:
     """Return ``network:width_mult=0.6,classes=10`` if that is the network; "" if none is."""
     widths = sorted(
         {round(step / 100, 2) for step in range(5, 205)},

@@ -14,7 +14,7 @@ from mbv2cli.identify.faults import Fault
 from mbv2cli.identify.identity import Identity
 from mbv2cli.report.document import Document, OriginPart, Part
 from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Line, Page, page
-from mbv2cli.report.text import INDENT
+from mbv2cli.report.text import INDENT, fields_text
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.origin import How, Origin
 
@@ -49,6 +49,9 @@ def _identity(report: IdentifyReport) -> Iterator[Line]:
     identity = report.identity
     if report.expected is not None:
         yield from _expected(report, report.expected)
+    elif identity.origin is not None and identity.faults:
+        nearest = f", nearest to {identity.nearest}" if identity.nearest else ""
+        yield Line(f"{report.target} contradicts itself{nearest}.", BAD, INDENT)
     elif identity.names:
         first, *others = identity.names
         also = f" (the same {_same(identity)}: {', '.join(others)})" if others else ""
@@ -82,15 +85,11 @@ def _origin(identity: Identity, origin: Origin) -> Iterator[Line]:
     yield Line(f"{origin.file} is a {origin.what}.", "", INDENT)
     if identity.spec is None:
         return
-    yield from (Line(_known(how, origin), "", INDENT) for how in How if _known(how, origin))
+    for how in How:
+        if text := fields_text(origin, how):
+            yield Line(f"{how.capitalize()}: {text}.", "", INDENT)
     text = "Names and shapes only: no data was read, nothing was run."
     yield Line(text, WARNING, INDENT)
-
-
-def _known(how: How, origin: Origin) -> str:
-    """Return the fields that are known in one way, each with its reason; "" if there is none."""
-    fields = [f"{one.key} ({one.why})" for one in origin.fields if one.how is how]
-    return f"{str(how).capitalize()}: {', '.join(fields)}." if fields else ""
 
 
 def _expected(report: IdentifyReport, expected: str) -> Iterator[Line]:

@@ -37,11 +37,13 @@ _NOT_IN_WEIGHTS: Final = "not in weights: the paper's"
 class Checkpoint:
     """What a checkpoint is. ``contents`` says what it has, by kind.
 
-    ``model`` is None if it is no MobileNetV2; ``why_not`` then says why: the end of a sentence.
+    The names of the presets of its codebase start with ``presets``. ``model`` is None if it is no
+    MobileNetV2; ``why_not`` then says why: the end of a sentence.
     """
 
     what: str
     contents: str
+    presets: str
     model: ForeignModel | None
     why_not: str = ""
 
@@ -67,9 +69,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         structure = structure_of(layers, weights.layout)
     except OtherModelError as error:
-        return Checkpoint(what, contents, None, str(error))
+        return Checkpoint(what, contents, scheme.presets, None, str(error))
     origin = Origin(str(path), what, tuple(_origins(structure, scheme)))
-    return Checkpoint(what, contents, _model(path, structure, scheme, origin))
+    model = _model(path, structure, scheme, origin)
+    return Checkpoint(what, contents, scheme.presets, model)
 
 
 def _what(scheme: Scheme, weights: Weights) -> str:
@@ -172,7 +175,7 @@ def _read(structure: Structure) -> Iterator[FieldOrigin]:
     rest = f" and {many - 1} more" if many > 1 else ""
     yield FieldOrigin("channels", How.READ, f"{first.projection.weight}{rest}")
     expansions = [block.expansion for block in structure.blocks if block.expansion]
-    why = f"{expansions[0].weight}, in {len(expansions)} of {many} blocks" if expansions else "none"
+    why = f"{expansions[0].weight} and {len(expansions) - 1} more" if expansions else "none"
     yield FieldOrigin("expand", How.READ, why)
     yield FieldOrigin("kernel", How.READ, f"{first.depthwise.weight}{rest}")
     if structure.stem:

@@ -89,7 +89,7 @@ class Structure:
     def contradictions(self) -> Iterator[Contradiction]:
         """Yield the tensors that disagree with others."""
         for norm in self.norms:
-            for name, size in norm.other_sizes:
+            for name, size in norm.other_sizes[:1]:
                 why = f"{name} has {size} elements, but {norm.weight} has {norm.out_channels}"
                 yield Contradiction("channels", why)
         maker = self.stem

@@ -19,6 +19,7 @@ from mbv2cli.identify.steps import Steps, steps_of
 from mbv2cli.inspection import ModelSpec
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import STEM_STRIDE, NetworkSpec
+from mbv2cli.specs.origin import Origin
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
 
@@ -42,7 +43,7 @@ _HELD: Final = (16, 8)
 
 @dataclass(frozen=True)
 class Identity:
-    """What a graph is.
+    """What a graph or a checkpoint is.
 
     ``spec`` is the nearest spec; None if the graph is no inverted residual and no network of
     them. ``faults`` are the differences from its planned graph: with none of them, plan and
@@ -50,6 +51,9 @@ class Identity:
     ``nearest`` is the preset that is nearest where ``names`` is empty, and ``distance`` are the
     differences from it. ``contents`` says what the graph has, and ``compared`` how many of its
     operations are structure. ``remarks`` are on the rest.
+
+    ``origin`` tells how each field of the spec of a checkpoint is known; None for a graph. If a
+    checkpoint is no MobileNetV2, ``reason`` says why: the end of a sentence.
     """
 
     spec: ModelSpec | None
@@ -60,11 +64,13 @@ class Identity:
     contents: str
     compared: int
     remarks: tuple[str, ...]
+    origin: Origin | None = None
+    reason: str = ""
 
     @property
     def is_proved(self) -> bool:
-        """Whether the planned graph of the spec equals the graph."""
-        return self.spec is not None and not self.faults
+        """Whether the planned graph of the spec equals the graph, which a checkpoint has not."""
+        return self.spec is not None and not self.faults and self.origin is None
 
 
 def may_be_identified(graph: Graph) -> bool:
@@ -113,12 +119,12 @@ def _faults(spec: ModelSpec, observed: Steps) -> tuple[Fault, ...]:
 def _names(spec: ModelSpec) -> Iterator[str]:
     """Yield the targets whose network is that of ``spec``, with or without its dropout."""
     if isinstance(spec, BlockSpec):
-        yield _block_target(spec)
+        yield block_target(spec)
         return
     wanted = _network(spec)
-    same = [name for name, one in _presets().items() if _network(one) == wanted]
-    yield from sorted(same, key=lambda name: _presets()[name].dropout != spec.dropout)
-    if not same and (target := _scaled_target(spec)):
+    same = [name for name, one in preset_networks().items() if _network(one) == wanted]
+    yield from sorted(same, key=lambda name: preset_networks()[name].dropout != spec.dropout)
+    if not same and (target := scaled_target(spec)):
         yield target
 
 
@@ -134,14 +140,14 @@ def _network(spec: NetworkSpec) -> tuple[object, ...]:
 
 
 @cache
-def _presets() -> Mapping[str, NetworkSpec]:
+def preset_networks() -> Mapping[str, NetworkSpec]:
     """Return the networks among the presets; of equal ones, the name that people know is first."""
     names = ("torchvision", *(name for name in presets() if name != "torchvision"))
     specs = {name: read_request(name).spec for name in names}
     return {name: spec for name, spec in specs.items() if isinstance(spec, NetworkSpec)}
 
 
-def _scaled_target(spec: NetworkSpec) -> str:
+def scaled_target(spec: NetworkSpec) -> str:
     """Return ``network:width_mult=0.6,classes=10`` if that is the network; "" if none is."""
     widths = sorted(
         {round(step / 100, 2) for step in range(5, 205)},
@@ -190,7 +196,8 @@ def _target(fields: Mapping[str, object]) -> str:
     return f"network:{','.join(given)}" if given else "network"
 
 
-def _block_target(spec: BlockSpec) -> str:
+def block_target(spec: BlockSpec) -> str:
+    """Return ``block:in=16,out=24``, which means the block of a spec."""
     values = spec.model_dump(by_alias=True)
     defaults = BlockSpec().model_dump(by_alias=True)
     given = [
@@ -205,9 +212,9 @@ def _nearest(reading: Reading) -> str | None:
     """Return the preset that has most of the blocks; None if no preset has half of them."""
     if reading.stem is None or len(reading.blocks) < 2:  # noqa: PLR2004  (a network of blocks)
         return None
-    distances = {name: _distance(reading, spec) for name, spec in _presets().items()}
+    distances = {name: _distance(reading, spec) for name, spec in preset_networks().items()}
     name = min(distances, key=lambda one: distances[one])
-    return name if distances[name] < _FAR * len(_presets()[name].blocks) else None
+    return name if distances[name] < _FAR * len(preset_networks()[name].blocks) else None
 
 
 def _distance(reading: Reading, spec: NetworkSpec) -> float:

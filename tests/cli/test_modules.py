@@ -82,15 +82,15 @@ WHERE = "cpu, float32; not compared: dropout 0.2"
     [
         (
             "same",
-            f"It is torchvision: plan and forward pass agree: the same 151 operations, {WHERE}.",
+            f"It is torchvision. Plan and forward pass agree: the same 151 operations, {WHERE}.",
             "agrees with the plan of torchvision (cpu, float32); not compared: dropout 0.2",
             ("torchvision", None, True),
         ),
         (
             "near",
             (
-                "Observed only: one forward pass, cpu, float32. Nearest preset: torchvision; 1 place "
-                "differs (mbv2 identify says where)."
+                "Observed only: one forward pass, cpu, float32. Nearest preset: torchvision; 1 "
+                "place differs (mbv2 identify says where)."
             ),
             "observed only (cpu, float32); nearest preset: torchvision; 1 place differs",
             (None, "torchvision", False),
@@ -98,8 +98,8 @@ WHERE = "cpu, float32; not compared: dropout 0.2"
         (
             "own",
             (
-                "It is a MobileNetV2 of its own: plan and forward pass agree: the same 39 operations, "
-                f"{WHERE}."
+                "It is a MobileNetV2 of its own. Plan and forward pass agree: the same 39 "
+                f"operations, {WHERE}."
             ),
             (
                 "agrees with the plan of a MobileNetV2 of its own (cpu, float32); not compared: "

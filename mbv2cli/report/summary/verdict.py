@@ -19,8 +19,8 @@ def verdict(report: SummaryReport) -> Line:
         shape = bracketed(report.model.output_shape)
         return Line(f"Plan and forward pass agree on every layer: {shape}, {where}.", GOOD, INDENT)
     if identity and identity.is_proved:
-        agreement = f"plan and forward pass agree: the same {identity.compared} operations, {where}"
-        return Line(f"It is {_name(identity)}: {agreement}{_left_out(identity)}.", GOOD, INDENT)
+        agreement = f"Plan and forward pass agree: the same {identity.compared} operations, {where}"
+        return Line(f"It is {_name(identity)}. {agreement}{_left_out(identity)}.", GOOD, INDENT)
     observed = f"Observed only: one forward pass, {where}."
     if identity and identity.nearest:
         near = f"{_near(identity)} (mbv2 identify says where)"

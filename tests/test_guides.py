@@ -553,9 +553,10 @@ def write() -> None:
                         shutil.copy(Path(folder) / picture_.name, picture_)
                 text = text.replace(f"```console\n{fence.text}```", f"```console\n{shown}```")
         page.write_text(text, "utf-8")
-    printed = python("-c", fences("python")[0].text).stdout
     (shown_text,) = fences("text")
     page = shown_text.page
+    code = next(fence.text for fence in fences("python") if fence.page == page)
+    printed = python("-c", code).stdout
     text = page.read_text("utf-8").replace(
         f"```text\n{shown_text.text}```", f"```text\n{printed}```"
     )

@@ -18,7 +18,7 @@ test: $(VENV)/installed
 
 # other inputs each time; SEED=… runs the inputs of that seed again
 fuzz: $(VENV)/installed
-	FUZZ_INPUTS=$(INPUTS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/fuzz
+	FUZZ_INPUTS=$(INPUTS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/fuzz tests/specs/weights/test_hostile.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

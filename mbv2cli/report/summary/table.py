@@ -188,7 +188,10 @@ def _verdict(report: SummaryReport) -> Line:
         text = f"Observed only: one forward pass, {where}. There is no plan to compare with."
         return Line(text, WARNING, INDENT)
     shape = bracketed(report.model.output_shape)
-    return Line(f"Plan and forward pass agree on every layer: {shape}, {where}.", GOOD, INDENT)
+    request = report.request
+    from_file = isinstance(request, Request) and request.origin is not None
+    of = " of this spec, with random weights," if from_file else ""
+    return Line(f"Plan and forward pass{of} agree on every layer: {shape}, {where}.", GOOD, INDENT)
 
 
 def _style(layer: Layer) -> str:

@@ -29,6 +29,18 @@ class Names(NamedTuple):
     dot: str = "."
 
 
+def _hugging_face(name: str) -> tuple[str, str]:
+    return f"mobilenet_v2.{name}.convolution", f"mobilenet_v2.{name}.normalization"
+
+
+def _mmpretrain(name: str) -> tuple[str, str]:
+    return f"backbone.{name}.conv", f"backbone.{name}.bn"
+
+
+def _keras(name: str) -> tuple[str, str]:
+    return f"{name}/{name}", f"{name}_BN/{name}_BN"
+
+
 CODEBASES: Final[Mapping[str, Names]] = {
     "torchvision": Names(
         ("features.0.0", "features.0.1"),
@@ -67,59 +79,37 @@ CODEBASES: Final[Mapping[str, Names]] = {
         "classifier",
     ),
     "Hugging Face": Names(
-        *(
-            tuple(f"mobilenet_v2.{name}.{part}" for part in ("convolution", "normalization"))
-            for name in (
-                "conv_stem.first_conv",
-                "layer.{k}.expand_1x1",
-                "layer.{k}.conv_3x3",
-                "layer.{k}.reduce_1x1",
-            )
-        ),
+        _hugging_face("conv_stem.first_conv"),
+        _hugging_face("layer.{k}.expand_1x1"),
+        _hugging_face("layer.{k}.conv_3x3"),
+        _hugging_face("layer.{k}.reduce_1x1"),
         {
-            role: (
-                f"mobilenet_v2.conv_stem.{name}.convolution",
-                f"mobilenet_v2.conv_stem.{name}.normalization",
-            )
-            for role, name in (("depthwise", "conv_3x3"), ("projection", "reduce_1x1"))
+            "depthwise": _hugging_face("conv_stem.conv_3x3"),
+            "projection": _hugging_face("conv_stem.reduce_1x1"),
         },
-        ("mobilenet_v2.conv_1x1.convolution", "mobilenet_v2.conv_1x1.normalization"),
+        _hugging_face("conv_1x1"),
         "classifier",
     ),
     "MMPretrain": Names(
-        ("backbone.conv1.conv", "backbone.conv1.bn"),
-        *(
-            (
-                f"backbone.layer{{s}}.{{n}}.conv.{number}.conv",
-                f"backbone.layer{{s}}.{{n}}.conv.{number}.bn",
-            )
-            for number in range(3)
-        ),
+        _mmpretrain("conv1"),
+        _mmpretrain("layer{s}.{n}.conv.0"),
+        _mmpretrain("layer{s}.{n}.conv.1"),
+        _mmpretrain("layer{s}.{n}.conv.2"),
         {
-            role: (
-                f"backbone.layer{{s}}.{{n}}.conv.{number}.conv",
-                f"backbone.layer{{s}}.{{n}}.conv.{number}.bn",
-            )
-            for number, role in enumerate(("depthwise", "projection"))
+            "depthwise": _mmpretrain("layer{s}.{n}.conv.0"),
+            "projection": _mmpretrain("layer{s}.{n}.conv.1"),
         },
-        ("backbone.conv2.conv", "backbone.conv2.bn"),
+        _mmpretrain("conv2"),
         "head.fc",
     ),
     "Keras": Names(
         ("Conv1/Conv1", "bn_Conv1/bn_Conv1"),
-        *(
-            (
-                f"block_{{i}}_{role}/block_{{i}}_{role}",
-                f"block_{{i}}_{role}_BN/block_{{i}}_{role}_BN",
-            )
-            for role in ("expand", "depthwise", "project")
-        ),
+        _keras("block_{i}_expand"),
+        _keras("block_{i}_depthwise"),
+        _keras("block_{i}_project"),
         {
-            role: (
-                f"expanded_conv_{name}/expanded_conv_{name}",
-                f"expanded_conv_{name}_BN/expanded_conv_{name}_BN",
-            )
-            for role, name in (("depthwise", "depthwise"), ("projection", "project"))
+            "depthwise": _keras("expanded_conv_depthwise"),
+            "projection": _keras("expanded_conv_project"),
         },
         ("Conv_1/Conv_1", "Conv_1_bn/Conv_1_bn"),
         "predictions/predictions",

@@ -18,7 +18,7 @@ test: $(VENV)/installed
 
 # other inputs each time; SEED=… runs the inputs of that seed again
 fuzz: $(VENV)/installed
-	FUZZ_INPUTS=$(INPUTS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/fuzz
+	FUZZ_INPUTS=$(INPUTS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/fuzz tests/specs/weights/test_hostile.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -30,7 +30,7 @@ peers: $(VENV)/installed-bench
 	$(BIN)/pytest -m peers
 
 zoo: $(ZOO)/installed
-	$(ZOO)/bin/pytest -m zoo tests/nn tests/identify
+	$(ZOO)/bin/pytest -m zoo tests/nn tests/identify tests/specs/weights/test_zoo_files.py
 
 # the lowest and the newest versions that users may have; each torch is a CUDA build of 5 GB
 oldest newest: %: .venv-%/installed

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.process import main_with, mbv2, mbv2_here, python
+from tests.specs.weights.files import small_files
 
 LOADED = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
@@ -71,6 +72,17 @@ def test_the_package_alone_is_light() -> None:
 )
 def test_nothing_without_a_forward_pass_loads_torch(arguments: tuple[str, ...]) -> None:
     assert not modules_of_command(*arguments) & {"torch", "torchsummary", "numpy", "psutil"}
+
+
+@pytest.mark.parametrize(
+    "command", [("summary", "--no-forward"), ("identify",), ("identify", "--format", "json")]
+)
+def test_a_checkpoint_loads_no_torch(command: tuple[str, ...], tmp_path: Path) -> None:
+    name, *flags = command
+    path = tmp_path / "weights.pth"
+    path.write_bytes(small_files()["zip"])
+    loaded = modules_of_command(name, str(path), *flags)
+    assert not loaded & {"torch", "torchsummary", "numpy", "psutil", "pickle", "zipfile", "h5py"}
 
 
 def test_the_list_of_commands_loads_no_command() -> None:

@@ -6,6 +6,7 @@ from mbv2cli.identify.identity import Identity
 from mbv2cli.report.page import GOOD, WARNING, Line
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.text import INDENT, bracketed
+from mbv2cli.specs.reader import Request
 
 
 def verdict(report: SummaryReport) -> Line:
@@ -17,7 +18,8 @@ def verdict(report: SummaryReport) -> Line:
     where = f"{forward.device}, {forward.dtype}"
     if report.agrees:
         shape = bracketed(report.model.output_shape)
-        return Line(f"Plan and forward pass agree on every layer: {shape}, {where}.", GOOD, INDENT)
+        text = f"Plan and forward pass{_of_file(report)} agree on every layer: {shape}, {where}."
+        return Line(text, GOOD, INDENT)
     if identity and identity.is_proved:
         agreement = f"Plan and forward pass agree: the same {identity.compared} operations, {where}"
         return Line(f"It is {_name(identity)}. {agreement}{_left_out(identity)}.", GOOD, INDENT)
@@ -40,6 +42,13 @@ def short_verdict(report: SummaryReport) -> str:
         return f"agrees with the plan of {_name(identity)} ({where}){_left_out(identity)}"
     near = f"; nearest preset: {_near(identity)}" if identity and identity.nearest else ""
     return f"observed only ({where}){near}"
+
+
+def _of_file(report: SummaryReport) -> str:
+    """Return whose forward pass it was, where a file gives the spec but no weights."""
+    request = report.request
+    from_file = isinstance(request, Request) and request.origin is not None
+    return " of this spec, with random weights," if from_file else ""
 
 
 def _name(identity: Identity) -> str:

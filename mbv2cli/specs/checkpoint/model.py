@@ -61,7 +61,11 @@ def checkpoint_model(path: Path) -> ForeignModel:
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint. Raises `UserError` if it cannot be read."""
-    weights = read_weights(path)
+    return checkpoint_of(path, read_weights(path))
+
+
+def checkpoint_of(path: Path, weights: Weights) -> Checkpoint:
+    """Return what the tensors of a file are. Raises `UserError` if no spec has their sizes."""
     layers = layers_of(weights)
     scheme = scheme_of(layer.weight for layer in layers)
     what = _what(scheme, weights)

@@ -8,7 +8,6 @@ is replaced by an own function on records. Python's ``pickletools`` describes th
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -75,9 +74,7 @@ def unpickle(content: Content) -> tuple[object, int]:
             if code == b".":
                 return machine.pop(), stream.position
             run[code](machine)
-    except KeyError:
-        raise BrokenFileError("it is not a pickle that Python writes") from None
-    except (IndexError, struct.error, TypeError, OverflowError):
+    except (LookupError, ValueError, TypeError, AttributeError):
         raise BrokenFileError("it is not a pickle that Python writes") from None
     raise BrokenFileError(f"its pickle has more than {MAX_STEPS:,} instructions")
 

@@ -40,12 +40,12 @@ def read_weights(path: Path) -> Weights:
     """Read the names and shapes of a checkpoint. Raises `UserError`."""
     with opened(path) as content:
         try:
-            return _read(content)
+            return _read(content, str(path))
         except BrokenFileError as error:
             raise UserError(f"{path} cannot be read: {error}") from None
 
 
-def _read(content: Content) -> Weights:
+def _read(content: Content, place: str) -> Weights:
     head = content.read(0, min(16, content.size))
     if head.startswith(_ZIP):
         return _read_zip(content)
@@ -56,7 +56,7 @@ def _read(content: Content) -> Weights:
     if _is_safetensors(head):
         from mbv2cli.specs.weights.safetensors import read_safetensors
 
-        return read_safetensors(content)
+        return read_safetensors(content, place)
     if head.startswith(_PICKLE):
         from mbv2cli.specs.weights.torch_files import read_pickles
 

@@ -40,14 +40,17 @@ _BYTES: Final = {
 }
 
 
-def read_safetensors(content: Content) -> Weights:
-    """Read the header. Raises `BrokenFileError`, or `UserError` for JSON that is none."""
+def read_safetensors(content: Content, place: str) -> Weights:
+    """Read the header of the file ``place``.
+
+    Raises `BrokenFileError`, or `UserError` if the header is not JSON.
+    """
     size = content.number(0, 8)
     if size > MAX_HEADER:
         raise BrokenFileError(
             f"its header has {size:,} bytes; mbv2 reads at most {MAX_HEADER >> 20} MiB of header"
         )
-    header = parse_json(text_of(content.read(8, size)), "the header of this safetensors file")
+    header = parse_json(text_of(content.read(8, size)), f"{place}: header")
     if not isinstance(header, dict):
         raise BrokenFileError("its header is not a table")
     data_size = content.size - 8 - size

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
-MAX_TENSORS: Final = 100_000
-"""More than any model has: the largest network of mbv2 has 18,000 tensors."""
+MAX_TENSORS: Final = 50_000
+"""More than any network of mbv2 has: the largest has 18,000 tensors."""
 
-MAX_STEPS: Final = 500_000
-"""Most instructions, fields or objects of a file: a reader does a million of them a second."""
+MAX_STEPS: Final = 250_000
+"""Most instructions, fields or objects of a file: reading so many takes up to a second."""
 
 MAX_NAME: Final = 1_024
 """Most characters of the name of a tensor."""

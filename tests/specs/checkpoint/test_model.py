@@ -1,0 +1,246 @@
+"""From tensors to a spec: every codebase, wrappers, contradictions, and what is no MobileNetV2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+
+from mbv2cli import NetworkSpec
+from mbv2cli.errors import UserError
+from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.checkpoint import model
+from mbv2cli.specs.checkpoint.model import Checkpoint, checkpoint_of
+from mbv2cli.specs.origin import How
+from mbv2cli.specs.presets import presets
+from mbv2cli.specs.reader import KINDS, read_request, read_spec
+from mbv2cli.specs.weights.tensors import Tensor, Weights
+from tests.specs.checkpoint.networks import CODEBASES, alphabetical, weights_of
+from tests.specs.weights.files import SMALL
+from tests.strategies import network_specs
+
+FILE = Path("weights.pth")
+ASSUMED = ["strides", "dilation", "act", "size"]
+
+
+def network(target: str) -> NetworkSpec:
+    spec = read_request(target).spec
+    assert isinstance(spec, NetworkSpec)
+    return spec
+
+
+def spec_of(checkpoint: Checkpoint) -> BlockSpec | NetworkSpec:
+    assert checkpoint.model is not None, checkpoint.why_not
+    kind, settings, _origin = checkpoint.model
+    return read_spec(KINDS[kind], settings)
+
+
+def keys(checkpoint: Checkpoint, how: How) -> list[str]:
+    assert checkpoint.model is not None
+    assert checkpoint.model.origin is not None
+    return [field.key for field in checkpoint.model.origin.fields if field.how is how]
+
+
+def reasons(checkpoint: Checkpoint, how: How, key: str) -> list[str]:
+    assert checkpoint.model is not None
+    assert checkpoint.model.origin is not None
+    fields = checkpoint.model.origin.fields
+    return [field.why for field in fields if (field.key, field.how) == (key, how)]
+
+
+def shapes(spec: BlockSpec | NetworkSpec) -> tuple[object, ...]:
+    """Return what weights tell of a spec."""
+    blocks = spec.blocks if isinstance(spec, NetworkSpec) else (spec,)
+    own = [
+        (b.in_channels, b.hidden_channels, b.out_channels, b.kernel, b.has_expansion)
+        for b in blocks
+    ]
+    if isinstance(spec, BlockSpec):
+        return tuple(own)
+    return spec.in_channels, spec.stem_channels, *own, spec.head_channels, spec.classes
+
+
+def small(changes: Mapping[str, tuple[int, ...] | None]) -> Checkpoint:
+    """Return what is read of the network of two blocks with some tensors changed or left out."""
+    changed = {**SMALL, **changes}
+    return of(changed)
+
+
+def of(changed: Mapping[str, tuple[int, ...] | None]) -> Checkpoint:
+    tensors = (Tensor(name, shape, "float32") for name, shape in changed.items() if shape)
+    return checkpoint_of(FILE, Weights("test", tuple(tensors)))
+
+
+@pytest.mark.parametrize("codebase", CODEBASES)
+@pytest.mark.parametrize("order", ["forward", "alphabetical"])
+@pytest.mark.parametrize(
+    "target", ["paper", "network:in=1,classes=3,width_mult=0.35", "deeplab_os8", "mobilenetv2_120d"]
+)
+def test_every_codebase(target: str, order: str, codebase: str) -> None:
+    spec = network(target)
+    weights = weights_of(spec, codebase)
+    if order == "alphabetical":
+        weights = alphabetical(weights)
+    checkpoint = checkpoint_of(FILE, weights)
+    assert shapes(spec_of(checkpoint)) == shapes(spec)
+    assert checkpoint.what.startswith(f"{codebase} checkpoint")
+    assert keys(checkpoint, How.READ) == [
+        "in",
+        "stem",
+        "channels",
+        "expand",
+        "kernel",
+        "head",
+        "classes",
+    ]
+    assert not keys(checkpoint, How.CONTRADICTED)
+    assert keys(checkpoint, How.ASSUMED)[:4] == ASSUMED
+
+
+@pytest.mark.parametrize("preset", [name for name in presets() if not name.startswith("deeplab")])
+def test_strides_are_those_of_every_preset_without_dilation(preset: str) -> None:
+    spec = network(preset)
+    found = spec_of(checkpoint_of(FILE, weights_of(spec, "timm")))
+    assert isinstance(found, NetworkSpec)
+    assert [b.stride for b in found.blocks] == [b.stride for b in spec.blocks]
+
+
+@given(network_specs())
+def test_any_network(spec: NetworkSpec) -> None:
+    assume(all(block.kernel > 1 for block in spec.blocks))
+    assume(any(block.has_expansion for block in spec.blocks))
+    checkpoint = checkpoint_of(FILE, weights_of(spec, "torchvision"))
+    assert shapes(spec_of(checkpoint)) == shapes(spec)
+
+
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        "module.",
+        "state_dict.",
+        "model.",
+        "state_dict.module.model.",
+        "model_ema.module.",
+        "backbone.",
+    ],
+)
+def test_a_wrapper_is_looked_through(wrapper: str) -> None:
+    checkpoint = of({f"{wrapper}{name}": shape for name, shape in SMALL.items()})
+    assert shapes(spec_of(checkpoint)) == shapes(spec_of(of(SMALL)))
+
+
+def test_a_moving_average_beside_the_model_counts_once() -> None:
+    both = {f"{part}.{name}": shape for part in ("model", "ema") for name, shape in SMALL.items()}
+    both |= {f"optimizer.{number}.m": (9, 9, 3, 3) for number in range(99)}
+    assert shapes(spec_of(of(both))) == shapes(spec_of(of(SMALL)))
+
+
+def test_a_block_alone() -> None:
+    block = {name: shape for name, shape in SMALL.items() if name.startswith("features.2")}
+    spec = spec_of(of(block))
+    assert spec == BlockSpec.model_validate({"in": 4, "out": 6, "expand": 6, "kernel": 5})
+    assert keys(of(block), How.ASSUMED)[:4] == ["stride", "dilation", "act", "size"]
+
+
+def test_names_that_tell_no_blocks_apart() -> None:
+    """The order and the channels of the convolutions do."""
+    flat = {f"onnx::Conv_{number}": shape for number, shape in enumerate(SMALL.values())}
+    assert shapes(spec_of(of(flat))) == shapes(spec_of(of(SMALL)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "words"),
+    [
+        (
+            {"features.0.1.bias": (9,)},
+            "channels",
+            "features.0.1.bias has 9 elements, but features.0.1",
+        ),
+        (
+            {"features.2.conv.0.0.weight": (24, 5, 1, 1)},
+            "channels",
+            "features.2.conv.0.0.weight takes 5",
+        ),
+        (
+            {"features.2.conv.1.0.weight": (25, 1, 5, 5)},
+            "channels",
+            "features.2.conv.1.0.weight takes 25",
+        ),
+        (
+            {"features.2.conv.2.weight": (6, 23, 1, 1)},
+            "channels",
+            "features.2.conv.2.weight takes 23",
+        ),
+        (
+            {"features.2.conv.1.1.weight": (9,), "features.2.conv.1.1.bias": (9,)},
+            "channels",
+            "9 elements",
+        ),
+        (
+            {"classifier.1.weight": (10, 17)},
+            "classes",
+            "classifier.1.weight takes 17 values, but feat",
+        ),
+    ],
+)
+def test_two_tensors_that_disagree(
+    changes: Mapping[str, tuple[int, ...]], key: str, words: str
+) -> None:
+    checkpoint = small(changes)
+    assert any(words in why for why in reasons(checkpoint, How.CONTRADICTED, key))
+    assert key not in keys(checkpoint, How.READ)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "words"),
+    [
+        (
+            {"neck.conv.weight": (4, 6, 1, 1), "neck.out.weight": (4, 4, 3, 3)},
+            "other layers",
+            "neck.",
+        ),
+        ({"features.2.conv.2.bias": (6,)}, "bias", "features.2.conv.2 has one"),
+        ({"features.0.1.weight": None, "features.0.1.bias": None}, "norms", "the file has none"),
+    ],
+)
+def test_what_a_spec_leaves_out_is_told(
+    changes: Mapping[str, tuple[int, ...] | None], key: str, words: str
+) -> None:
+    checkpoint = small(changes)
+    assert any(words in why for why in reasons(checkpoint, How.ASSUMED, key))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (dict.fromkeys(SMALL), "no depthwise convolution with 1x1 convolutions around it"),
+        ({"features.2.conv.0.0.weight": None}, "none of its 2 blocks has an expansion"),
+        (
+            {"features.2.conv.se.weight": (6, 24, 1, 1)},
+            "features.2.conv.se.weight is one layer more",
+        ),
+        ({"features.2.conv.fc.weight": (6, 24)}, "features.2.conv.fc.weight is one layer more"),
+        ({"features.0.0.weight": (8, 3, 7, 7)}, "has a kernel of 7x7"),
+        ({"features.0.0.weight": None}, "no convolution before the first block"),
+        ({"features.2.conv.1.0.weight": (24, 1, 5, 3)}, "has a kernel of 5x3"),
+    ],
+)
+def test_what_is_no_mobilenetv2(changes: Mapping[str, tuple[int, ...] | None], words: str) -> None:
+    checkpoint = small(changes)
+    assert checkpoint.model is None
+    assert words in checkpoint.why_not
+    assert "tensor" in checkpoint.contents
+
+
+def test_a_target_that_is_no_mobilenetv2_is_one_sentence(monkeypatch: Any) -> None:
+    monkeypatch.setattr(model, "read_weights", lambda _path: Weights("test", ()))
+    with pytest.raises(UserError, match=r"not a MobileNetV2: .*; mbv2 identify weights.pth says"):
+        model.checkpoint_model(FILE)
+
+
+def test_sizes_that_no_spec_has_are_one_sentence() -> None:
+    with pytest.raises(UserError, match=r"weights.pth: features.1.conv.0.0.weight: out must be"):
+        small({"features.1.conv.1.weight": (70_000, 8, 1, 1)})

@@ -86,8 +86,8 @@ WHERE = "cpu, float32; not compared: dropout 0.2"
         (
             "near",
             (
-                "Observed only: one forward pass, cpu, float32. Nearest preset: torchvision; 1 place "
-                "differs (mbv2 identify says where)."
+                "Observed only: one forward pass, cpu, float32. Nearest preset: torchvision; "
+                "1 place differs (mbv2 identify says where)."
             ),
             "observed only (cpu, float32); nearest preset: torchvision; 1 place differs",
             (None, "torchvision", False),
@@ -95,8 +95,8 @@ WHERE = "cpu, float32; not compared: dropout 0.2"
         (
             "own",
             (
-                "It is a MobileNetV2 of its own: plan and forward pass agree: the same 39 operations, "
-                f"{WHERE}."
+                "It is a MobileNetV2 of its own: plan and forward pass agree: the same "
+                f"39 operations, {WHERE}."
             ),
             (
                 "agrees with the plan of a MobileNetV2 of its own (cpu, float32); not compared: "

@@ -14,6 +14,7 @@ from mbv2cli.graph.graph import Graph
 from mbv2cli.nn.device import resolve_device
 from mbv2cli.nn.forward import eval_mode, fault_of_machine
 from mbv2cli.nn.load import inputs_of, load_module, sentence_of, users_code
+from mbv2cli.nn.memory_limit import memory_limited
 from mbv2cli.nn.observe import Observer
 from mbv2cli.nn.torchsummary_table import TorchsummaryTable, run_torchsummary
 from mbv2cli.specs.module import ModuleRequest
@@ -42,7 +43,7 @@ def run_module(request: ModuleRequest, run: RunSpec) -> ModuleRun:
     or does not run.
     """
     device = resolve_device(run.device)
-    with users_code(request.source, run.seed):
+    with users_code(request.source, run.seed), memory_limited(device):
         model = load_module(request.source)
         try:
             model = model.to(device)

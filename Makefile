@@ -36,8 +36,9 @@ zoo: $(ZOO)/installed
 oldest newest: %: .venv-%/installed
 	.venv-$@/bin/pytest
 
-bench: $(VENV)/installed-bench
+bench: $(VENV)/installed-bench $(ZOO)/installed
 	$(BIN)/python -m tests.bench
+	$(ZOO)/bin/python -m tests.bench_modules
 
 clean:
 	rm -rf $(VENV) $(ZOO) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -21,6 +21,7 @@ from mbv2cli.nn.load import (
     threads_left,
     users_code,
 )
+from mbv2cli.nn.memory_limit import memory_limited
 from mbv2cli.nn.observe import Observer
 from mbv2cli.nn.settings import settings_kept
 from mbv2cli.nn.torchsummary_table import TorchsummaryTable, run_torchsummary
@@ -53,7 +54,7 @@ def run_module(request: ModuleRequest, run: RunSpec) -> ModuleRun:
     """
     device = resolve_device(run.device)
     before = len(threads_left())
-    with users_code(request.source, run.seed):
+    with users_code(request.source, run.seed), memory_limited(device):
         ran = _run(request, run, device)
     alive = [thread.name for thread in threads_left()[before:] if thread.is_alive()]
     return replace(ran, thread=alive[0]) if alive else ran

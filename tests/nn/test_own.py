@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mbv2cli.costs.conventions import CONV_LINEAR, count
 from mbv2cli.errors import UserError
+from mbv2cli.nn import memory_limit
+from mbv2cli.nn.free_memory import Free
 from mbv2cli.nn.own import ModuleRun, observe_module, run_module
 from mbv2cli.specs.module import ModuleRequest, module_source, read_input
 from mbv2cli.specs.run import RunSpec
@@ -146,6 +149,29 @@ def test_a_mistake_is_one_sentence(target: str, message: str) -> None:
 def test_a_wrong_input_names_the_place() -> None:
     with pytest.raises(UserError, match=r"fails in Conv2d features\.0: .*; --input gives another"):
         run("models.py:Net", "1x4x32x32")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the data of a process")
+@pytest.mark.parametrize(("steps", "fits"), [(4, True), (64, False)])
+def test_memory_ends_in_a_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, steps: int, fits: bool
+) -> None:
+    """Each step takes 4 MiB; nothing is written there, so that the test itself needs none."""
+    (folder / "large.py").write_text(
+        "import torch\nclass Net(torch.nn.Module):\n"
+        "    def __init__(self, steps):\n        super().__init__()\n        self.steps = steps\n"
+        "    def forward(self, x):\n"
+        "        return sum(y[0] for y in [torch.empty(2**20) for _ in range(self.steps)]) + x\n"
+    )
+    # what earlier tests have left free on the heap is there too
+    monkeypatch.setattr(memory_limit, "free_memory", lambda: Free(64 * 2**20, "the machine"))
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    if fits:
+        assert run(f"large.py:Net:steps={steps}", "1x2").graph.output_shape == (1, 2)
+    else:
+        with pytest.raises(UserError, match="PyTorch ran out of memory on device cpu; try a"):
+            run(f"large.py:Net:steps={steps}", "1x2")
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
 def test_a_file_imports_its_neighbours(folder: Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mbv2cli.costs.conventions import CONV_LINEAR, count
 from mbv2cli.costs.memory import EAGER, LAYERWISE, memory_use
+from mbv2cli.identify.identity import identify
 from mbv2cli.nn.own import observe_module
 from tests.nn.live_memory import eager_peak
 from tests.process import mbv2_here
@@ -143,6 +144,9 @@ def test_mbv2_torch_and_fvcore_agree(name: str) -> None:
     assert macs.total == fvcore["conv"] + fvcore["linear"]  # matmul and einsum stand beside them
 
     assert memory_use(EAGER, graph).peak_bytes("float32") == eager_peak(model, image)
+
+    is_named = bool(identify(graph).names)
+    assert is_named is ("mobilenet_v2" in name or "mobilenetv2" in name)
 
 
 def test_there_are_fifty_models() -> None:

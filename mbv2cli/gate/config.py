@@ -300,9 +300,10 @@ def _refuse_unusable(path: Path, name: str, choices: dict[str, list[Any]]) -> No
         )
     place = f"{path}: case.{name}"
     if _ARGUMENTS in choices:
+        given = choices.pop(_ARGUMENTS)
         mistakes.append(
             f"{place}.{_ARGUMENTS} must be a table such as {{width = 0.5}}, not "
-            f"{value_text(choices.pop(_ARGUMENTS)[0])}"
+            f"{value_text(given[0] if len(given) == 1 else given)}"
         )
     mistakes += [
         f"{place}.{key} is not a key of a case{nearest_key(key, _CASE_KEYS)}"

@@ -233,6 +233,7 @@ def test_cases_do_not_see_each_other(folder: Path) -> None:
         ('"a/net.py:Net"\ninput = "1x4x8x8"', "the forward pass fails in Conv2d features.0: "),
         ('"a/net.py:Nett"', "a/net.py has no 'Nett'"),
         ('"c/net.py:Net"', "there is no file "),
+        ('"torch.nn:Sequential"', "Sequential runs no operation: it returns what it was given"),
     ],
 )
 @pytest.mark.usefixtures("capfd")
@@ -266,6 +267,7 @@ def test_a_limit_of_what_cannot_be_counted_does_not_hold(folder: Path) -> None:
         ('checkpoint = "a.py:N"', 'checkpoint must be a file of weights, such as "weights.pth"'),
         ('module = "a.py:N:w=1"\narguments.w = 2', "gives w already; give it once"),
         ('module = "a.py:N"\narguments = 2', "arguments must be a table such as {width = 0.5}"),
+        ('module = "a.py:N"\narguments = []', "arguments must be a table such as {width = 0.5}"),
         ('module = "a.py:N"\narguments.w = []', "arguments.w is an empty list; give a value"),
         ('module = "a.py:N"\ninput = 2', 'input must be a shape such as "1x3x64x64", not 2'),
         ('module = "a.py:N"\ninput = "1x"', "case.x.input must be a shape such as 1x3x224x224"),

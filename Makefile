@@ -30,7 +30,7 @@ peers: $(VENV)/installed-bench
 	$(BIN)/pytest -m peers
 
 zoo: $(ZOO)/installed
-	$(ZOO)/bin/pytest -m zoo tests/nn/test_zoo.py
+	$(ZOO)/bin/pytest -m zoo tests/nn tests/identify
 
 # the lowest and the newest versions that users may have; each torch is a CUDA build of 5 GB
 oldest newest: %: .venv-%/installed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,24 +12,31 @@ from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.modules import model_of
 from mbv2cli.cli.options import AnyTarget, Inputs, Output, format_option
 from mbv2cli.cli.output import write
-from mbv2cli.identify.identity import differs_from
+from mbv2cli.errors import UserError
+from mbv2cli.identify.checkpoints import differs_in_shape, identify_checkpoint
+from mbv2cli.identify.identity import Identity, differs_from
 from mbv2cli.identify.identity import identify as identity_of
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.report.identify import IdentifyReport
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
+from mbv2cli.specs.checkpoint.model import read_checkpoint
+from mbv2cli.specs.foreign import checkpoint_file
 from mbv2cli.specs.reader import Setting, read_request
 from mbv2cli.specs.requests import read_any_request
 
 HELP = """\
 Runs a module of your own once and reads its graph back into a spec. If the planned graph of that \
 spec has the same operations on the same values, identify says which preset it is. Else it says \
-what differs from the nearest preset, and where.
+what differs from the nearest preset, and where. Of a checkpoint, identify reads names and \
+shapes, and says which fields of the spec they tell. Nothing of a checkpoint is run.
 
   mbv2 identify my_model.py:Net
 
   mbv2 identify my_model.py:Net --expect torchvision
 
   mbv2 identify my_model.py:Net --format toml
+
+  mbv2 identify weights.pth
 """
 
 
@@ -56,8 +64,27 @@ def identify(
 ) -> ExitCode:
     render = renderer("identify", format_of("identify", format_name, output))
     expected = None if expect is None else read_request(expect).spec
-    request = read_any_request(target, target_settings, inputs or ())
-    graph = model_of(request, run_settings).graph
-    broken = () if expected is None else differs_from(graph, expected)
-    write(render(IdentifyReport(target, identity_of(graph), expect, broken)), output)
+    path = checkpoint_file(target)
+    if path is not None:
+        _refuse_inputs(inputs)
+        identity = _checkpoint(path, target, target_settings)
+        broken = () if expected is None else differs_in_shape(identity, expected)
+    else:
+        graph = model_of(
+            read_any_request(target, target_settings, inputs or ()), run_settings
+        ).graph
+        identity = identity_of(graph)
+        broken = () if expected is None else differs_from(graph, expected)
+    write(render(IdentifyReport(target, identity, expect, broken)), output)
     return ExitCode.CHECK_FAILED if broken else ExitCode.DONE
+
+
+def _checkpoint(path: Path, target: str, settings: list[Setting]) -> Identity:
+    checkpoint = read_checkpoint(path)
+    request = read_request(target, settings) if checkpoint.model else None
+    return identify_checkpoint(path, checkpoint, request)
+
+
+def _refuse_inputs(inputs: list[str] | None) -> None:
+    if inputs:
+        raise UserError("--input belongs to a module of your own; use --in, --size and --batch")

@@ -40,6 +40,8 @@ _WITHOUT_PRODUCTS: Final = frozenset(
         *("layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm"),
         *("embedding", "interpolate", "upsample", "pixel_shuffle", "channel_shuffle", "roll"),
         *("exp", "log", "sqrt", "rsqrt", "pow", "abs", "neg", "clamp", "round", "floor", "ceil"),
+        *("sin", "cos", "addcmul", "addcdiv", "lerp", "__setitem__", "copy", "fill", "zero"),
+        *("bitwise_not", "bitwise_and", "bitwise_or", "logical_not", "logical_and", "logical_or"),
         *("eq", "ne", "lt", "le", "gt", "ge", "where", "masked_fill", "argmax", "argmin", "topk"),
         *("glu", "softmin", "softsign", "logsigmoid", "prelu", "threshold", "celu", "rrelu"),
         *("to", "float", "half", "type", "type_as", "clone", "zeros_like", "ones_like", "cumsum"),

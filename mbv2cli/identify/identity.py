@@ -6,18 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
+from math import prod
 from typing import Final
 
 from mbv2cli.errors import UserError
 from mbv2cli.graph.build import planned_graph
 from mbv2cli.graph.graph import Graph
-from mbv2cli.graph.ops import Kind
+from mbv2cli.graph.ops import Conv, Kind, Op
 from mbv2cli.identify.faults import Fault, faults
 from mbv2cli.identify.reading import Reading, read
 from mbv2cli.identify.steps import Steps, steps_of
 from mbv2cli.inspection import ModelSpec
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.network import STEM_STRIDE, NetworkSpec
+from mbv2cli.specs.origin import Origin
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
 
@@ -32,10 +34,16 @@ _SCALINGS: Final = (
 )
 """Which of stem and head the width multiplier scales: torchvision's way, and others' ways."""
 
+_IMAGE_DIMENSIONS: Final = 4
+"""Batch, channels, height, width."""
+
+_HELD: Final = (16, 8)
+"""Output strides that replace strides by dilation."""
+
 
 @dataclass(frozen=True)
 class Identity:
-    """What a graph is.
+    """What a graph or a checkpoint is.
 
     ``spec`` is the nearest spec; None if the graph is no inverted residual and no network of
     them. ``faults`` are the differences from its planned graph: with none of them, plan and
@@ -43,6 +51,9 @@ class Identity:
     ``nearest`` is the preset that is nearest where ``names`` is empty, and ``distance`` are the
     differences from it. ``contents`` says what the graph has, and ``compared`` how many of its
     operations are structure. ``remarks`` are on the rest.
+
+    ``origin`` tells how each field of the spec of a checkpoint is known; None for a graph. If a
+    checkpoint is no MobileNetV2, ``reason`` says why: the end of a sentence.
     """
 
     spec: ModelSpec | None
@@ -53,11 +64,18 @@ class Identity:
     contents: str
     compared: int
     remarks: tuple[str, ...]
+    origin: Origin | None = None
+    reason: str = ""
 
     @property
     def is_proved(self) -> bool:
-        """Whether the planned graph of the spec equals the graph."""
-        return self.spec is not None and not self.faults
+        """Whether the planned graph of the spec equals the graph, which a checkpoint has not."""
+        return self.spec is not None and not self.faults and self.origin is None
+
+
+def may_be_identified(graph: Graph) -> bool:
+    """Return whether a graph has a depthwise convolution, without which there is no block."""
+    return any(map(_is_depthwise, graph.ops))
 
 
 def identify(graph: Graph) -> Identity:
@@ -86,8 +104,11 @@ def differs_from(graph: Graph, spec: ModelSpec) -> tuple[Fault, ...]:
 
 
 def _faults(spec: ModelSpec, observed: Steps) -> tuple[Fault, ...]:
-    shape = observed.graph.input_shapes[0]
+    shape, *further = observed.graph.input_shapes
     channels = spec.in_channels
+    if further or len(shape) != _IMAGE_DIMENSIONS:
+        shapes = " and ".join(map(str, observed.graph.input_shapes))
+        return (Fault("the model itself", f"takes inputs of shape {shapes}, not one image"),)
     try:
         planned = planned_graph(spec, (shape[0], channels, *shape[2:]))
     except (UserError, ZeroDivisionError):
@@ -98,12 +119,12 @@ def _faults(spec: ModelSpec, observed: Steps) -> tuple[Fault, ...]:
 def _names(spec: ModelSpec) -> Iterator[str]:
     """Yield the targets whose network is that of ``spec``, with or without its dropout."""
     if isinstance(spec, BlockSpec):
-        yield _block_target(spec)
+        yield block_target(spec)
         return
     wanted = _network(spec)
-    same = [name for name, one in _presets().items() if _network(one) == wanted]
-    yield from sorted(same, key=lambda name: _presets()[name].dropout != spec.dropout)
-    if not same and (target := _scaled_target(spec)):
+    same = [name for name, one in preset_networks().items() if _network(one) == wanted]
+    yield from sorted(same, key=lambda name: preset_networks()[name].dropout != spec.dropout)
+    if not same and (target := scaled_target(spec)):
         yield target
 
 
@@ -119,12 +140,14 @@ def _network(spec: NetworkSpec) -> tuple[object, ...]:
 
 
 @cache
-def _presets() -> Mapping[str, NetworkSpec]:
-    specs = {name: read_request(name).spec for name in presets()}
+def preset_networks() -> Mapping[str, NetworkSpec]:
+    """Return the networks among the presets; of equal ones, the name that people know is first."""
+    names = ("torchvision", *(name for name in presets() if name != "torchvision"))
+    specs = {name: read_request(name).spec for name in names}
     return {name: spec for name, spec in specs.items() if isinstance(spec, NetworkSpec)}
 
 
-def _scaled_target(spec: NetworkSpec) -> str:
+def scaled_target(spec: NetworkSpec) -> str:
     """Return ``network:width_mult=0.6,classes=10`` if that is the network; "" if none is."""
     widths = sorted(
         {round(step / 100, 2) for step in range(5, 205)},
@@ -132,14 +155,17 @@ def _scaled_target(spec: NetworkSpec) -> str:
     )[:24]
     own = {"in": spec.in_channels, "classes": spec.classes, "act": spec.act}
     defaults = NetworkSpec()
-    changed = {
+    changed: dict[str, object] = {
         key: value
         for (key, value), default in zip(
             own.items(), (defaults.in_channels, defaults.classes, defaults.act), strict=True
         )
         if value != default
     }
-    wanted = _network(spec)
+    expand = {block.expand for block in spec.blocks if block.has_expansion}
+    if len(expand) == 1:
+        changed["expand"] = expand.pop()
+    wanted, output_stride = _network(spec), _output_stride(spec)
     for stem_scaling, head_scaling in _SCALINGS:
         for width in widths:
             fields = {
@@ -147,6 +173,7 @@ def _scaled_target(spec: NetworkSpec) -> str:
                 "stem_scaling": stem_scaling,
                 "head_scaling": head_scaling,
                 **({"head": 0} if not spec.head_channels else {}),
+                **({"output_stride": output_stride} if output_stride in _HELD else {}),
                 **changed,
             }
             try:
@@ -158,13 +185,19 @@ def _scaled_target(spec: NetworkSpec) -> str:
     return ""
 
 
+def _output_stride(spec: NetworkSpec) -> int:
+    """Return input size ÷ last feature map size, as the strides of the blocks have it."""
+    return STEM_STRIDE * prod(block.stride for block in spec.blocks)
+
+
 def _target(fields: Mapping[str, object]) -> str:
-    usual = {"width_mult": 1.0, "stem_scaling": "scaled", "head_scaling": "widen"}
+    usual = {"width_mult": 1.0, "stem_scaling": "scaled", "head_scaling": "widen", "expand": 6}
     given = [f"{key}={value}" for key, value in fields.items() if usual.get(key) != value]
     return f"network:{','.join(given)}" if given else "network"
 
 
-def _block_target(spec: BlockSpec) -> str:
+def block_target(spec: BlockSpec) -> str:
+    """Return ``block:in=16,out=24``, which means the block of a spec."""
     values = spec.model_dump(by_alias=True)
     defaults = BlockSpec().model_dump(by_alias=True)
     given = [
@@ -179,9 +212,9 @@ def _nearest(reading: Reading) -> str | None:
     """Return the preset that has most of the blocks; None if no preset has half of them."""
     if reading.stem is None or len(reading.blocks) < 2:  # noqa: PLR2004  (a network of blocks)
         return None
-    distances = {name: _distance(reading, spec) for name, spec in _presets().items()}
+    distances = {name: _distance(reading, spec) for name, spec in preset_networks().items()}
     name = min(distances, key=lambda one: distances[one])
-    return name if distances[name] < _FAR * len(_presets()[name].blocks) else None
+    return name if distances[name] < _FAR * len(preset_networks()[name].blocks) else None
 
 
 def _distance(reading: Reading, spec: NetworkSpec) -> float:
@@ -194,22 +227,24 @@ def _distance(reading: Reading, spec: NetworkSpec) -> float:
     others = max(len(own), len(seen)) - len(same)
     classes = spec.classes != reading.classes
     act = spec.act != reading.act
-    dropout = spec.dropout != reading.steps.dropout
-    return others + 0.3 * (strides + classes + act) + 0.01 * dropout
+    return others + 0.3 * (strides + classes + act)
 
 
 def _contents(graph: Graph) -> str:
     """Return what a graph has: ``53 convolutions, 17 of them depthwise; 1 linear layer``."""
     convs = [op for op in graph.ops if op.kind is Kind.CONV]
-    depthwise = sum(
-        getattr(op.attributes, "groups", 1) == op.input_shapes[0][1] > 1 for op in convs
-    )
+    depthwise = sum(map(_is_depthwise, convs))
     linears = sum(op.kind is Kind.LINEAR for op in graph.ops)
     adds = sum(op.kind is Kind.ADD and len(op.inputs) > 1 for op in graph.ops)
     return (
         f"{_count(len(convs), 'convolution')}, {depthwise} of them depthwise; "
         f"{_count(adds, 'addition')}; {_count(linears, 'linear layer')}"
     )
+
+
+def _is_depthwise(op: Op) -> bool:
+    conv = op.attributes
+    return isinstance(conv, Conv) and conv.groups == op.input_shapes[0][1] > 1
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -17,7 +16,8 @@ from mbv2cli.graph.build import ACTIVATIONS
 from mbv2cli.graph.ops import Conv
 from mbv2cli.identify.steps import Step, StepKind, Steps, chain_after, taken_by
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.network import NetworkSpec, Stage
+from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.regroup import shortest_ratio, stages_of
 
 _ACT_OF_FUNCTION: Final[Mapping[str, str]] = {
     activation.function: name for name, activation in ACTIVATIONS.items()
@@ -44,22 +44,7 @@ class ReadBlock(NamedTuple):
         """The expand ratio with the shortest text that gives the hidden channels."""
         if not self.has_expansion:
             return 1
-        return _shortest_ratio(self.in_channels, self.hidden_channels)
-
-    @property
-    def place_in_stage(self) -> tuple[float, int, int, int, str]:
-        """What the blocks of a stage share: expand ratio, width, kernel, dilation, activation."""
-        return self.expand, self.out_channels, self.kernel, self.dilation, self.act
-
-
-def _shortest_ratio(channels: int, hidden: int) -> float:
-    """Return a ratio that is not 1: with 1 a block has no expansion."""
-    exact = Fraction(hidden, channels)
-    for digits in range(12):
-        for ratio in (round(float(exact), digits), float(exact) + 10**-digits):
-            if 0 < ratio != 1 and round(channels * ratio) == hidden:
-                return int(ratio) if ratio == int(ratio) else ratio
-    return float(exact)
+        return shortest_ratio(self.in_channels, self.hidden_channels)
 
 
 @dataclass(frozen=True)
@@ -100,7 +85,7 @@ class Reading:
             {
                 "in": self.steps.op_of(stem).input_shapes[0][1],
                 "stem": stem.signature[0],
-                "stages": tuple(_stages(self.blocks)),
+                "stages": stages_of(self.blocks),
                 "head": head.signature[0] if head else 0,
                 "classes": self.classes,
                 "round_nearest": 1,
@@ -217,34 +202,6 @@ def _activation(every: Sequence[Step], takers: dict[int, list[int]], number: int
         if step.kind is StepKind.ACT:
             return _ACT_OF_FUNCTION.get(str(step.signature[0]), "")
     return ""
-
-
-def _stages(blocks: Sequence[ReadBlock]) -> list[Stage]:
-    """Return blocks as stages: later blocks of a stage have stride 1 and the width of the first."""
-    stages: list[Stage] = []
-    previous: ReadBlock | None = None
-    for block in blocks:
-        continues = (
-            previous is not None
-            and block.place_in_stage == previous.place_in_stage
-            and block.stride == 1
-        )
-        if continues:
-            last = stages[-1]
-            stages[-1] = last.model_copy(update={"repeats": last.repeats + 1})
-        else:
-            stages.append(
-                Stage(
-                    expand=block.expand,
-                    out_channels=block.out_channels,
-                    repeats=1,
-                    stride=block.stride,
-                    kernel=block.kernel,
-                    dilation=block.dilation,
-                )
-            )
-        previous = block
-    return stages
 
 
 def _block_spec(block: ReadBlock) -> BlockSpec:

@@ -9,7 +9,7 @@ BatchNorm, a dropout probability, the sides of the padding) is a remark.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import prod
@@ -74,8 +74,19 @@ def steps_of(graph: Graph) -> Steps:
     for index, op in enumerate(graph.ops):
         reader.read(index, op)
     outputs = tuple(reader.step_of.get(value, _INPUT) for value in graph.outputs)
+    if _is_pooled_too(reader.steps, outputs):
+        outputs = tuple(one for one in outputs if one != len(reader.steps) - 1)
+        reader.steps.pop()
+        reader.remarks.append("the global pooling of the result, which is returned too")
     remarks = tuple(dict.fromkeys(reader.remarks))
     return Steps(graph, tuple(reader.steps), outputs, reader.dropout, remarks)
+
+
+def _is_pooled_too(steps: Sequence[Step], outputs: Sequence[int]) -> bool:
+    """Return whether the last step pools what is an output itself, as Hugging Face's model does."""
+    last = len(steps) - 1
+    is_pooling = last >= 0 and steps[last].kind is StepKind.POOL
+    return is_pooling and last in outputs and steps[last].inputs[0] in outputs
 
 
 _NOTHING: Final = frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor, device, dtype, nn
 
 from mbv2cli.graph.ops import (
     Act,
@@ -192,11 +192,14 @@ def tensors_in(value: object) -> list[Tensor]:
     """Return the tensors in a value and in the lists, tuples and dictionaries in it, in order."""
     if isinstance(value, Tensor):
         return [value]
-    if isinstance(value, Mapping):
-        value = list(value.values())
     if isinstance(value, list | tuple):
         return [tensor for one in value for tensor in tensors_in(one)]
-    return []
+    if type(value) in _WITHOUT_TENSORS:  # before a check that costs more than all others
+        return []
+    return tensors_in(list(value.values())) if isinstance(value, Mapping) else []
+
+
+_WITHOUT_TENSORS: Final = frozenset({int, float, bool, str, type(None), dtype, device})
 
 
 _READERS: Final[Mapping[str, Callable[[Call, Tensor], Meaning]]] = {
@@ -257,6 +260,17 @@ _SAME_AS: Final = {
     "true_divide": "div",
     "multiply": "mul",
     "subtract": "sub",
+    "__eq__": "eq",
+    "__ne__": "ne",
+    "__lt__": "lt",
+    "__le__": "le",
+    "__gt__": "gt",
+    "__ge__": "ge",
+    "__rpow__": "pow",
+    "__pow__": "pow",
+    "__invert__": "bitwise_not",
+    "__and__": "bitwise_and",
+    "__or__": "bitwise_or",
 }
 _INPLACE_NAMES: Final = frozenset(
     {"__setitem__", "__itruediv__", "__iand__", "__ior__", "__ixor__"}
@@ -274,6 +288,15 @@ _INPLACE_AT: Final = {
 
 COMPOSITES: Final = frozenset({"multi_head_attention_forward"})
 """Functions of torch.nn.functional that call others: those are the operations, with weights."""
+
+
+QUESTIONS: Final = frozenset(
+    (
+        *("size", "dim", "numel", "stride", "shape", "ndim", "dtype", "device", "is_cuda"),
+        *("is_floating_point", "is_contiguous", "requires_grad", "__len__"),
+    )
+)
+"""Functions and properties that tell about a tensor: they are no operations."""
 
 
 def is_identity(module: nn.Module) -> bool:

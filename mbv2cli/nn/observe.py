@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from torch import Tensor, UntypedStorage, nn
+from torch import Tensor, nn
 from torch._C import DisableTorchFunction
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from mbv2cli.graph.graph import Graph, Lifetime, Scope
+from mbv2cli.graph.graph import Graph, Scope
 from mbv2cli.graph.ops import Kind, Op, Plain, Shape
 from mbv2cli.nn.functions import (
     COMPOSITES,
+    QUESTIONS,
     Call,
     Meaning,
     is_identity,
@@ -24,6 +25,7 @@ from mbv2cli.nn.functions import (
     read_call,
     tensors_in,
 )
+from mbv2cli.nn.storages import Storages, Temporaries, storage_of
 
 
 class Observer:
@@ -38,7 +40,7 @@ class Observer:
         self._names = _names_of(model)
         self._input_shapes = tuple(tuple(one.shape) for one in inputs)
         self._values = _Values()
-        self._storages = _Storages(model, _element_bytes(model, inputs))
+        self._storages = Storages(model, _element_bytes(model, inputs))
         self._ops: list[Op] = []
         self._scopes: list[Scope] = []
         self._open: list[_OpenCall] = []
@@ -87,21 +89,37 @@ class Observer:
     def run(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Run a torch function and note the operation; return its result."""
         call = read_call(function, args, kwargs)
+        if call.name in QUESTIONS:
+            return function(*args, **kwargs)
         if call.name in COMPOSITES:
             with _inside_composite(self):
                 return function(*args, **kwargs)
         given = [_given(one) for one in (*tensors_in(args), *tensors_in(kwargs))]
-        self._storages.let_go(len(self._ops) - 1)
-        result = function(*args, **kwargs)
+        before = len(self._ops)
+        self._storages.let_go(before - 1)
+        temporaries = Temporaries()
+        with temporaries if self._takes_a_value(given) else nullcontext():
+            result = function(*args, **kwargs)
         # an assignment to a part of a tensor returns nothing and changes its first argument
         changed = tensors_in(args)[:1] if result is None and call.inplace else tensors_in(result)
         for tensor in changed:
             self._note(call, given, tensor)
+        if len(self._ops) > before:
+            self._storages.note_temporary(temporaries.extra_bytes, len(self._ops) - 1)
         return result
 
+    def _takes_a_value(self, given: Sequence[_Given]) -> bool:
+        """Return whether any tensor is neither the model's own nor a constant, and has memory."""
+        return any(
+            not one.tensor.is_meta
+            and id(one.tensor) not in self._names
+            and self._values.get(one.tensor, one.version) is not None
+            for one in given
+        )
+
     def _note(self, call: Call, given: Sequence[_Given], result: Tensor) -> None:
-        storage = _storage_of(result)
-        is_view = any(storage is _storage_of(one.tensor) is not None for one in given)
+        storage = storage_of(result)
+        is_view = any(storage is storage_of(one.tensor) is not None for one in given)
         others = [one for one in given if id(one.tensor) not in self._names]
         operation = _Operation(
             meaning_of(call, result, is_view=is_view) if given else _constant(call.name),
@@ -360,52 +378,13 @@ class _Values:
         if version == known:
             return value
         # changed through a view since: the value that was written last into its storage
-        storage = _storage_of(tensor)
+        storage = storage_of(tensor)
         sharing = (
             number
             for reference, _version, number in self._by_tensor.values()
-            if (other := reference()) is not None and _storage_of(other) is storage
+            if (other := reference()) is not None and storage_of(other) is storage
         )
         return max(sharing)
-
-
-class _Storages:
-    """How long each storage lives, the model's own apart; -1 is before the first operation."""
-
-    def __init__(self, model: nn.Module, element_bytes: int) -> None:
-        every = (*model.parameters(), *model.buffers())
-        self._own = {id(_storage_of(one)) for one in every}
-        self._element_bytes = element_bytes
-        self._alive: dict[int, tuple[weakref.ref[Any], int, int]] = {}
-        self._ended: list[Lifetime] = []
-
-    def note(self, tensor: Tensor, op: int) -> None:
-        """Note the storage of a tensor that an operation returned."""
-        storage = _storage_of(tensor)
-        key = id(storage)
-        if storage is None or key in self._own:
-            return
-        known = self._alive.get(key)
-        if known is not None and known[0]() is storage:
-            return
-        if known is not None:
-            self._end(key, op)
-        elements = -(-storage.nbytes() // self._element_bytes)
-        self._alive[key] = (weakref.ref(storage), op, elements)
-
-    def let_go(self, last: int) -> None:
-        """Note that ``last`` was the last operation of the storages that are dead by now."""
-        for key in [key for key, (storage, *_) in self._alive.items() if storage() is None]:
-            self._end(key, last)
-
-    def lifetimes(self, last: int) -> tuple[Lifetime, ...]:
-        """Return all lifetimes; what is alive has lived until the operation ``last``."""
-        rest = (Lifetime(first, last, size) for _storage, first, size in self._alive.values())
-        return (*self._ended, *rest)
-
-    def _end(self, key: int, last: int) -> None:
-        _storage, first, elements = self._alive.pop(key)
-        self._ended.append(Lifetime(first, last, elements))
 
 
 def _constant(function: str) -> Meaning:
@@ -414,14 +393,6 @@ def _constant(function: str) -> Meaning:
 
 def _given(tensor: Tensor) -> _Given:
     return _Given(tensor, _version_of(tensor), tuple(tensor.shape))
-
-
-def _storage_of(tensor: Tensor) -> UntypedStorage | None:
-    """Return the storage of a tensor; sparse and batched (vmap) tensors have none."""
-    try:
-        return tensor.untyped_storage()
-    except NotImplementedError:
-        return None
 
 
 def _version_of(tensor: Tensor) -> int:

@@ -102,10 +102,10 @@ def _run(request: ModuleRequest, run: RunSpec, device: torch.device) -> ModuleRu
 def observe_module(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
     """Run ``model`` once on ``inputs`` in eval mode; note every operation.
 
-    State, modes and hooks of the model are afterwards as they were. Raises `UserError` that names
-    the place if the model raises, or if it runs no operation.
+    State, modes and hooks of the model and the random state are afterwards as they were. Raises
+    `UserError` that names the place if the model raises, or if it runs no operation.
     """
-    with eval_mode(model), _buffers_kept(model), torch.no_grad():
+    with eval_mode(model), _state_kept(model), torch.no_grad():
         graph, table, doubt = _through_torchsummary(model, inputs)
         if graph is None:
             graph = _alone(model, inputs)
@@ -179,10 +179,16 @@ def _paths_by_call(graph: Graph) -> dict[str, list[int]]:
 
 
 @contextmanager
-def _buffers_kept(model: nn.Module) -> Iterator[None]:
-    before = [(buffer, buffer.clone()) for buffer in model.buffers()]
+def _state_kept(model: nn.Module) -> Iterator[None]:
+    """Put buffers and the random state back: a module may change a buffer or replace it."""
+    before = [(module, dict(module._buffers)) for module in model.modules()]
+    values = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            yield
     finally:
-        for buffer, value in before:
+        for module, buffers in before:
+            module._buffers.clear()
+            module._buffers.update(buffers)
+        for buffer, value in values:
             buffer.copy_(value)

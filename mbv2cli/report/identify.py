@@ -12,10 +12,11 @@ from pydantic import Field
 from mbv2cli.errors import UserError
 from mbv2cli.identify.faults import Fault
 from mbv2cli.identify.identity import Identity
-from mbv2cli.report.document import Document, Part
+from mbv2cli.report.document import Document, OriginPart, Part
 from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Line, Page, page
-from mbv2cli.report.text import INDENT
+from mbv2cli.report.text import INDENT, fields_text
 from mbv2cli.specs import BlockSpec, NetworkSpec
+from mbv2cli.specs.origin import How, Origin
 
 _SHOWN = 20
 """How many differences the table shows; JSON has every one."""
@@ -37,31 +38,66 @@ def as_table(report: IdentifyReport) -> Page:
 
 
 def _lines(report: IdentifyReport) -> Iterator[Line]:
+    yield from _identity(report)
+    if report.identity.origin is not None:
+        yield from _origin(report.identity, report.identity.origin)
+        return
+    yield _verdict(report)
+
+
+def _identity(report: IdentifyReport) -> Iterator[Line]:
     identity = report.identity
     if report.expected is not None:
         yield from _expected(report, report.expected)
+    elif identity.origin is not None and identity.faults:
+        nearest = f", nearest to {identity.nearest}" if identity.nearest else ""
+        yield Line(f"{report.target} contradicts itself{nearest}.", BAD, INDENT)
     elif identity.names:
         first, *others = identity.names
-        also = f" (the same network: {', '.join(others)})" if others else ""
-        yield Line(f"{report.target} is {first}{also}.", BOLD, INDENT)
+        also = f" (the same {_same(identity)}: {', '.join(others)})" if others else ""
+        has = "is" if identity.origin is None else "has the shapes of"
+        yield Line(f"{report.target} {has} {first}{also}.", BOLD, INDENT)
     elif identity.nearest:
         yield from _near(report.target, identity.nearest, identity.distance)
-    elif identity.is_proved:
+    elif _has_own_spec(identity):
         yield Line(f"{report.target} is a MobileNetV2 of its own.", BOLD, INDENT)
     else:
-        yield Line(f"{report.target} is not a MobileNetV2.", BOLD, INDENT)
+        why = f": {identity.reason}" if identity.reason else ""
+        yield Line(f"{report.target} is not a MobileNetV2{why}.", BOLD, INDENT)
         yield Line(f"It has {identity.contents}.", "", INDENT)
-    if identity.is_proved and not identity.names:
+    if _has_own_spec(identity) and not identity.names:
         yield Line("--format toml writes its spec.", "", INDENT)
     yield from (Line(f"Not compared: {remark}.", "", INDENT) for remark in identity.remarks)
-    yield _verdict(report)
+
+
+def _has_own_spec(identity: Identity) -> bool:
+    """Return whether the spec is that of the target: proved, or read without a contradiction."""
+    is_read = identity.origin is not None and identity.spec is not None and not identity.faults
+    return identity.is_proved or is_read
+
+
+def _same(identity: Identity) -> str:
+    return "network" if identity.origin is None else "shapes"
+
+
+def _origin(identity: Identity, origin: Origin) -> Iterator[Line]:
+    """Yield what a checkpoint is, and how each field is known."""
+    yield Line(f"{origin.file} is a {origin.what}.", "", INDENT)
+    if identity.spec is None:
+        return
+    for how in How:
+        if text := fields_text(origin, how):
+            yield Line(f"{how.capitalize()}: {text}.", "", INDENT)
+    text = "Names and shapes only: no data was read, nothing was run."
+    yield Line(text, WARNING, INDENT)
 
 
 def _expected(report: IdentifyReport, expected: str) -> Iterator[Line]:
     if report.broken:
         yield from _near(report.target, expected, report.broken)
     else:
-        yield Line(f"{report.target} is {expected}.", BOLD, INDENT)
+        has = "is" if report.identity.origin is None else "has the shapes of"
+        yield Line(f"{report.target} {has} {expected}.", BOLD, INDENT)
 
 
 def _near(target: str, name: str, faults: Sequence[Fault]) -> Iterator[Line]:
@@ -82,12 +118,12 @@ def _verdict(report: IdentifyReport) -> Line:
 
 
 def as_toml(report: IdentifyReport) -> str:
-    """Return the spec as a file that is a TARGET. Raises `UserError` if no spec is proved."""
+    """Return the spec as a file that is a TARGET. Raises `UserError` if the target has none."""
     spec = report.identity.spec
-    if spec is None or not report.identity.is_proved:
+    if spec is None or not _has_own_spec(report.identity):
+        has = "has the graph" if report.identity.origin is None else "has the shapes"
         raise UserError(
-            f"--format toml: no spec has the graph of {report.target} as its plan; "
-            "--format table says where it differs"
+            f"--format toml: no spec {has} of {report.target}; --format table says where it differs"
         )
     values = spec.model_dump(by_alias=True, exclude_defaults=True, mode="json")
     if isinstance(spec, BlockSpec):
@@ -114,7 +150,10 @@ class IdentifyDocument(Document):
         description="The spec whose planned graph is that of the target, or the nearest one; null "
         "if there is none."
     )
-    agrees: bool = Field(description="Whether the planned graph of `spec` is that of the target.")
+    agrees: bool | None = Field(
+        description="Whether the planned graph of `spec` is that of the target; null for a "
+        "checkpoint, which has no graph."
+    )
     faults: tuple[FaultPart, ...] = Field(description="Differences from `spec`.")
     nearest: str | None = Field(
         description="The nearest preset; null if `names` has one, or if none is near."
@@ -124,6 +163,10 @@ class IdentifyDocument(Document):
     broken: tuple[FaultPart, ...] = Field(description="Differences from `expected`.")
     contents: str = Field(description="Numbers of convolutions, additions and linear layers.")
     remarks: tuple[str, ...] = Field(description="What is not compared.")
+    origin: OriginPart | None = Field(
+        description="The checkpoint and how each field of `spec` is known; null for a module."
+    )
+    reason: str = Field(description="Why a checkpoint is no MobileNetV2; empty if it is one.")
 
 
 def as_json(report: IdentifyReport) -> str:
@@ -133,7 +176,7 @@ def as_json(report: IdentifyReport) -> str:
         target=report.target,
         names=identity.names,
         spec=identity.spec,
-        agrees=identity.is_proved,
+        agrees=identity.is_proved if identity.origin is None else None,
         faults=_parts(identity.faults),
         nearest=identity.nearest,
         distance=_parts(identity.distance),
@@ -141,6 +184,8 @@ def as_json(report: IdentifyReport) -> str:
         broken=_parts(report.broken),
         contents=identity.contents,
         remarks=identity.remarks,
+        origin=identity.origin and OriginPart.model_validate(identity.origin),
+        reason=identity.reason,
     ).text
 
 

@@ -9,11 +9,13 @@ from typing import Final, NamedTuple, TypeAlias
 from mbv2cli.errors import UserError
 from mbv2cli.specs.files import read_head
 from mbv2cli.specs.origin import Origin
-from mbv2cli.specs.reader import Setting
+from mbv2cli.specs.reader import Setting, is_file, split_target
+from mbv2cli.specs.weights.read import starts_like_weights
 
 ACCEPTED: Final = (
     "a report of mbv2 summary --format json, a configuration of Hugging Face (mobilenet_v2), "
-    "once-for-all or MMPretrain, or a list of [t, c, n, s]"
+    "once-for-all or MMPretrain, a list of [t, c, n, s], or a checkpoint (safetensors, PyTorch, "
+    "Keras, ONNX)"
 )
 """The files of other programs that are a TARGET."""
 
@@ -51,6 +53,15 @@ def read_foreign(path: Path) -> ForeignModel:
     return next(one.read for one in FORMATS if one.starts(head))(path)
 
 
+def checkpoint_file(target: str) -> Path | None:
+    """Return the file of a target if it starts like a checkpoint, else None."""
+    name, _inline = split_target(target)
+    if name.endswith(".toml") or not is_file(name):
+        return None
+    path = Path(name)
+    return path if starts_like_weights(read_head(path, HEAD_BYTES)) else None
+
+
 def _refused(what: str) -> Reader:
     def refuse(path: Path) -> ForeignModel:
         raise UserError(f"{path} is {what}, which is not a TARGET; give {ACCEPTED}")
@@ -64,9 +75,10 @@ def _read_text(path: Path) -> ForeignModel:
     return read_text_file(path)
 
 
-def _is_safetensors(head: bytes) -> bool:
-    """Return whether a header of JSON follows its length, which safetensors limits to 100 MB."""
-    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= 100_000_000  # noqa: PLR2004
+def _read_weights(path: Path) -> ForeignModel:
+    from mbv2cli.specs.checkpoint.model import checkpoint_model
+
+    return checkpoint_model(path)
 
 
 def _is_text(head: bytes) -> bool:
@@ -74,10 +86,7 @@ def _is_text(head: bytes) -> bool:
 
 
 FORMATS: Final = (
-    FileFormat(lambda head: head.startswith(b"PK\x03\x04"), _refused("a zip archive")),
-    FileFormat(lambda head: head.startswith(b"\x80"), _refused("a pickle")),
-    FileFormat(lambda head: head.startswith(b"\x89HDF\r\n\x1a\n"), _refused("an HDF5 file")),
-    FileFormat(_is_safetensors, _refused("a safetensors file")),
+    FileFormat(starts_like_weights, _read_weights),
     FileFormat(_is_text, _read_text),
     FileFormat(lambda _head: True, _refused("a binary file of no format that mbv2 knows")),
 )

@@ -56,7 +56,72 @@ def test_the_document_of_a_module(folder: Path) -> None:
     assert document["output_shapes"] == [[2, 8, 8, 2]]
     assert document["forward"]["agrees"] is None
     assert document["unknown"] == ["matmul"]
+    assert document["identity"] is None
     assert document["totals"]["macs"] == 2 * 64 * 216
+
+
+NETWORK = """
+from mbv2cli import MobileNetV2, NetworkSpec
+
+def same():
+    return MobileNetV2()
+
+def near():
+    model = MobileNetV2()
+    model.features[8].has_shortcut = False
+    return model
+
+def own():
+    return MobileNetV2(NetworkSpec(stem=40, stages="t1c16/t6c48n3s2"))
+"""
+WHERE = "cpu, float32; not compared: dropout 0.2"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence", "cell", "identity"),
+    [
+        (
+            "same",
+            f"It is torchvision. Plan and forward pass agree: the same 151 operations, {WHERE}.",
+            "agrees with the plan of torchvision (cpu, float32); not compared: dropout 0.2",
+            ("torchvision", None, True),
+        ),
+        (
+            "near",
+            (
+                "Observed only: one forward pass, cpu, float32. Nearest preset: torchvision; 1 "
+                "place differs (mbv2 identify says where)."
+            ),
+            "observed only (cpu, float32); nearest preset: torchvision; 1 place differs",
+            (None, "torchvision", False),
+        ),
+        (
+            "own",
+            (
+                "It is a MobileNetV2 of its own. Plan and forward pass agree: the same 39 "
+                f"operations, {WHERE}."
+            ),
+            (
+                "agrees with the plan of a MobileNetV2 of its own (cpu, float32); not compared: "
+                "dropout 0.2"
+            ),
+            (None, None, True),
+        ),
+    ],
+)
+def test_the_verdict_says_which_network_it_is(
+    tmp_path: Path, name: str, sentence: str, cell: str, identity: tuple[str, str, bool]
+) -> None:
+    (tmp_path / "nets.py").write_text(NETWORK)
+    table, markdown, text = (
+        mbv2_here(*f"summary nets.py:{name} --size 32 --format {one}".split(), cwd=tmp_path).stdout
+        for one in ("table", "markdown", "json")
+    )
+    assert " ".join(table.split()).endswith(sentence)
+    assert f"| Forward pass | {cell} |" in markdown
+    part = json.loads(text)["identity"]
+    assert (next(iter(part["names"]), None), part["nearest"], part["agrees"]) == identity
+    assert part["remarks"] == ["dropout 0.2"]
 
 
 @pytest.mark.parametrize("format_name", ["csv", "markdown", "torchsummary"])

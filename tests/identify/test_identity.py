@@ -78,6 +78,44 @@ def test_a_scaled_network_has_a_short_name() -> None:
     assert identify(planned_graph(spec, IMAGE)).names == ("network:width_mult=0.6,classes=7",)
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "network:output_stride=16",
+        "network:width_mult=0.6,head_scaling=scaled,output_stride=8,in=1",
+        "network:classes=2,expand=3",
+    ],
+)
+def test_a_network_with_other_fields_has_a_short_name(target: str) -> None:
+    graph = planned_graph(network_of(target), (1, network_of(target).in_channels, 64, 64))
+    assert identify(graph).names == (target,)
+
+
+def test_of_equal_presets_torchvision_is_first() -> None:
+    assert identify(observed(MobileNetV2())).names[0] == "torchvision"
+    without_dropout = planned_graph(NetworkSpec(classes=2, dropout=0, stem=24), IMAGE)
+    assert identify(without_dropout).nearest == "torchvision"
+
+
+class PoolsToo(nn.Module):
+    """Returns a feature map and something that is pooled: its own average, or another one's."""
+
+    def __init__(self, *, other: bool) -> None:
+        super().__init__()
+        self.features, self.other = MobileNetV2(NetworkSpec(classes=0)), other
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.features(x)
+        return y, (x if self.other else y).mean((2, 3))
+
+
+def test_pooling_of_what_is_returned_is_no_difference() -> None:
+    identity = identify(observed(PoolsToo(other=False)))
+    assert identity.names == ("network:classes=0",)
+    assert identity.remarks == ("the global pooling of the result, which is returned too",)
+    assert identify(observed(PoolsToo(other=True))).names == ()
+
+
 def replaced(path: str, module: nn.Module) -> Callable[[Any], None]:
     parent, _, name = path.rpartition(".")
     return lambda model: setattr(model.get_submodule(parent), name, module)

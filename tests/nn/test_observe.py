@@ -265,6 +265,17 @@ class Batched(nn.Module):
         return torch.vmap(lambda row: row * 2)(x)
 
 
+class Columns(nn.Module):
+    """A linear layer copies what does not lie in a row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.linear(x.transpose(2, 3))
+
+
 class TwoInputs(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -460,6 +471,14 @@ CASES: Final = {
         [": 0 -> 3"],
     ),
     "vmap": Case(Batched, ["unknown Batched @ 0"], [": 0 -> 1"], without_derivative=("Batched",)),
+    "max pooling": Case(
+        lambda: nn.Sequential(nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)),
+        ["act relu @0 0", "pool max_pool2d @1 1"],
+        [": 0 -> 2"],
+    ),
+    "a linear layer of columns": Case(
+        Columns, ["reshape transpose @ 0", "linear linear @linear 1"], [": 0 -> 2"]
+    ),
     "two inputs": Case(
         TwoInputs,
         ["linear linear @project 1", "reshape __getitem__ @ 2", "add add @ 0 3"],

@@ -185,12 +185,16 @@ class Counts(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.calls: Tensor
+        self.last: Tensor
         self.register_buffer("calls", torch.zeros(1))
+        self.register_buffer("last", torch.zeros(1))
         self.conv = nn.Conv2d(4, 4, 3, padding=1, bias=False)
         self.scale = nn.Parameter(torch.ones(4, 1, 1))
 
     def forward(self, x: Tensor) -> Any:
         self.calls.add_(1)
+        self.last = x.mean()
+        self.register_buffer("noise", torch.rand(1))
         return self.conv(self.conv(x)) * self.scale
 
 
@@ -198,7 +202,11 @@ def test_a_run_leaves_the_module_as_it_was() -> None:
     model = Counts().train()
     hook = model.conv.register_forward_hook(lambda *_: None)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    observe_module(model, [torch.rand(1, 4, 8, 8)])
+    inputs = [torch.rand(1, 4, 8, 8)]
+    numbers = torch.get_rng_state()
+    observe_module(model, inputs)
+    assert torch.equal(torch.get_rng_state(), numbers)
+    assert list(model.state_dict()) == list(before)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(module.training for module in model.modules())
     assert list(model.conv._forward_hooks) == [hook.id]

@@ -62,8 +62,24 @@ class ForwardPart(Part):
     agrees: bool | None = Field(
         default=True,
         description="True if the plan says the same; else mbv2 exits 3. Null for a module of your "
-        "own, which has no plan.",
+        "own, which has no plan: see `identity`.",
     )
+
+
+class IdentityPart(Part):
+    """Which MobileNetV2 a module of your own is: see `mbv2 identify`."""
+
+    names: tuple[str, ...] = Field(
+        description="Targets that are this network, presets first; empty if there is none."
+    )
+    nearest: str | None = Field(
+        description="The nearest preset; null if `names` has one, or if none is near."
+    )
+    agrees: bool = Field(
+        validation_alias="is_proved",
+        description="Whether the plan of a spec has the same operations on the same values.",
+    )
+    remarks: tuple[str, ...] = Field(description="What is not compared.")
 
 
 class SummaryDocument(RequestDocument):
@@ -72,6 +88,10 @@ class SummaryDocument(RequestDocument):
     command: Literal["summary"] = Field("summary", description="`summary`.")
     run: RunSpec = Field(description="`device`, `dtype` and `seed`, as given.")
     forward: ForwardPart | None = Field(description="The forward pass; null with `--no-forward`.")
+    identity: IdentityPart | None = Field(
+        description="Which MobileNetV2 a module of your own is; null for any other target, and for "
+        "a module without a depthwise convolution."
+    )
     input_shape: Shape = Field(description="Batch, channels, height, width.")
     output_shape: Shape = Field(description="Shape of the output.")
     input_shapes: tuple[Shape, ...] = Field(description="Shape of each input.")
@@ -110,6 +130,7 @@ def as_json(report: SummaryReport) -> str:
         **request_fields(report.request),
         run=report.run,
         forward=_forward_part(report),
+        identity=report.identity and IdentityPart.model_validate(report.identity),
         input_shape=report.model.input_shape,
         output_shape=report.model.output_shape,
         input_shapes=report.model.graph.input_shapes,

@@ -9,6 +9,7 @@ from mbv2cli.costs.layers import By
 from mbv2cli.report.summary.document import rows_of
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.summary.rows import GroupRow, LayerRow
+from mbv2cli.report.summary.verdict import short_verdict
 from mbv2cli.report.summary.view import cell, is_number
 from mbv2cli.report.text import bracketed, code, described, origin_text, prose, total_text
 from mbv2cli.specs.reader import Request
@@ -64,7 +65,7 @@ def _cell(row: LayerRow | GroupRow, column: str) -> str:
 
 
 def _figures(report: SummaryReport) -> Iterator[str]:
-    model, sizes, forward = report.model, report.sizes, report.forward
+    model, sizes = report.model, report.sizes
     yield "| | |"
     yield "| --- | ---: |"
     for title, shapes in (
@@ -84,8 +85,4 @@ def _figures(report: SummaryReport) -> Iterator[str]:
         yield f"| {title} | {megabytes:,.2f} |"
     if report.doubt:
         yield f"| torchsummary | {prose(report.doubt)} |"
-    verdict = "not run"
-    if forward is not None:
-        word = "agrees" if report.agrees else "observed only"
-        verdict = f"{word} ({forward.device}, {forward.dtype})"
-    yield f"| Forward pass | {verdict} |"
+    yield f"| Forward pass | {prose(short_verdict(report))} |"

@@ -18,6 +18,7 @@ from mbv2cli.specs.reader import Request
 from mbv2cli.specs.run import RunSpec
 
 if TYPE_CHECKING:
+    from mbv2cli.identify.identity import Identity
     from mbv2cli.nn.forward import ForwardRun
     from mbv2cli.nn.own import ModuleRun
     from mbv2cli.specs.module import ModuleRequest
@@ -28,7 +29,8 @@ class SummaryReport:
     """The model of a request, and its forward pass if it ran.
 
     The forward pass of a plan confirms the plan. That of a module of the user's own is all that
-    is known of it. ``view`` says which rows and columns are shown.
+    is known of it; ``identity`` is what the module is, None where no spec has such operations.
+    ``view`` says which rows and columns are shown.
     """
 
     request: Request | ModuleRequest
@@ -37,6 +39,7 @@ class SummaryReport:
     convention: Convention = CONV_LINEAR
     forward: ForwardRun | ModuleRun | None = None
     view: View = DEFAULT_VIEW
+    identity: Identity | None = None
 
     @cached_property
     def sizes(self) -> TorchsummarySizes | None:
@@ -110,10 +113,13 @@ def observed(
 
     Raises `UserError` if the module does not run.
     """
+    from mbv2cli.identify.identity import identify, may_be_identified
     from mbv2cli.nn.own import run_module
 
     forward = run_module(request, run)
-    return SummaryReport(request, run, Observed(forward.graph), convention, forward, view)
+    graph = forward.graph
+    identity = identify(graph) if may_be_identified(graph) else None
+    return SummaryReport(request, run, Observed(graph), convention, forward, view, identity)
 
 
 def plan_in(report: SummaryReport) -> Plan:

@@ -11,10 +11,11 @@ from mbv2cli.costs.memory import EAGER, LAYERWISE
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import Plan
-from mbv2cli.report.page import BOLD, DIM, GOOD, WARNING, Column, Line, Page, Table, page
+from mbv2cli.report.page import BOLD, DIM, WARNING, Column, Line, Page, Table, page
 from mbv2cli.report.summary.document import rows_of
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.summary.rows import GroupRow, LayerRow
+from mbv2cli.report.summary.verdict import verdict
 from mbv2cli.report.summary.view import cell, is_cost, is_number
 from mbv2cli.report.text import INDENT, bracketed, heading, origin_text, total_text
 from mbv2cli.specs import BlockSpec
@@ -160,7 +161,7 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
         yield Line(f"Not counted, because the convention has no rule: {names}.", WARNING, INDENT)
     peaks = f"Peak memory ({report.run.dtype}): {_peaks(report)}"
     yield Line(peaks, BOLD, INDENT)
-    yield _verdict(report)
+    yield verdict(report)
 
 
 def _counted(report: SummaryReport) -> str:
@@ -176,19 +177,6 @@ def _peaks(report: SummaryReport) -> str:
     uses = [use for use in report.memory if use.rule in (LAYERWISE, EAGER)]
     sizes = bytes_texts(use.peak_bytes(report.run.dtype) for use in uses)
     return ", ".join(f"{size} {use.rule.name}" for size, use in zip(sizes, uses, strict=True))
-
-
-def _verdict(report: SummaryReport) -> Line:
-    forward = report.forward
-    if forward is None:
-        text = "No forward pass was run (--no-forward). The numbers are those of the plan."
-        return Line(text, WARNING, INDENT)
-    where = f"{forward.device}, {forward.dtype}"
-    if not report.agrees:
-        text = f"Observed only: one forward pass, {where}. There is no plan to compare with."
-        return Line(text, WARNING, INDENT)
-    shape = bracketed(report.model.output_shape)
-    return Line(f"Plan and forward pass agree on every layer: {shape}, {where}.", GOOD, INDENT)
 
 
 def _style(layer: Layer) -> str:

@@ -1,0 +1,55 @@
+"""What the forward pass proves, in a sentence: the plan, which network a module is, or nothing."""
+
+from __future__ import annotations
+
+from mbv2cli.identify.identity import Identity
+from mbv2cli.report.page import GOOD, WARNING, Line
+from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.report.text import INDENT, bracketed
+
+
+def verdict(report: SummaryReport) -> Line:
+    """Return the last line of the table."""
+    forward, identity = report.forward, report.identity
+    if forward is None:
+        text = "No forward pass was run (--no-forward). The numbers are those of the plan."
+        return Line(text, WARNING, INDENT)
+    where = f"{forward.device}, {forward.dtype}"
+    if report.agrees:
+        shape = bracketed(report.model.output_shape)
+        return Line(f"Plan and forward pass agree on every layer: {shape}, {where}.", GOOD, INDENT)
+    if identity and identity.is_proved:
+        agreement = f"Plan and forward pass agree: the same {identity.compared} operations, {where}"
+        return Line(f"It is {_name(identity)}. {agreement}{_left_out(identity)}.", GOOD, INDENT)
+    observed = f"Observed only: one forward pass, {where}."
+    if identity and identity.nearest:
+        near = f"{_near(identity)} (mbv2 identify says where)"
+        return Line(f"{observed} Nearest preset: {near}.", WARNING, INDENT)
+    return Line(f"{observed} There is no plan to compare with.", WARNING, INDENT)
+
+
+def short_verdict(report: SummaryReport) -> str:
+    """Return the same as a cell of a table."""
+    forward, identity = report.forward, report.identity
+    if forward is None:
+        return "not run"
+    where = f"{forward.device}, {forward.dtype}"
+    if report.agrees:
+        return f"agrees ({where})"
+    if identity and identity.is_proved:
+        return f"agrees with the plan of {_name(identity)} ({where}){_left_out(identity)}"
+    near = f"; nearest preset: {_near(identity)}" if identity and identity.nearest else ""
+    return f"observed only ({where}){near}"
+
+
+def _name(identity: Identity) -> str:
+    return identity.names[0] if identity.names else "a MobileNetV2 of its own"
+
+
+def _near(identity: Identity) -> str:
+    count = len(identity.distance)
+    return f"{identity.nearest}; {count} place{'s' * (count != 1)} differ{'s' * (count == 1)}"
+
+
+def _left_out(identity: Identity) -> str:
+    return f"; not compared: {', '.join(identity.remarks)}" if identity.remarks else ""

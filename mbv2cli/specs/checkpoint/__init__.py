@@ -1,0 +1,1 @@
+"""From the tensors of a checkpoint to a spec, and how each of its fields is known."""

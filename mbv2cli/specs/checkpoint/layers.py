@@ -1,0 +1,163 @@
+"""From tensors to layers: convolutions, depthwise convolutions, norms and linear layers.
+
+Names tell which tensors belong to one layer, and shapes tell what the layer is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from mbv2cli.specs.weights.tensors import Layout, Tensor, Weights
+
+_WRAPPERS: Final = frozenset(
+    (
+        *("state_dict", "model", "model_state_dict", "model_state", "model_weights", "net"),
+        *("ema", "ema_model", "model_ema", "ema_state_dict", "state_dict_ema", "network"),
+        *("module", "params", "params_ema", "weights"),
+    )
+)
+"""What training programs put around the names of a model."""
+
+_OPTIMIZERS: Final = frozenset(
+    ("optim", "optimizer", "optimizers", "optimizer_state_dict", "optimizer_weights")
+)
+_DOTS: Final = re.compile(r"[./]")
+_WORDS: Final = re.compile(r"[._/:]+")
+_MOST_WORDS: Final = 40
+
+
+class LayerKind(StrEnum):
+    """What a layer is, by the shape of its weights."""
+
+    CONV = "convolution"
+    DEPTHWISE = "depthwise convolution"
+    LINEAR = "linear layer"
+    NORM = "norm"
+
+
+class Layer(NamedTuple):
+    """A layer. ``path`` is its name, ``weight`` the name of its largest tensor.
+
+    A norm has as many outputs as inputs and no kernel. ``other_sizes`` are the lengths of its
+    vectors that differ from the first: none, unless the file contradicts itself. ``place`` is its
+    number in the file.
+    """
+
+    path: str
+    weight: str
+    kind: LayerKind
+    in_channels: int
+    out_channels: int
+    kernel: tuple[int, int]
+    has_bias: bool
+    other_sizes: tuple[tuple[str, int], ...]
+    place: int
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of its path."""
+        return tuple(_WORDS.split(self.path)[:_MOST_WORDS])
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether it is a 1×1 convolution."""
+        return self.kind is LayerKind.CONV and self.kernel == (1, 1)
+
+    @property
+    def shape_text(self) -> str:
+        """Its channels: ``24 -> 144``."""
+        return f"{self.in_channels} -> {self.out_channels}"
+
+
+def layers_of(weights: Weights) -> tuple[Layer, ...]:
+    """Return the layers of the model in a checkpoint, in the order of the file."""
+    groups: dict[str, list[Tensor]] = {}
+    for tensor in _of_model(weights.tensors):
+        if tensor.shape:
+            groups.setdefault(_parent(tensor.name), []).append(tensor)
+    found = (_layer(*group, weights.layout, place) for place, group in enumerate(groups.items()))
+    return tuple(layer for layer in found if layer)
+
+
+def natural(text: str) -> tuple[tuple[int, ...], str]:
+    """Return what orders paths as a reader would: by their numbers, then by their text."""
+    return tuple(int(number) for number in re.findall(r"\d{1,9}", text)), text
+
+
+def _parent(name: str) -> str:
+    end = max(name.rfind("."), name.rfind("/"))
+    return name[:end] if end > 0 else name
+
+
+def _of_model(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return the tensors of one model: a training program may have saved its moving average too.
+
+    Of several models, that with most kernels is taken, and of equals the first.
+    """
+    models: dict[tuple[str, ...], list[Tensor]] = {}
+    for tensor in tensors:
+        models.setdefault(_wrapper(tensor.name), []).append(tensor)
+    models.pop(("optimizer",), None)
+    if not models:
+        return ()
+    return max(models.values(), key=lambda model: sum(len(one.shape) == 4 for one in model))  # noqa: PLR2004
+
+
+def _wrapper(name: str) -> tuple[str, ...]:
+    words: list[str] = []
+    for word in _DOTS.split(name, maxsplit=_MOST_WORDS)[:-1]:
+        if word in _OPTIMIZERS:
+            return ("optimizer",)
+        if word not in _WRAPPERS:
+            break
+        words.append(word)
+    return tuple(words)
+
+
+def _layer(path: str, tensors: Sequence[Tensor], layout: Layout, place: int) -> Layer | None:
+    kernels = [one for one in tensors if len(one.shape) in (2, 4)]
+    vectors = [one for one in tensors if len(one.shape) == 1]
+    if kernels:
+        kernel = kernels[0]
+        sizes = _kernel(kernel, layout)
+        # a bias, or the vectors of a norm that some codebases store beside the kernel
+        own = [one for one in vectors if one.shape[0] == sizes[2]]
+        return Layer(path, kernel.name, *sizes, has_bias=bool(own), other_sizes=(), place=place)
+    if len(vectors) < 2:  # noqa: PLR2004  (a norm has a scale and a shift, or statistics)
+        return None
+    first = vectors[0]
+    size = first.shape[0]
+    others = tuple((one.name, one.shape[0]) for one in vectors[1:] if one.shape[0] != size)
+    norm = (LayerKind.NORM, size, size, (0, 0))
+    return Layer(path, first.name, *norm, has_bias=False, other_sizes=others, place=place)
+
+
+def _kernel(tensor: Tensor, layout: Layout) -> tuple[LayerKind, int, int, tuple[int, int]]:
+    """Return what the layer of a kernel is, with its input and output channels and its sides."""
+    shape = tensor.shape
+    if len(shape) == 2:  # noqa: PLR2004
+        outs, ins = shape if layout is Layout.OIHW else shape[::-1]
+        return LayerKind.LINEAR, ins, outs, (1, 1)
+    if layout is Layout.HWIO:
+        height, width, ins, outs = shape
+        if "depthwise" in tensor.name and outs == 1:
+            return LayerKind.DEPTHWISE, ins, ins, (height, width)
+        return LayerKind.CONV, ins, outs, (height, width)
+    outs, ins, height, width = shape
+    if ins == 1 and (height, width) != (1, 1):
+        return LayerKind.DEPTHWISE, outs, outs, (height, width)
+    return LayerKind.CONV, ins, outs, (height, width)
+
+
+def counted(layers: Iterable[Layer]) -> str:
+    """Return what layers there are: ``52 convolutions, 17 of them depthwise; 1 linear layer``."""
+    kinds = [layer.kind for layer in layers]
+    depthwise = kinds.count(LayerKind.DEPTHWISE)
+    convs, linears = kinds.count(LayerKind.CONV) + depthwise, kinds.count(LayerKind.LINEAR)
+    return (
+        f"{convs:,} convolution{'s' * (convs != 1)}, {depthwise:,} of them depthwise; "
+        f"{linears:,} linear layer{'s' * (linears != 1)}"
+    )

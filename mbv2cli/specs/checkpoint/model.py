@@ -1,0 +1,224 @@
+"""The model of a checkpoint as a TARGET: what its shapes tell, and what they do not.
+
+Weights have no strides, dilations, activations, dropout and padding. These are assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from mbv2cli.errors import UserError
+from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.checkpoint.layers import Layer, counted, layers_of
+from mbv2cli.specs.checkpoint.schemes import Scheme, scheme_of
+from mbv2cli.specs.checkpoint.structure import OtherModelError, Structure, structure_of
+from mbv2cli.specs.foreign import ForeignModel
+from mbv2cli.specs.network import PAPER_STAGES, NetworkSpec
+from mbv2cli.specs.origin import FieldOrigin, How, Origin
+from mbv2cli.specs.reader import Setting
+from mbv2cli.specs.regroup import shortest_ratio, stages_of
+from mbv2cli.specs.weights.read import read_weights
+from mbv2cli.specs.weights.tensors import Weights
+
+_PAPER_STRIDES: Final = tuple(
+    stage.stride if repeat == 0 else 1 for stage in PAPER_STAGES for repeat in range(stage.repeats)
+)
+"""The stride of each block of the paper's network."""
+
+_PADS_ONE_SIDE: Final = ("Keras", "TF-slim", "Hugging Face")
+_NOT_IN_WEIGHTS: Final = "not in weights: the paper's"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a checkpoint is. ``contents`` says what it has, by kind.
+
+    The names of the presets of its codebase start with ``presets``. ``model`` is None if it is no
+    MobileNetV2; ``why_not`` then says why: the end of a sentence.
+    """
+
+    what: str
+    contents: str
+    presets: str
+    model: ForeignModel | None
+    why_not: str = ""
+
+
+def checkpoint_model(path: Path) -> ForeignModel:
+    """Return the model of a checkpoint. Raises `UserError` if it is no MobileNetV2."""
+    checkpoint = read_checkpoint(path)
+    if checkpoint.model is None:
+        raise UserError(
+            f"{path} is a {checkpoint.what}, not a MobileNetV2: {checkpoint.why_not}; "
+            f"mbv2 identify {path} says what it has"
+        )
+    return checkpoint.model
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint. Raises `UserError` if it cannot be read."""
+    weights = read_weights(path)
+    layers = layers_of(weights)
+    scheme = scheme_of(layer.weight for layer in layers)
+    what = _what(scheme, weights)
+    contents = _contents(weights, layers)
+    try:
+        structure = structure_of(layers, weights.layout)
+    except OtherModelError as error:
+        return Checkpoint(what, contents, scheme.presets, None, str(error))
+    origin = Origin(str(path), what, tuple(_origins(structure, scheme)))
+    model = _model(path, structure, scheme, origin)
+    return Checkpoint(what, contents, scheme.presets, model)
+
+
+def _what(scheme: Scheme, weights: Weights) -> str:
+    """Return what a file is: ``torchvision checkpoint (PyTorch file)``."""
+    codebase = f"{scheme.codebase} " if scheme.codebase else ""
+    return f"{codebase}checkpoint ({weights.format})"
+
+
+def _contents(weights: Weights, layers: Sequence[Layer]) -> str:
+    """Return what a file has: tensors, layers and, of a graph, operations."""
+    parts = [f"{len(weights.tensors):,} tensor{'s' * (len(weights.tensors) != 1)}"]
+    parts.append(counted(layers))
+    if weights.operations:
+        parts.append(", ".join(f"{number:,} {kind}" for kind, number in weights.operations[:8]))
+    return "; ".join(parts)
+
+
+def _model(path: Path, structure: Structure, scheme: Scheme, origin: Origin) -> ForeignModel:
+    blocks = list(_block_specs(path, structure))
+    if structure.stem is None:
+        (block,) = blocks
+        own = block.model_dump(
+            by_alias=True, include={"in_channels", "out_channels", "expand", "kernel"}
+        )
+        return ForeignModel(BlockSpec.noun, _settings(path, own), origin)
+    values = {
+        "in": structure.in_channels,
+        "stem": structure.stem.out_channels,
+        "stages": [stage.model_dump(by_alias=True) for stage in stages_of(blocks)],
+        "head": structure.head.out_channels if structure.head else 0,
+        "classes": structure.classifier.out_channels if structure.classifier else 0,
+        "round_nearest": 1,
+        "dropout": scheme.dropout,
+    }
+    return ForeignModel(NetworkSpec.noun, _settings(path, values), origin)
+
+
+def _settings(path: Path, values: dict[str, object]) -> list[Setting]:
+    return [Setting(key, value, f"{path}: {key}") for key, value in values.items()]
+
+
+def _block_specs(path: Path, structure: Structure) -> Iterator[BlockSpec]:
+    """Yield the blocks, each with the stride that is assumed. Raises `UserError`."""
+    act = "relu" if structure.stem is None else "relu6"
+    channels = structure.stem.out_channels if structure.stem else structure.blocks[0].in_channels
+    strides = _strides(structure)
+    for block, stride in zip(structure.blocks, strides, strict=True):
+        hidden = block.hidden_channels
+        try:
+            yield BlockSpec.model_validate(
+                {
+                    "in": channels,
+                    "out": block.out_channels,
+                    "expand": shortest_ratio(channels, hidden) if block.expansion else 1,
+                    "kernel": block.depthwise.kernel[0],
+                    "stride": stride,
+                    "act": act,
+                }
+            )
+        except UserError as error:
+            raise UserError(f"{path}: {block.depthwise.weight}: {error}") from None
+        channels = block.out_channels
+
+
+def _strides(structure: Structure) -> Sequence[int]:
+    """Return the paper's stride of each block.
+
+    Of a network with another number of blocks, the first block of each width has the stride of
+    the paper's stage with the same number.
+    """
+    blocks = structure.blocks
+    if structure.stem is None:
+        return (1,)
+    if len(blocks) == len(_PAPER_STRIDES):
+        return _PAPER_STRIDES
+    strides: list[int] = []
+    widths = groupby(blocks, key=lambda block: block.out_channels)
+    for number, (_width, of_width) in enumerate(widths):
+        first = PAPER_STAGES[number].stride if number < len(PAPER_STAGES) else 1
+        strides += [first, *(1 for _ in [*of_width][1:])]
+    return strides
+
+
+def _origins(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
+    """Yield how each field is known. A field that two tensors contradict is not read."""
+    contradicted = list(structure.contradictions())
+    keys = {one.key for one in contradicted}
+    yield from (one for one in _read(structure) if one.key not in keys)
+    yield from (FieldOrigin(one.key, How.CONTRADICTED, one.why) for one in contradicted)
+    yield from _assumed(structure, scheme)
+
+
+def _read(structure: Structure) -> Iterator[FieldOrigin]:
+    """Yield the fields that shapes tell, each with a tensor that tells it."""
+    first = structure.blocks[0]
+    if structure.stem:
+        for key in ("in", "stem"):
+            yield FieldOrigin(key, How.READ, structure.stem.weight)
+    many = len(structure.blocks)
+    rest = f" and {many - 1} more" if many > 1 else ""
+    yield FieldOrigin("channels", How.READ, f"{first.projection.weight}{rest}")
+    expansions = [block.expansion for block in structure.blocks if block.expansion]
+    why = f"{expansions[0].weight} and {len(expansions) - 1} more" if expansions else "none"
+    yield FieldOrigin("expand", How.READ, why)
+    yield FieldOrigin("kernel", How.READ, f"{first.depthwise.weight}{rest}")
+    if structure.stem:
+        head, classifier = structure.head, structure.classifier
+        yield FieldOrigin("head", How.READ, head.weight if head else "no such convolution")
+        yield FieldOrigin("classes", How.READ, classifier.weight if classifier else "no classifier")
+
+
+def _assumed(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
+    """Yield the fields that no weights tell, and what the spec leaves out of the file."""
+    is_block = structure.stem is None
+    why = "not in weights: the default of a block" if is_block else _NOT_IN_WEIGHTS
+    for key in (
+        ("stride", "dilation", "act", "size")
+        if is_block
+        else ("strides", "dilation", "act", "size")
+    ):
+        yield FieldOrigin(key, How.ASSUMED, why)
+    if structure.classifier and not is_block:
+        of = f"{scheme.codebase}'s" if scheme.codebase else "the paper's"
+        yield FieldOrigin("dropout", How.ASSUMED, f"not in weights: {of}")
+    if scheme.codebase in _PADS_ONE_SIDE:
+        yield FieldOrigin(
+            "padding",
+            How.ASSUMED,
+            "TensorFlow pads a stride on one side, mbv2 pads on both; shapes and counts are the "
+            "same",
+        )
+    if not structure.norms:
+        why = "the file has none: they are folded into the convolutions, or left out"
+        yield FieldOrigin("norms", How.ASSUMED, why)
+    elif biased := _biased(structure):
+        why = f"left out of the spec: {biased.path} has one, and convolutions of mbv2 have none"
+        yield FieldOrigin("bias", How.ASSUMED, why)
+    if structure.others:
+        number = len(structure.others) - 1
+        more = f" and {number:,} more" if number else ""
+        why = f"left out of the spec: {structure.others[0].path}{more}"
+        yield FieldOrigin("other layers", How.ASSUMED, why)
+
+
+def _biased(structure: Structure) -> Layer | None:
+    """Return the first convolution that has a bias beside its norm; None if none has."""
+    convs = [conv for block in structure.blocks for conv in block.convs]
+    every = [one for one in (structure.stem, *convs, structure.head) if one]
+    return next((one for one in every if one.has_bias), None)

@@ -1,0 +1,325 @@
+"""From layers to a stem, inverted residual blocks, a head and a classifier.
+
+A block is found around its depthwise convolution: it has the layers whose names start with the
+shortest common part of the names of a depthwise and a 1×1 convolution. Where names do not tell
+blocks apart, the order and the channels of the convolutions do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from mbv2cli.specs.checkpoint.layers import Layer, LayerKind, natural
+from mbv2cli.specs.network import MAX_BLOCKS, STEM_KERNEL
+from mbv2cli.specs.weights.tensors import Layout
+
+_MAX_CONVS: Final = 4 * MAX_BLOCKS
+_STEM_WORDS: Final = ("first_conv", "conv_stem", "features.0", "conv1", "Conv1", "stem")
+
+
+class OtherModelError(Exception):
+    """The layers are not those of a MobileNetV2. The message says why: the end of a sentence."""
+
+
+class Contradiction(NamedTuple):
+    """Two tensors that disagree: the field that they are about, and what each says."""
+
+    key: str
+    why: str
+
+
+class Block(NamedTuple):
+    """The convolutions of an inverted residual block, and its norms."""
+
+    path: str
+    expansion: Layer | None
+    depthwise: Layer
+    projection: Layer
+    norms: tuple[Layer, ...]
+
+    @property
+    def first(self) -> Layer:
+        """The convolution that takes the input of the block."""
+        return self.expansion or self.depthwise
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the input."""
+        return self.first.in_channels
+
+    @property
+    def hidden_channels(self) -> int:
+        """Channels of the depthwise convolution."""
+        return self.depthwise.out_channels
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the output."""
+        return self.projection.out_channels
+
+    @property
+    def convs(self) -> tuple[Layer, ...]:
+        """Its convolutions in forward order."""
+        before = (self.expansion,) if self.expansion else ()
+        return (*before, self.depthwise, self.projection)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The layers of a checkpoint, by what they are. ``others`` have no part in a MobileNetV2."""
+
+    stem: Layer | None
+    blocks: tuple[Block, ...]
+    head: Layer | None
+    classifier: Layer | None
+    norms: tuple[Layer, ...]
+    others: tuple[Layer, ...]
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the input."""
+        if self.stem is None:
+            return self.blocks[0].in_channels
+        return 1 if self.stem.kind is LayerKind.DEPTHWISE else self.stem.in_channels
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Yield the tensors that disagree with others."""
+        for norm in self.norms:
+            for name, size in norm.other_sizes[:1]:
+                why = f"{name} has {size} elements, but {norm.weight} has {norm.out_channels}"
+                yield Contradiction("channels", why)
+        maker = self.stem
+        for block in self.blocks:
+            if maker is not None and block.in_channels != maker.out_channels:
+                yield _disagree(block.first, maker)
+            yield from _within(block)
+            maker = block.projection
+        last = self.head or maker
+        taker = self.classifier
+        if taker and last and taker.in_channels != last.out_channels:
+            yield Contradiction(
+                "classes",
+                f"{taker.weight} takes {taker.in_channels} values, but {last.weight} makes "
+                f"{last.out_channels} channels",
+            )
+
+
+def structure_of(layers: Sequence[Layer], layout: Layout) -> Structure:
+    """Return what layers are in a MobileNetV2. Raises `OtherModelError`."""
+    return _Reading(layers, layout).structure()
+
+
+class _Reading:
+    """The layers, sorted by what they may be."""
+
+    def __init__(self, layers: Sequence[Layer], layout: Layout) -> None:
+        self.layers = layers
+        self.layout = layout
+        self.stem = _stem_of(layers)
+        self.depthwise = [
+            one for one in layers if one.kind is LayerKind.DEPTHWISE and one is not self.stem
+        ]
+        self.pointwise = [one for one in layers if one.is_pointwise]
+        self.norms = tuple(one for one in layers if one.kind is LayerKind.NORM)
+        self._refuse_others()
+
+    def _refuse_others(self) -> None:
+        if len(self.layers) > 2 * _MAX_CONVS:
+            raise OtherModelError(f"it has {len(self.layers):,} layers")
+        if not self.depthwise or not self.pointwise:
+            raise OtherModelError("it has no depthwise convolution with 1x1 convolutions around it")
+        if self.stem is not None and self.stem.kernel != (STEM_KERNEL, STEM_KERNEL):
+            height, width = self.stem.kernel
+            raise OtherModelError(
+                f"its first convolution, {self.stem.weight}, has a kernel of {height}x{width}, and "
+                f"that of a MobileNetV2 has one of {STEM_KERNEL}x{STEM_KERNEL}"
+            )
+
+    def structure(self) -> Structure:
+        """Return the structure. Raises `OtherModelError`."""
+        named = self._named_blocks()
+        blocks = self._in_order(named) if named else list(self._chained_blocks())
+        _refuse_other_blocks(blocks, self.stem)
+        inside = {layer.path for block in blocks for layer in (*block.convs, *block.norms)}
+        outside = [
+            one
+            for one in self.layers
+            if one.path not in inside and one is not self.stem and one.kind is not LayerKind.NORM
+        ]
+        head, classifier = _after(blocks[-1].out_channels, outside)
+        others = [one for one in outside if one not in (head, classifier)]
+        return Structure(self.stem, tuple(blocks), head, classifier, self.norms, tuple(others))
+
+    def _named_blocks(self) -> list[Block] | None:
+        """Return the blocks that names tell apart; None if they do not."""
+        around: dict[tuple[str, ...], list[Layer]] = {}
+        stem_words = self.stem.words[:-1] if self.stem else ()
+        for layer in self.layers:
+            if layer is self.stem or (
+                layer.kind is LayerKind.NORM and stem_words and layer.words[:-1] == stem_words
+            ):
+                continue
+            words = layer.words
+            for end in range(len(words)):
+                around.setdefault(words[:end], []).append(layer)
+        blocks = [_block_around(layer, around) for layer in self.depthwise]
+        return None if None in blocks else [block for block in blocks if block]
+
+    def _in_order(self, blocks: list[Block]) -> list[Block]:
+        """Return blocks so that each takes what the one before makes, if an order does that."""
+        by_name = sorted(blocks, key=lambda block: natural(block.path))
+        by_place = sorted(blocks, key=lambda block: block.depthwise.place)
+        return next((one for one in (by_name, by_place) if _is_chain(self.stem, one)), by_name)
+
+    def _chained_blocks(self) -> Iterator[Block]:
+        """Yield the blocks by the order and the channels of the convolutions."""
+        depthwise, pointwise = self.depthwise, self.pointwise
+        if self.layout is Layout.HWIO:  # the file has its names in alphabetical order
+            depthwise = sorted(depthwise, key=lambda one: natural(one.path))
+            pointwise = sorted(pointwise, key=lambda one: natural(one.path))
+        left = iter(pointwise)
+        channels = self.stem.out_channels if self.stem else pointwise[0].in_channels
+        for layer in depthwise:
+            expansion = next(left, None) if layer.out_channels != channels else None
+            projection = next(left, None)
+            if expansion and (expansion.in_channels, expansion.out_channels) != (
+                channels,
+                layer.out_channels,
+            ):
+                raise OtherModelError(_unchained(expansion, channels, layer))
+            if projection is None or projection.in_channels != layer.out_channels:
+                raise OtherModelError(_unprojected(projection, layer))
+            yield Block(layer.path, expansion, layer, projection, ())
+            channels = projection.out_channels
+
+
+def _stem_of(layers: Sequence[Layer]) -> Layer | None:
+    """Return the first convolution that is neither 1×1 nor depthwise.
+
+    With one input channel, the kernel of a stem looks like that of a depthwise convolution.
+    """
+    dense = [one for one in layers if one.kind is LayerKind.CONV and not one.is_pointwise]
+    if dense:
+        return min(dense, key=lambda one: (one.place if _is_stem(one) else len(layers), one.place))
+    like_it = [one for one in layers if one.kind is LayerKind.DEPTHWISE and _is_stem(one)]
+    return next((one for one in like_it if "first_conv" in one.path), next(iter(like_it), None))
+
+
+def _is_stem(layer: Layer) -> bool:
+    return any(word in f"{layer.path}." for word in (f"{one}." for one in _STEM_WORDS))
+
+
+def _block_around(layer: Layer, around: dict[tuple[str, ...], list[Layer]]) -> Block | None:
+    """Return the block of a depthwise convolution; None if names do not tell which it is."""
+    words = layer.words
+    for end in range(len(words), -1, -1):
+        members = around.get(words[:end], [])
+        if any(one.is_pointwise for one in members):
+            alone = sum(one.kind is LayerKind.DEPTHWISE for one in members) == 1
+            return _block(".".join(words[:end]), layer, members) if alone else None
+    return None
+
+
+def _block(path: str, depthwise: Layer, members: Sequence[Layer]) -> Block:
+    pointwise = [one for one in members if one.is_pointwise]
+    norms = tuple(one for one in members if one.kind is LayerKind.NORM)
+    kinds = (LayerKind.NORM, LayerKind.DEPTHWISE)
+    other = next((one for one in members if one.kind not in kinds and not one.is_pointwise), None)
+    if len(pointwise) > 2 or other is not None:  # noqa: PLR2004  (expansion and projection)
+        surplus = other or pointwise[-1]
+        raise OtherModelError(
+            f"{surplus.weight} is one layer more than an inverted residual block has"
+        )
+    if len(pointwise) == 1:
+        return Block(path, None, depthwise, pointwise[0], norms)
+    expansion, projection = pointwise
+    hidden = depthwise.out_channels
+    if hidden not in (expansion.out_channels, projection.in_channels) and hidden in (
+        projection.out_channels,
+        expansion.in_channels,
+    ):
+        expansion, projection = projection, expansion
+    return Block(path, expansion, depthwise, projection, norms)
+
+
+def _is_chain(stem: Layer | None, blocks: Sequence[Block]) -> bool:
+    start = stem is None or stem.out_channels == blocks[0].in_channels
+    return start and all(one.out_channels == two.in_channels for one, two in pairwise(blocks))
+
+
+def _unchained(expansion: Layer, channels: int, layer: Layer) -> str:
+    return (
+        f"{expansion.weight} ({expansion.shape_text} channels) does not lead from {channels} "
+        f"channels to the {layer.out_channels} of {layer.weight}"
+    )
+
+
+def _unprojected(projection: Layer | None, layer: Layer) -> str:
+    if projection is None:
+        return f"no 1x1 convolution follows {layer.weight}"
+    return (
+        f"{projection.weight} ({projection.shape_text} channels) does not take the "
+        f"{layer.out_channels} channels of {layer.weight}"
+    )
+
+
+def _refuse_other_blocks(blocks: Sequence[Block], stem: Layer | None) -> None:
+    if len(blocks) > 1 and stem is None:
+        raise OtherModelError("it has no convolution before the first block")
+    if len(blocks) > 1 and all(block.expansion is None for block in blocks):
+        raise OtherModelError(
+            f"none of its {len(blocks)} blocks has an expansion, as in MobileNetV1"
+        )
+    for block in blocks:
+        height, width = block.depthwise.kernel
+        if height != width or height % 2 == 0:
+            raise OtherModelError(
+                f"{block.depthwise.weight} has a kernel of {height}x{width}, and an inverted "
+                "residual block of mbv2 has one of equal, odd sides"
+            )
+
+
+def _after(channels: int, outside: Sequence[Layer]) -> tuple[Layer | None, Layer | None]:
+    """Return the head and the classifier of what stands outside stem and blocks."""
+    pointwise = [one for one in outside if one.is_pointwise]
+    linears = [one for one in outside if one.kind is LayerKind.LINEAR]
+    head = next((one for one in pointwise if one.in_channels == channels), None)
+    if head and head.has_bias and not linears and len(pointwise) == 1:
+        return None, head  # a classifier that is a 1×1 convolution
+    features = head.out_channels if head else channels
+    rest = [*linears, *(one for one in pointwise if one is not head)]
+    fitting = [one for one in rest if one.in_channels == features]
+    return head, next(iter([*fitting, *linears]), None)
+
+
+def _disagree(taker: Layer, maker: Layer) -> Contradiction:
+    return Contradiction(
+        "channels",
+        f"{taker.weight} takes {taker.in_channels} channels, but {maker.weight} makes "
+        f"{maker.out_channels}",
+    )
+
+
+def _within(block: Block) -> Iterator[Contradiction]:
+    for maker, taker in pairwise(block.convs):
+        if maker.out_channels != taker.in_channels:
+            yield _disagree(taker, maker)
+    if block.norms:
+        wanted = Counter(one.out_channels for one in block.convs)
+        seen = Counter(one.out_channels for one in block.norms)
+        for size in seen - wanted:
+            norm = next(one for one in block.norms if one.out_channels == size)
+            sizes = ", ".join(str(one.out_channels) for one in block.convs)
+            yield Contradiction(
+                "channels",
+                f"{norm.weight} has {size} elements, but the convolutions of its block make "
+                f"{sizes} channels",
+            )
+        for size in wanted - seen if not seen - wanted else ():
+            yield Contradiction(
+                "channels", f"no norm of {block.path} has the {size} channels of a convolution"
+            )

@@ -26,7 +26,6 @@ from mbv2cli.specs.files import exists, parse_toml, read_text, read_toml
 from mbv2cli.specs.reader import (
     Request,
     Setting,
-    own_name,
     read_request,
     read_spec,
     read_target,
@@ -300,9 +299,10 @@ def _refuse_unusable(path: Path, name: str, choices: dict[str, list[Any]]) -> No
         )
     place = f"{path}: case.{name}"
     if _ARGUMENTS in choices:
+        given = choices.pop(_ARGUMENTS)
         mistakes.append(
             f"{place}.{_ARGUMENTS} must be a table such as {{width = 0.5}}, not "
-            f"{value_text(choices.pop(_ARGUMENTS)[0])}"
+            f"{value_text(given[0] if len(given) == 1 else given)}"
         )
     mistakes += [
         f"{place}.{key} is not a key of a case{nearest_key(key, _CASE_KEYS)}"
@@ -426,21 +426,22 @@ def _target(path: Path, setting: Setting) -> str:
     Raises `UserError` if there is no such target.
     """
     text = target_text(setting)
-    if setting.key == "checkpoint":
-        _refuse_no_checkpoint(setting, text)
-        target = str(path.parent / text)
-    else:
-        target = target_seen_from(path.parent, text)
+    is_checkpoint = setting.key == "checkpoint"
+    target = str(path.parent / text) if is_checkpoint else target_seen_from(path.parent, text)
     with _said_at(setting.place):
         read_target(target)
+    if is_checkpoint:
+        _refuse_no_checkpoint(target, setting)
     return target
 
 
-def _refuse_no_checkpoint(setting: Setting, text: str) -> None:
-    if text.endswith(".toml") or own_name(text) is not None or module_named(text) is not None:
+def _refuse_no_checkpoint(target: str, setting: Setting) -> None:
+    from mbv2cli.specs.foreign import checkpoint_file
+
+    if checkpoint_file(target) is None:
         raise UserError(
             f'{setting.place} must be a file of weights, such as "weights.pth", not '
-            f"{value_text(text)}; write target = for another model"
+            f"{value_text(setting.value)}; write target = for another model"
         )
 
 

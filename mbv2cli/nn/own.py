@@ -104,12 +104,17 @@ def observe_module(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
     """Run ``model`` once on ``inputs`` in eval mode; note every operation.
 
     State, modes and hooks of the model and the random state are afterwards as they were. Raises
-    `UserError` that names the place if the model raises.
+    `UserError` that names the place if the model raises, or if it runs no operation.
     """
     with eval_mode(model), _state_kept(model), torch.no_grad():
         graph, table, doubt = _through_torchsummary(model, inputs)
         if graph is None:
             graph = _alone(model, inputs)
+    if not graph.ops:
+        raise UserError(
+            f"{type(model).__name__} runs no operation: it returns what it was given, so there is "
+            "nothing to inspect; name another module"
+        )
     if table is not None:
         doubt = _doubt(model, graph, table)
     return ModuleRun(str(inputs[0].device), _dtype(model, inputs), graph, table, doubt)

@@ -14,6 +14,7 @@ from typing import Final
 import pytest
 import torch
 
+from mbv2cli import MobileNetV2, NetworkSpec
 from mbv2cli.costs.figures import FLASH, graded_figures
 from mbv2cli.errors import MistakesError, UserError
 from mbv2cli.gate.cases import CaseResult, confirmed_result, planned_result
@@ -26,6 +27,7 @@ from mbv2cli.gate.outcomes import CheckReport, LockUse, outcomes_of_config
 from mbv2cli.nn.load import threads_left
 from mbv2cli.report.check.sentences import drift_lines
 from mbv2cli.specs.module import ModuleRequest
+from mbv2cli.specs.reader import Request
 
 NET: Final = """
 import os, random, sys, threading, time
@@ -233,6 +235,7 @@ def test_cases_do_not_see_each_other(folder: Path) -> None:
         ('"a/net.py:Net"\ninput = "1x4x8x8"', "the forward pass fails in Conv2d features.0: "),
         ('"a/net.py:Nett"', "a/net.py has no 'Nett'"),
         ('"c/net.py:Net"', "there is no file "),
+        ('"torch.nn:Sequential"', "Sequential runs no operation: it returns what it was given"),
     ],
 )
 @pytest.mark.usefixtures("capfd")
@@ -262,10 +265,15 @@ def test_a_limit_of_what_cannot_be_counted_does_not_hold(folder: Path) -> None:
         ("module = 3", 'module must be a target such as "network", not 3'),
         ('module = "a.py:N"\ntarget = "block"', "module and target both name the model"),
         ('module = "a.py:N"\ncheckpoint = "w.pth"', "module and checkpoint both name the model"),
-        ('checkpoint = "network"', 'checkpoint must be a file of weights, such as "weights.pth"'),
-        ('checkpoint = "a.py:N"', 'checkpoint must be a file of weights, such as "weights.pth"'),
+        (
+            'checkpoint = "network"',
+            "must be a file of weights, such as \"weights.pth\", not 'network'",
+        ),
+        ('checkpoint = "w.pth"', "case.x.checkpoint: there is no file w.pth"),
+        ('checkpoint = "net.toml"', 'checkpoint must be a file of weights, such as "weights.pth"'),
         ('module = "a.py:N:w=1"\narguments.w = 2', "gives w already; give it once"),
         ('module = "a.py:N"\narguments = 2', "arguments must be a table such as {width = 0.5}"),
+        ('module = "a.py:N"\narguments = []', "arguments must be a table such as {width = 0.5}"),
         ('module = "a.py:N"\narguments.w = []', "arguments.w is an empty list; give a value"),
         ('module = "a.py:N"\ninput = 2', 'input must be a shape such as "1x3x64x64", not 2'),
         ('module = "a.py:N"\ninput = "1x"', "case.x.input must be a shape such as 1x3x224x224"),
@@ -282,6 +290,7 @@ def test_mistakes_are_told_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, mistake: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.toml").write_text("classes = 3\n")
     (tmp_path / "mbv2.toml").write_text(f"[case.x]\n{case}\n")
     with pytest.raises(MistakesError) as error:
         read_config(Path("mbv2.toml"))
@@ -297,6 +306,16 @@ def test_a_package_is_found_from_the_folder_of_the_configuration(
     assert result.failure == ""
     assert result.model
     assert result.model.totals.params == 1610
+
+
+def test_a_checkpoint_is_a_case_of_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(MobileNetV2(NetworkSpec(classes=3)).state_dict(), folder / "weights.pth")
+    monkeypatch.chdir("/")
+    (case,) = config_of(folder, '[case.x]\ncheckpoint = "weights.pth"\nsize = 96\n').cases
+    assert isinstance(case.request, Request)
+    assert isinstance(case.request.spec, NetworkSpec)
+    assert case.request.spec.classes == 3
+    assert planned_result(case).holds
 
 
 def test_without_a_forward_pass_a_module_is_not_checked(folder: Path) -> None:

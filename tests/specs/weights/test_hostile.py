@@ -17,7 +17,7 @@ from tests.specs.weights.files import small_files
 
 SECONDS = 2
 MEGABYTES = 200
-MUTATED = max(500, int(os.environ.get("FUZZ_INPUTS", "0")) // 10)
+MUTATED = max(300, int(os.environ.get("FUZZ_INPUTS", "0")) // 10)
 
 
 def test_no_file_runs_code_or_takes_more_than_its_share(tmp_path: Path) -> None:

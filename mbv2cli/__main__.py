@@ -15,6 +15,7 @@ def main() -> None:
     from mbv2cli.cli.imports import collect_rarely
 
     collect_rarely()
+    from mbv2cli.cli.ending import end
     from mbv2cli.cli.streams import flushed, open_closed_streams
 
     open_closed_streams()
@@ -24,7 +25,7 @@ def main() -> None:
         code = run()
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
-    sys.exit(flushed(code))
+    end(flushed(code))
 
 
 if __name__ == "__main__":

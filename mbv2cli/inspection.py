@@ -1,4 +1,4 @@
-"""A spec on an input: its planned graph, rows and figures. This is what every report takes."""
+"""A model: its graph, planned or observed, its rows and figures. Every report takes one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from mbv2cli.costs.figures import Counting, Figure
-from mbv2cli.costs.memory import MemoryRule, MemoryUse, memory_use
+from mbv2cli.costs.conventions import count, mac_convention
+from mbv2cli.costs.figures import MACS, PEAK, Counting, Figure
+from mbv2cli.costs.memory import MemoryRule, MemoryUse, memory_use, rule_named
 from mbv2cli.costs.segments import PlacedCosts, segment_costs, together
 from mbv2cli.graph.build import planned_graph
 from mbv2cli.graph.graph import Graph, GraphInModel
@@ -97,6 +98,18 @@ class Model:
         found: int = figure.value(GraphInModel(self.graph), counting)
         return found
 
+    @property
+    def feature_maps(self) -> Mapping[int, Shape]:
+        """The output of the last block at each stride; a module has no blocks that are known."""
+        return {}
+
+    def uncounted(self, _figure: Figure, _counting: Counting = _DEFAULT) -> tuple[str, ...]:
+        """Return the functions that a figure has no rule for: it then is at least what is known.
+
+        A planned graph has none.
+        """
+        return ()
+
     def memory(self, rule: MemoryRule) -> MemoryUse:
         """Return the memory of activations under a rule, moment by moment."""
         return memory_use(rule, self.graph)
@@ -104,14 +117,38 @@ class Model:
 
 @dataclass(frozen=True)
 class Observed(Model):
-    """What one forward pass of a module has shown. No plan says what it should be."""
+    """What one forward pass of a module has shown. No plan says what it should be.
+
+    ``torchsummary_doubt`` says why torchsummary cannot run, or what is wrong in its table; "" if
+    nothing is.
+    """
 
     graph: Graph
+    torchsummary_doubt: str = ""
 
     @property
     def input_shape(self) -> Shape:
         """The shape of the first input."""
         return self.graph.input_shapes[0]
+
+    def uncounted(self, figure: Figure, counting: Counting = _DEFAULT) -> tuple[str, ...]:
+        """Return the functions that a figure has no rule for: it then is at least what is known."""
+        if figure is MACS:
+            return count(mac_convention(counting.convention), self.graph.ops).unknown
+        return rule_named(counting.rule).unknown(self.graph) if figure is PEAK else ()
+
+
+@dataclass(frozen=True)
+class Recorded(Observed):
+    """The operations of a module as a lock recorded them, without the module calls around them.
+
+    So a row has no number of torchsummary's, which counts those calls too.
+    """
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """A row for each operation."""
+        return tuple(layer._replace(name=None) for layer in layers_of(self.graph))
 
 
 @dataclass(frozen=True)

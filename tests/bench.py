@@ -119,6 +119,7 @@ PROCESSES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "mbv2 --help": (*MBV2, "--help"),
     "mbv2 --version": (*MBV2, "--version"),
+    "mbv2 explain": (*MBV2, "explain"),
     "mbv2 counts network": (*MBV2, "counts", "network"),
     "mbv2 memory network": (*MBV2, "memory", "network"),
     "mbv2 presets": (*MBV2, "presets"),

@@ -19,6 +19,8 @@ from tests.process import ENVIRONMENT
 os.environ |= {key: ENVIRONMENT[key] for key in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")}
 # a job in the background of a shell ignores Ctrl-C, and so would the processes of the tests
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):  # under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _SLOW_IS_FINE = [HealthCheck.too_slow]
 settings.register_profile(

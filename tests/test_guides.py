@@ -48,7 +48,8 @@ ROOT: Final = Path(__file__).parent.parent
 README: Final = ROOT / "README.md"
 GUIDES: Final = ROOT / "mbv2cli" / "guides"
 PAGES: Final = (README, *sorted(GUIDES.glob("*.md")))
-PLOT: Final = ROOT / ".github" / "sweep.svg"
+PICTURES: Final = (ROOT / ".github" / "block.svg", ROOT / ".github" / "sweep.svg")
+"""The pictures that the commands of a block draw."""
 TERMINAL: Final = ROOT / ".github" / "summary.svg"
 README_BYTES: Final = 20_000
 DRAWN: Final = ("summary", "--in", "3", "--out", "64", "--expand", "6")
@@ -126,19 +127,22 @@ def transcript(fence: Fence, folder: Path) -> str:
 @each("console")
 def test_console_blocks_show_what_happens(fence: Fence, tmp_path: Path) -> None:
     assert transcript(fence, tmp_path) == fence.text
-    if fence == plotting() and has_release_of_the_plot():
-        assert (tmp_path / PLOT.name).read_bytes() == PLOT.read_bytes()
+    for picture_ in pictures_of(fence) if has_release_of_the_pictures() else ():
+        assert (tmp_path / picture_.name).read_bytes() == picture_.read_bytes()
 
 
-def has_release_of_the_plot() -> bool:
-    """Return whether matplotlib is the release that drew the README's plot: others differ."""
+def has_release_of_the_pictures() -> bool:
+    """Return whether matplotlib is the release that drew the pictures: others differ."""
     return f'"matplotlib=={version("matplotlib")}"' in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
-def plotting() -> Fence:
-    """Return the block that draws the README's plot."""
-    (fence,) = (fence for fence in fences("console") if f"--plot {PLOT.name}" in fence.text)
-    return fence
+def pictures_of(fence: Fence) -> list[Path]:
+    """Return the pictures of the repository that the commands of a block draw."""
+    return [one for one in PICTURES if re.search(rf"^\$ .* {one.name}\b", fence.text, re.MULTILINE)]
+
+
+def test_each_picture_is_drawn_by_one_block() -> None:
+    assert sorted(one for fence in fences("console") for one in pictures_of(fence)) == [*PICTURES]
 
 
 def test_the_picture_of_the_terminal_shows_what_happens() -> None:
@@ -540,8 +544,8 @@ def write() -> None:
             if fence.page == page:
                 with tempfile.TemporaryDirectory() as folder:
                     shown = transcript(fence, Path(folder))
-                    if fence == plotting():
-                        shutil.copy(Path(folder) / PLOT.name, PLOT)
+                    for picture_ in pictures_of(fence):
+                        shutil.copy(Path(folder) / picture_.name, picture_)
                 text = text.replace(f"```console\n{fence.text}```", f"```console\n{shown}```")
         page.write_text(text, "utf-8")
     printed = python("-c", fences("python")[0].text).stdout

@@ -40,7 +40,7 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     "compare": CompareDocument,
     "identify": IdentifyDocument,
 }
-WITHOUT_JSON: Final = {"lock", "init", "help"}
+WITHOUT_JSON: Final = {"draw", "explain", "lock", "init", "help"}
 SCHEMA: Final = Path(str(files("mbv2cli"))) / "schema.json"
 
 

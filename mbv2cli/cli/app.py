@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 GROUPS: Final[Mapping[str, CommandList]] = {
     "Inspect": {
         "summary": "Show shapes, parameters, MACs and torchsummary's table of a model.",
+        "explain": "Say what each layer of a block does and costs, with the numbers of this block.",
+        "draw": "Draw the feature maps of a block or of a network as SVG or PNG.",
         "counts": "Explain why counters differ: MACs and parameters under every tool's convention.",
         "memory": "Show the memory of a model: activations under every rule, weights, flash.",
     },

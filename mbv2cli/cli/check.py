@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,19 +14,26 @@ from mbv2cli.cli import ExitCode
 from mbv2cli.cli.completion import configured_cases, context_completion, offer_targets
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
-from mbv2cli.cli.options import ConfigFile, Output, Quiet, format_option
+from mbv2cli.cli.options import ConfigFile, Inputs, Output, Quiet, format_option
 from mbv2cli.cli.output import append, write
 from mbv2cli.cli.progress import counted_progress
 from mbv2cli.cli.streams import warn
 from mbv2cli.errors import UserError
-from mbv2cli.gate.cases import Case, CaseResult, confirmed_result, planned_result
+from mbv2cli.gate.cases import (
+    Case,
+    CaseResult,
+    confirmed_result,
+    planned_result,
+    refuse_modules_without_forward,
+)
 from mbv2cli.gate.config import Config, file_hint, find_config, read_config
 from mbv2cli.gate.limits import Expectations
 from mbv2cli.gate.outcomes import CheckReport, Outcome, outcomes_of_config
 from mbv2cli.report.formats import TABLE, format_of, renderer
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.files import working_folder
-from mbv2cli.specs.reader import Setting, read_request, read_spec
+from mbv2cli.specs.reader import Setting, read_spec
+from mbv2cli.specs.requests import AnyRequest, read_any_request
 
 AUTO: Final = "auto"
 GITHUB: Final = "github"
@@ -39,6 +46,8 @@ in pyproject.toml, in this folder or above it. A forward pass confirms every num
   mbv2 check --expect 1x64x224x224 --max-params 2k
 
   mbv2 check network --size 96 --max-peak 3MiB --no-forward
+
+  mbv2 check my_model.py:Net --max-params 4M
 
   mbv2 check
 
@@ -76,6 +85,7 @@ def check(
     limit_settings: list[Setting],
     target_settings: list[Setting],
     run_settings: list[Setting],
+    inputs: Inputs = None,
     forward: Annotated[
         bool | None,
         typer.Option(
@@ -100,15 +110,21 @@ def check(
     render = renderer("check", format_name)
     if any(setting.key != "peak_rule" for setting in limit_settings):
         _refuse_config_beside_limits(config_file)
-        case = _case_of_flags(names or [], target_settings, run_settings, limit_settings)
-        report = CheckReport([Outcome(_runner(forward=forward is not False)(case))])
+        request = _request(names or [], target_settings, inputs or [])
+        case = _case_of_flags(request, run_settings, limit_settings)
+        run = _runner([case], "--no-forward", forward=forward is not False)
+        report = CheckReport([Outcome(run(case))])
     else:
-        _refuse_settings([*target_settings, *run_settings, *limit_settings])
+        _refuse_settings(
+            [*_input_settings(inputs), *target_settings, *run_settings, *limit_settings]
+        )
         config = read_config(config_file or _config_here(names or []))
+        cases = _chosen(config, names or [])
+        what_forbids = "forward = false" if forward is None else "--no-forward"
         report = outcomes_of_config(
             config,
-            counted_progress(_chosen(config, names or []), "Checking"),
-            _runner(forward=config.forward if forward is None else forward),
+            counted_progress(cases, "Checking"),
+            _runner(cases, what_forbids, forward=config.forward if forward is None else forward),
             _path_in_workspace(config.path),
         )
     if not quiet or output:
@@ -136,18 +152,25 @@ def _format_here(name: str, output: Path | None) -> str:
     return GITHUB if is_auto and chosen == TABLE and is_github else chosen
 
 
-def _case_of_flags(
-    names: Sequence[str],
-    target_settings: Sequence[Setting],
-    run_settings: Sequence[Setting],
-    limit_settings: Sequence[Setting],
-) -> Case:
+def _request(
+    names: Sequence[str], target_settings: Sequence[Setting], inputs: Sequence[str]
+) -> AnyRequest:
     target, *more = names or ["block"]
     if more:
         raise UserError(f"limits given as flags check one target, not {len(names)}; give one")
+    return read_any_request(target, target_settings, inputs)
+
+
+def _input_settings(inputs: Sequence[str] | None) -> list[Setting]:
+    return [Setting("input", text, "--input") for text in inputs or ()]
+
+
+def _case_of_flags(
+    request: AnyRequest, run_settings: Sequence[Setting], limit_settings: Sequence[Setting]
+) -> Case:
     return Case(
-        name=target,
-        request=read_request(target, target_settings),
+        name=request.target,
+        request=request,
         run=read_spec(RunSpec, run_settings),
         expected=read_spec(Expectations, limit_settings),
         places={setting.key: setting.place for setting in run_settings},
@@ -188,9 +211,17 @@ def _matches(case: Case, glob: str) -> bool:
     return glob == case.name or fnmatchcase(case.name.partition("[")[0], glob)
 
 
-def _runner(*, forward: bool) -> Callable[[Case], CaseResult]:
-    """Return what runs a case: with its forward pass, or by the plan alone."""
-    return _confirming if forward else planned_result
+def _runner(
+    cases: Iterable[Case], what_forbids: str, *, forward: bool
+) -> Callable[[Case], CaseResult]:
+    """Return what runs a case: with its forward pass, or by the plan alone.
+
+    Raises `UserError` for a module among the ``cases`` that may not run.
+    """
+    if forward:
+        return _confirming
+    refuse_modules_without_forward(cases, what_forbids)
+    return planned_result
 
 
 def _confirming(case: Case) -> CaseResult:

@@ -18,6 +18,7 @@ from mbv2cli.report.cliffs import cliffs_of
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.specs import InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request, read_target
+from mbv2cli.specs.requests import refuse_module
 
 HELP = """\
 Channels are rounded to a multiple of --round-nearest, so the activation peak falls in steps. \
@@ -59,6 +60,7 @@ def cliffs(
     output: Output = None,
 ) -> None:
     render = renderer("cliffs", format_of("cliffs", format_name, output))
+    refuse_module(target, "cliffs plans a network at every width, and a module has no plan")
     request = read_request(target, target_settings)
     _refuse_width([*read_target(target).inline, *target_settings])
     write(render(cliffs_of(request, rule_named(rule), dtype_named(dtype))), output)

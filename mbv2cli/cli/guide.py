@@ -9,6 +9,13 @@ from typing import Final
 from mbv2cli.cli.output import write_stdout
 from mbv2cli.guides import topic_page
 
+_STYLES: Final = {
+    "markdown.code": "bold cyan",
+    "markdown.table.border": "cyan",
+    "markdown.table.header": "cyan",
+}
+"""The colours of the terminal, whose background may be light or dark. Old rich has no table."""
+
 _WIDEST: Final = 100
 """Columns of a guide at a wide terminal: longer lines are hard to read."""
 
@@ -31,8 +38,7 @@ def laid_out(markdown: str, width: int | None) -> str:
 
     from mbv2cli.cli.guide_layout import Guide
 
-    # the colours of the terminal, whose background may be light or dark
-    console = Console(theme=Theme({"markdown.code": "bold cyan"}), width=width)
+    console = Console(theme=Theme(_STYLES), width=width)
     console.width = min(console.width or _WIDEST, _WIDEST)  # COLUMNS=0 says nothing
     with console.capture() as captured:
         console.print(Guide(markdown, code_theme="ansi_dark"))

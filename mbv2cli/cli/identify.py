@@ -9,23 +9,19 @@ import typer
 
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.imports import start_torch
+from mbv2cli.cli.modules import model_of
 from mbv2cli.cli.options import AnyTarget, Inputs, Output, format_option
 from mbv2cli.cli.output import write
-from mbv2cli.cli.progress import progress
-from mbv2cli.errors import UnusableError, UserError
-from mbv2cli.graph.graph import Graph
 from mbv2cli.identify.checkpoints import differs_in_shape, identify_checkpoint
 from mbv2cli.identify.identity import Identity, differs_from
 from mbv2cli.identify.identity import identify as identity_of
-from mbv2cli.inspection import plan_of
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.report.identify import IdentifyReport
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.checkpoint.model import read_checkpoint
 from mbv2cli.specs.foreign import checkpoint_file
-from mbv2cli.specs.module import module_request, module_source
-from mbv2cli.specs.reader import Setting, read_request, read_spec
+from mbv2cli.specs.reader import Setting, read_request
+from mbv2cli.specs.requests import read_any_request
 
 HELP = """\
 Runs a module of your own once and reads its graph back into a spec. If the planned graph of that \
@@ -68,12 +64,12 @@ def identify(
     render = renderer("identify", format_of("identify", format_name, output))
     expected = None if expect is None else read_request(expect).spec
     path = checkpoint_file(target)
-    if path is not None:
-        _refuse_inputs(inputs)
+    if path is not None and not inputs:
         identity = _checkpoint(path, target, target_settings)
         broken = () if expected is None else differs_in_shape(identity, expected)
     else:
-        graph = _graph(target, target_settings, run_settings, inputs or [])
+        request = read_any_request(target, target_settings, inputs or ())
+        graph = model_of(request, run_settings).graph
         identity = identity_of(graph)
         broken = () if expected is None else differs_from(graph, expected)
     write(render(IdentifyReport(target, identity, expect, broken)), output)
@@ -84,29 +80,3 @@ def _checkpoint(path: Path, target: str, settings: list[Setting]) -> Identity:
     checkpoint = read_checkpoint(path)
     request = read_request(target, settings) if checkpoint.model else None
     return identify_checkpoint(path, checkpoint, request)
-
-
-def _refuse_inputs(inputs: list[str] | None) -> None:
-    if inputs:
-        raise UserError("--input belongs to a module of your own; use --in, --size and --batch")
-
-
-def _graph(
-    target: str, settings: list[Setting], run_settings: list[Setting], inputs: list[str]
-) -> Graph:
-    source = module_source(target)
-    if source is None:
-        _refuse_inputs(inputs)
-        request = read_request(target, settings)
-        return plan_of(request.spec, request.input).graph
-    request_ = module_request(source, settings, inputs)
-    run = read_spec(RunSpec, run_settings)
-    places = {setting.key: setting.place for setting in run_settings}
-    with progress(f"Running {target}"):
-        start_torch()
-        from mbv2cli.nn.own import run_module
-
-        try:
-            return run_module(request_, run).graph
-        except UnusableError as error:
-            raise error.written_at(places) from None

@@ -6,9 +6,12 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mbv2cli.cli.signals import die_of_ctrl_c
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _ALLOCATIONS: Final = 50_000
 """New objects after which the garbage collector runs; Python's own default is 700."""
@@ -40,6 +43,21 @@ def start_numpy() -> None:
 
     with settings_of("numpy", "NUMPY_", "NPY_"):
         import numpy  # noqa: F401, ICN001  (the import is what this is for)
+
+
+def start_matplotlib(picture: Path, flag: str) -> None:
+    """Import matplotlib to draw ``picture``, which ``flag`` names.
+
+    Raises `UserError` for a name of another format, or for a variable that matplotlib refuses.
+    """
+    import logging
+
+    from mbv2cli.cli.environment import settings_of
+    from mbv2cli.report.picture import refuse_undrawable
+
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not of unwritable folders
+    with settings_of("matplotlib", "MPL", "MATPLOTLIB"):
+        refuse_undrawable(picture, flag)
 
 
 def start_torch() -> None:

@@ -12,7 +12,9 @@ from mbv2cli.cli.streams import writing_stdout
 if TYPE_CHECKING:
     from mbv2cli.report.page import Page
 
-_PLAIN_SIGNS: Final = str.maketrans({"┌": "/", "│": "|", "└": "\\", "×": "x", "…": "...", "–": "-"})
+_PLAIN_SIGNS: Final = str.maketrans(
+    {"┌": "/", "│": "|", "└": "\\", "×": "x", "…": "...", "–": "-", "█": "#"}
+)
 
 _USUAL_WIDTH: Final = 80
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
 from mbv2cli.cli.completion import completion, list_completion
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_torch
+from mbv2cli.cli.modules import running
 from mbv2cli.cli.options import AnyTarget, Convention, Inputs, Output, Quiet, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cli.progress import progress
@@ -24,10 +25,8 @@ from mbv2cli.report.summary.report import SummaryReport, confirmed, observed, pl
 from mbv2cli.report.summary.values import VALUES, value_names, values_text
 from mbv2cli.report.summary.view import DEFAULT_VIEW, LAYER, WAYS, View, view_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
-from mbv2cli.specs.reader import Setting, read_request, read_spec
-
-if TYPE_CHECKING:
-    from mbv2cli.specs.module import ModuleRequest
+from mbv2cli.specs.reader import Request, Setting, read_spec
+from mbv2cli.specs.requests import read_any_request, refuse_without_forward
 
 Run: TypeAlias = Callable[[SummaryReport], SummaryReport]
 
@@ -120,21 +119,16 @@ def summary(
     format_name = format_of("summary", format_name, None if values else output)
     render = _renderer(format_name, view, values)
     run_spec, convention = read_spec(RunSpec, run_settings), mac_convention(convention_name)
-    places = {setting.key: setting.place for setting in run_settings}
-    request = _module_request(target, target_settings, inputs or (), forward=forward)
-    if request is not None:
-        with nullcontext() if quiet else progress(f"Running {target}"):
-            start_torch()
-            try:
-                report = observed(request, run_spec, convention, view)
-            except UnusableError as error:
-                raise error.written_at(places) from None
+    request = read_any_request(target, target_settings, inputs or ())
+    if not isinstance(request, Request):
+        refuse_without_forward(request, forward=forward)
+        with running(target, run_settings, quiet=quiet):
+            report = observed(request, run_spec, convention, view)
         if output or not quiet:
             write(render(report), output)
         return
-    if inputs:
-        raise UserError("--input belongs to a module of your own; use --in, --size and --batch")
-    report = planned(read_request(target, target_settings), run_spec, convention, view)
+    places = {setting.key: setting.place for setting in run_settings}
+    report = planned(request, run_spec, convention, view)
     run = partial(_confirmed, places, force=force, quiet=quiet) if forward else _planned
     if quiet:
         report = run(report)
@@ -144,21 +138,6 @@ def summary(
         _show_as_it_comes(report, run)
     else:
         write(render(run(report)), output)
-
-
-def _module_request(
-    target: str, settings: Sequence[Setting], inputs: Sequence[str], *, forward: bool
-) -> ModuleRequest | None:
-    """Return the request of a module of the user's own; None for any other target."""
-    if ":" not in target:  # at once, for the command lines that people type
-        return None
-    from mbv2cli.specs.module import module_request, module_source, refuse_without_forward
-
-    source = module_source(target)
-    if source is None:
-        return None
-    refuse_without_forward(source, forward=forward)
-    return module_request(source, settings, inputs)
 
 
 def _renderer(format_name: str, view: View, values: str | None) -> Renderer:

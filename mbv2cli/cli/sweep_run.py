@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from mbv2cli.cli.environment import settings_of
 from mbv2cli.cli.files import outputs
-from mbv2cli.cli.imports import start_torch
+from mbv2cli.cli.imports import start_matplotlib, start_torch
 from mbv2cli.cli.progress import counted_progress, progress, rated_progress
 from mbv2cli.cli.streams import warn
 from mbv2cli.report.sweep.members import member_writer, refuse_other_suffixes
-from mbv2cli.report.sweep.plot import draw, refuse_undrawable
+from mbv2cli.report.sweep.plot import draw
 from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.search.members import sample_of
 from mbv2cli.search.misses import misses
@@ -37,11 +36,7 @@ class Files:
         if members:
             refuse_other_suffixes(members)
         if picture:
-            import logging
-
-            logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not of unwritable folders
-            with settings_of("matplotlib", "MPL", "MATPLOTLIB"):
-                refuse_undrawable(picture)
+            start_matplotlib(picture, "--plot")
 
     @property
     def keep(self) -> Keep:

@@ -26,7 +26,7 @@ from mbv2cli.costs.memory import (
 )
 from mbv2cli.costs.receptive_field import Geometry, geometries
 from mbv2cli.graph.graph import GraphInModel
-from mbv2cli.graph.ops import Kind, Linear, Op, larger
+from mbv2cli.graph.ops import Conv, Kind, Linear, Op, larger
 from mbv2cli.specs.units import Unit
 
 INT32_BYTES: Final = 4
@@ -105,13 +105,28 @@ def _layers(model: GraphInModel, _counting: Counting) -> int:
     return modules + sum(1 for one in model.graph.scopes if one.path and not one.is_sequential)
 
 
-def flash_bytes(op: Op) -> Amount:
+def _flash_bytes(model: GraphInModel, _counting: Counting) -> Amount:
     """Return the bytes of int8 weights and int32 biases, BatchNorm folded into convolutions."""
-    if op.kind is Kind.NORM:  # its shift stays, as the convolution's bias
-        return op.params // 2 * INT32_BYTES
-    has_bias = isinstance(op.attributes, Linear) and op.attributes.bias
-    bias = op.output_shape[-1] if has_bias else 0
-    return op.params - bias + bias * INT32_BYTES
+    ops, inputs = model.graph.ops, len(model.graph.input_shapes)
+    total: Amount = 0
+    for op in ops:
+        if op.kind is not Kind.NORM:
+            total = total + op.params + _biases(op) * (INT32_BYTES - 1)
+        elif op.inputs[0] < inputs or not _biases(ops[op.inputs[0] - inputs]):
+            total = total + op.params // 2 * INT32_BYTES  # its shift stays, as a new bias
+    return total
+
+
+def _biases(op: Op) -> Amount:
+    """Return the biases among the parameters of an operation, which may share those of another."""
+    if isinstance(op.params, int) and not op.params:
+        return 0
+    match op.attributes:
+        case Linear(bias=True):
+            return op.output_shape[-1]
+        case Conv(bias=True, kernel=kernel):
+            return op.output_shape[-1 - len(kernel)]
+    return 0
 
 
 def _weight_bytes(model: GraphInModel, counting: Counting) -> Amount:
@@ -167,7 +182,7 @@ PEAK: Final = Figure(
 FLASH: Final = Figure(
     "flash",
     "bytes of int8 weights and int32 biases, with BatchNorm folded into the convolutions",
-    _sum_of(flash_bytes),
+    _flash_bytes,
     Unit.BYTES,
     better=Better.SMALLER,
     example="1MiB",

@@ -12,8 +12,10 @@ from mbv2cli.costs.layers import By, GroupFigures, group_of, grouped, layer_figu
 from mbv2cli.costs.memory import ELEMENT_BYTES, LAYERWISE, MEMORY_RULES
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.gate.differences import Differences, Snapshot, differences, snapshot
-from mbv2cli.gate.lock import LockedCase, parse_lock
-from mbv2cli.inspection import Plan, plan_of
+from mbv2cli.gate.git import GitError, output_of
+from mbv2cli.gate.lock import parse_lock
+from mbv2cli.gate.locked import Locked, LockedModule
+from mbv2cli.inspection import Model, Plan, plan_of
 from mbv2cli.specs.files import decoded
 from mbv2cli.specs.reader import Setting, read_request
 
@@ -22,15 +24,16 @@ _ANEW: Final = "run mbv2 lock to write it anew"
 
 
 class Side(NamedTuple):
-    """A model with its name, and how its peak is counted."""
+    """A model with its name, and how its peak is counted; ``locked`` if it is of a lock."""
 
     name: str
-    plan: Plan
+    model: Model
     counting: Counting = _DEFAULT
+    locked: Locked | None = None
 
     def snapshot(self) -> Snapshot:
         """Return the model with every graded figure, and its peak under every memory rule."""
-        return snapshot(self.plan, self.counting, _compared(self.counting))
+        return snapshot(self.model, self.counting, _compared(self.counting))
 
 
 def _compared(counting: Counting) -> Iterator[tuple[Figure, Counting]]:
@@ -67,11 +70,24 @@ class GroupPair(NamedTuple):
 
 def compare(before: Side, after: Side) -> Comparison:
     """Return the comparison of two models."""
+    locked = before.locked, after.locked
+    if any(isinstance(one, LockedModule) for one in locked):  # which has no other figures
+        recorded = [one.snapshot for one in locked if one]
+        return Comparison(before, after, differences(*recorded))
     return Comparison(before, after, differences(before.snapshot(), after.snapshot()))
 
 
 def group_pairs(comparison: Comparison, by: By) -> tuple[GroupPair, ...]:
-    """Return the stages or blocks in which a layer differs, in forward order."""
+    """Return the stages or blocks in which a layer differs, in forward order.
+
+    Raises `UserError` for a module, of which nobody knows the blocks.
+    """
+    for side in (comparison.before, comparison.after):
+        if not isinstance(side.model, Plan):
+            raise UserError(
+                f"--by {by} is for blocks and networks: no plan says which layers of a module, "
+                f"such as {side.name}, are a {by}; leave it out"
+            )
     differing: dict[str, int] = {}
     for pair in comparison.found.differing_layers:
         for name in {group_of(layer, by) for layer in pair.layers}:
@@ -85,7 +101,7 @@ def group_pairs(comparison: Comparison, by: By) -> tuple[GroupPair, ...]:
 
 
 def _groups(side: Side, by: By) -> dict[str, GroupFigures]:
-    figures = layer_figures(side.plan.graph, side.plan.layers, side.counting.dtype)
+    figures = layer_figures(side.model.graph, side.model.layers, side.counting.dtype)
     return {group.name: group for group in grouped(figures, by)}
 
 
@@ -98,43 +114,28 @@ def side_of_text(text: str, input_settings: Iterable[Setting] = ()) -> Side:
     return Side(text, plan_of(request.spec, request.input))
 
 
-def lock_at(path: Path, revision: str) -> Mapping[str, LockedCase]:
+def lock_at(path: Path, revision: str) -> Mapping[str, Locked]:
     """Return the cases of the lock at ``path`` in a git revision.
 
     Raises `UserError` if git has no such lock.
     """
-    import subprocess
-
+    arguments = ["show", "--end-of-options", f"{revision}:./{path.name}"]
     try:
-        shown_file = subprocess.run(  # noqa: S603  (no shell, and a revision cannot be read as an option)
-            ["git", "show", "--end-of-options", f"{revision}:./{path.name}"],  # noqa: S607  (the user's git)
-            cwd=path.parent,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-        )
-    except FileNotFoundError:
-        raise UserError("comparing revisions of a lock needs git; install git") from None
-    except OSError as error:
-        raise UserError(
-            f"comparing revisions of a lock needs git, which cannot be started: {error.strerror}"
-        ) from None
-    except subprocess.CalledProcessError as error:
-        reason = " ".join(error.stderr.decode("utf-8", "replace").split()).removeprefix("fatal: ")
-        reason = reason or f"git ended with exit code {error.returncode}"
-        raise UserError(f"git has no {path.name} at '{revision}': {reason}") from None
+        content = output_of(arguments, path.parent)
+    except GitError as error:
+        raise UserError(f"git has no {path.name} at '{revision}': {error}") from None
     place = f"{path.name} at {revision}"
-    return parse_lock(decoded(shown_file.stdout, place), place)
+    return parse_lock(decoded(content, place), place)
 
 
-def locked_side(cases: Mapping[str, LockedCase], name: str, place: str, title: str) -> Side:
+def locked_side(cases: Mapping[str, Locked], name: str, place: str, title: str) -> Side:
     """Return the model of a locked case. Raises `UserError` if the lock does not have the case."""
     if name not in cases:
         raise UserError(
             f"{place} has no case '{name}' (the cases are {', '.join(cases)}){nearest(name, cases)}"
         )
     try:
-        plan = cases[name].plan()
+        model = cases[name].model
     except UserError as error:
         raise UserError(f"{place}: the case '{name}' is not a model: {error}; {_ANEW}") from None
     counting = cases[name].counting
@@ -142,4 +143,4 @@ def locked_side(cases: Mapping[str, LockedCase], name: str, place: str, title: s
         raise UserError(f"{place}: no memory rule is named '{counting.rule}'; {_ANEW}")
     if counting.dtype not in ELEMENT_BYTES:
         raise UserError(f"{place}: no element type is named '{counting.dtype}'; {_ANEW}")
-    return Side(title, plan, counting)
+    return Side(title, model, counting, cases[name])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import reduce
 from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mbv2cli.errors import MistakesError, UserError, nearest, value_text
 from mbv2cli.gate.cases import Case
@@ -24,21 +24,34 @@ from mbv2cli.specs.base import keys
 from mbv2cli.specs.fields import ambiguous_size
 from mbv2cli.specs.files import exists, parse_toml, read_text, read_toml
 from mbv2cli.specs.reader import (
+    Request,
     Setting,
+    own_name,
     read_request,
     read_spec,
     read_target,
     target_seen_from,
     target_text,
 )
+from mbv2cli.specs.requests import AnyRequest, module_named
 from mbv2cli.specs.synonyms import nearest_key
+
+if TYPE_CHECKING:
+    from mbv2cli.specs.module import ModuleRequest, ModuleSource
 
 FILE: Final = "mbv2.toml"
 SHARED_FILE: Final = "pyproject.toml"
 _TABLES: Final = {SHARED_FILE: ("tool", "mbv2")}
 """Where the table of mbv2 is in a file of several tools."""
-WHOLE: Final = frozenset({"stages", "features"})
+WHOLE: Final = frozenset({"stages", "features", "inputs"})
 """Keys whose value is one list or one table, not a list of values to choose from."""
+_ARGUMENTS: Final = "arguments"
+_ARGUMENT: Final = f"{_ARGUMENTS}."
+"""The start of the key of an argument, such as ``arguments.width``."""
+_TARGETS: Final = ("target", "module", "checkpoint")
+"""Keys that say which model a case is about; a case has at most one of them."""
+_INPUTS: Final = ("input", "inputs")
+"""Keys of what goes into a module; a list of ``input`` is one case for each."""
 LOCK: Final = "mbv2.lock"
 
 MAX_CASES: Final = 1_000
@@ -61,7 +74,7 @@ _PIECE: Final = r"""
 _KEYS: Final = ("case", "forward", "require_lock", "tolerance")
 
 _CASE_KEYS: Final = frozenset(
-    ["target"]
+    [*_TARGETS, *_INPUTS]
     + [
         key
         for model in (BlockSpec, NetworkSpec, InputSpec, RunSpec, Expectations)
@@ -222,14 +235,23 @@ def _combinations(table: object) -> int:
 
 
 def _choices(table: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return the values to choose from for each key."""
+    """Return the values to choose from for each key; ``arguments.width`` is an argument."""
     return {
         key: value if isinstance(value, list) and key not in WHOLE else [value]
-        for key, value in table.items()
+        for key, value in _flat(table)
     }
 
 
-def _first_wrong(table: Mapping[str, Any], allowed: Collection[str]) -> Iterator[str]:
+def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the keys of a case; each argument of a module is a key of its own."""
+    for key, value in table.items():
+        if key == _ARGUMENTS and isinstance(value, dict):
+            yield from ((f"{_ARGUMENT}{name}", one) for name, one in value.items())
+        else:
+            yield key, value
+
+
+def _first_wrong(table: Iterable[str], allowed: Collection[str]) -> Iterator[str]:
     """Yield the first keys that are not allowed; one mistake may be made a thousand times."""
     return itertools.islice((key for key in table if key not in allowed), _MAX_WRONG_KEYS)
 
@@ -245,9 +267,8 @@ def _refuse_same_names(path: Path, cases: Iterable[Case]) -> None:
 
 
 def _refuse_too_many_blocks(path: Path, cases: Iterable[Case]) -> None:
-    count = sum(
-        len(spec.blocks) for case in cases if isinstance(spec := case.request.spec, NetworkSpec)
-    )
+    specs = [case.request.spec for case in cases if isinstance(case.request, Request)]
+    count = sum(len(spec.blocks) for spec in specs if isinstance(spec, NetworkSpec))
     if count > MAX_CASE_BLOCKS:
         raise UserError(
             f"{path}: the networks of the cases have {count:,} blocks together; at most "
@@ -264,26 +285,33 @@ def _cases(path: Path, name: str, table: object, line: int | None) -> Iterator[C
     mistakes: list[str] = []
     for combination in itertools.product(*choices.values()):
         chosen = dict(zip(choices, combination, strict=True))
-        suffix = ",".join(f"{key}={chosen[key]}" for key in varied)
+        suffix = ",".join(f"{key.removeprefix(_ARGUMENT)}={chosen[key]}" for key in varied)
         with _collected(mistakes):
             yield _case(path, name, f"{name}[{suffix}]" if suffix else name, chosen, line)
     if mistakes:
         raise MistakesError(mistakes)
 
 
-def _refuse_unusable(path: Path, name: str, choices: Mapping[str, list[Any]]) -> None:
+def _refuse_unusable(path: Path, name: str, choices: dict[str, list[Any]]) -> None:
     mistakes: list[str] = []
     if not name.strip() or not is_visible(name):
         mistakes.append(
             f"{path}: a case is named {value_text(name)}; give it a name that can be printed"
         )
     place = f"{path}: case.{name}"
+    if _ARGUMENTS in choices:
+        mistakes.append(
+            f"{place}.{_ARGUMENTS} must be a table such as {{width = 0.5}}, not "
+            f"{value_text(choices.pop(_ARGUMENTS)[0])}"
+        )
     mistakes += [
         f"{place}.{key} is not a key of a case{nearest_key(key, _CASE_KEYS)}"
-        for key in _first_wrong(choices, _CASE_KEYS)
+        for key in _first_wrong(
+            [key for key in choices if not key.startswith(_ARGUMENT)], _CASE_KEYS
+        )
     ]
     for key, values in choices.items():
-        if key in _CASE_KEYS and not values:
+        if (key in _CASE_KEYS or key.startswith(_ARGUMENT)) and not values:
             mistakes.append(f"{place}.{key} is an empty list; give a value")
         elif key == "size" and ambiguous_size(values):
             mistakes.append(_two_sizes(f"{place}.size", *values))
@@ -301,18 +329,10 @@ def _two_sizes(place: str, height: int, width: int) -> str:
 def _case(
     path: Path, name: str, full_name: str, values: Mapping[str, object], line: int | None
 ) -> Case:
-    settings = [
-        Setting(key, value, f"{path}: case.{name}.{key}")
-        for key, value in values.items()
-        if key != "target"
-    ]
-    own = {*keys(Expectations), *keys(RunSpec)}
-    model = [setting for setting in settings if setting.key not in own]
+    settings = [Setting(key, value, f"{path}: case.{name}.{key}") for key, value in values.items()]
     mistakes: list[str] = []
-
     with _collected(mistakes):
-        place = f"{path}: case.{name}.target"
-        request = read_request(_target(path, values.get("target", "block"), place), model)
+        request = _request(path, f"{path}: case.{name}", settings)
     with _collected(mistakes):
         run = read_spec(RunSpec, settings)
     with _collected(mistakes):
@@ -330,17 +350,107 @@ def _case(
     )
 
 
-def _target(path: Path, value: object, place: str) -> str:
+def _request(path: Path, place: str, settings: Sequence[Setting]) -> AnyRequest:
+    """Return the model of a case at ``place``, and its input. Raises `UserError`."""
+    named = [setting for setting in settings if setting.key in _TARGETS]
+    if len(named) > 1:
+        raise UserError(
+            f"{named[0].place} and {named[1].key} both name the model of the case; give one of them"
+        )
+    target = named[0] if named else Setting("target", "block", f"{place}.target")
+    text = target_text(target)
+    with _said_at(target.place):
+        source = module_named(text)
+    apart = {*_TARGETS, *_INPUTS, *keys(Expectations), *keys(RunSpec)}
+    model = [
+        setting
+        for setting in settings
+        if setting.key not in apart and not setting.key.startswith(_ARGUMENT)
+    ]
+    if source is not None and target.key != "checkpoint":
+        return _module_request(path, place, source, settings, model)
+    if target.key == "module":
+        raise UserError(
+            f'{target.place} must name a class or a function, such as "my_model.py:Net", not '
+            f"{value_text(text)}"
+        )
+    for setting in settings:
+        if setting.key in _INPUTS or setting.key.startswith(_ARGUMENT):
+            raise UserError(
+                f"{setting.place} belongs to a module of your own; write the fields of a block or "
+                "a network, such as size and batch, as keys of the case"
+            )
+    return read_request(_target(path, target), model)
+
+
+def _module_request(
+    path: Path,
+    place: str,
+    source: ModuleSource,
+    settings: Sequence[Setting],
+    model: Sequence[Setting],
+) -> ModuleRequest:
+    from mbv2cli.specs.module import module_request
+
+    given = {
+        setting.key.removeprefix(_ARGUMENT): setting.value
+        for setting in settings
+        if setting.key.startswith(_ARGUMENT)
+    }
+    inputs = [setting for setting in settings if setting.key in _INPUTS]
+    if len(inputs) > 1:
+        raise UserError(f"{inputs[0].place} and inputs both give the input; give one of them")
+    with _said_at(place):
+        source = source.seen_from(path.parent).called_with(given)
+    input_place = inputs[0].place if inputs else ""
+    return module_request(source, model, _input_texts(inputs), input_place)
+
+
+def _input_texts(inputs: Sequence[Setting]) -> list[str]:
+    """Return the shapes of ``input``, which is one, or of ``inputs``, which is a list of them."""
+    for setting in inputs:
+        values = setting.value if setting.key == "inputs" else [setting.value]
+        if isinstance(values, list) and values and all(isinstance(one, str) for one in values):
+            return values
+        wanted = {
+            "input": 'a shape such as "1x3x64x64"',
+            "inputs": 'a list such as ["1x3x64x64", "1x9:int64"]',
+        }[setting.key]
+        raise UserError(f"{setting.place} must be {wanted}, not {value_text(setting.value)}")
+    return []
+
+
+def _target(path: Path, setting: Setting) -> str:
     """Return a target as it is read from here; a file is relative to the configuration.
 
     Raises `UserError` if there is no such target.
     """
-    target = target_seen_from(path.parent, target_text(Setting("target", value, place)))
-    try:
+    text = target_text(setting)
+    if setting.key == "checkpoint":
+        _refuse_no_checkpoint(setting, text)
+        target = str(path.parent / text)
+    else:
+        target = target_seen_from(path.parent, text)
+    with _said_at(setting.place):
         read_target(target)
+    return target
+
+
+def _refuse_no_checkpoint(setting: Setting, text: str) -> None:
+    if text.endswith(".toml") or own_name(text) is not None or module_named(text) is not None:
+        raise UserError(
+            f'{setting.place} must be a file of weights, such as "weights.pth", not '
+            f"{value_text(text)}; write target = for another model"
+        )
+
+
+@contextmanager
+def _said_at(place: str) -> Iterator[None]:
+    """Put the place before the message of a `UserError`."""
+    try:
+        yield
     except UserError as error:
         raise UserError(f"{place}: {error}") from None
-    return target
 
 
 def case_lines(text: str, prefix: Sequence[str]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from mbv2cli.costs.figures import PEAK, Counting, Figure
 from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
-from mbv2cli.inspection import ModelSpec, Plan
+from mbv2cli.inspection import Model, ModelSpec, Plan
 from mbv2cli.specs import NetworkSpec, Stage
 from mbv2cli.specs.units import Unit
 
@@ -25,7 +25,7 @@ _Rows: TypeAlias = tuple[Layer | None, Layer | None]
 _LEFT_OUT: Final = frozenset({"name", "op", "stage", "block"})
 """The fields of a layer that depend on the layers before it, or on the stages of the spec."""
 
-_MEASURED_ON: Final = frozenset({"kind", "in", "size", "batch", "peak_rule", "dtype"})
+_MEASURED_ON: Final = frozenset({"kind", "in", "size", "batch", "inputs", "peak_rule", "dtype"})
 
 
 class FieldChange(NamedTuple):
@@ -45,23 +45,30 @@ class FieldChange(NamedTuple):
 
 
 class FigureChange(NamedTuple):
-    """A figure of both models, and how each is counted."""
+    """A figure of both models, and how each is counted.
+
+    ``uncounted`` names the functions of either that no rule knows.
+    """
 
     figure: Figure
     before: int
     after: int
     counting_before: Counting
     counting_after: Counting
+    uncounted: tuple[str, ...] = ()
 
     @property
     def what(self) -> str:
-        """The name of the figure; a peak has its memory rule and its dtype beside it."""
+        """The name of the figure, and that it is at least so much where functions are unknown.
+
+        A peak has its memory rule and its dtype beside it.
+        """
         if self.figure is not PEAK:
-            return self.figure.name
+            return f"{self.figure.name} (at least)" if self.uncounted else self.figure.name
         countings = (self.counting_before, self.counting_after)
         rules = " -> ".join(dict.fromkeys(counting.rule for counting in countings))
         dtypes = " -> ".join(dict.fromkeys(counting.dtype for counting in countings))
-        return f"{PEAK.name} ({rules}, {dtypes})"
+        return f"{PEAK.name} ({rules}, {dtypes}{', at least' if self.uncounted else ''})"
 
     @property
     def unit(self) -> Unit:
@@ -98,32 +105,36 @@ class LayerPair(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A figure of a model, and how it is counted."""
+    """A figure of a model, how it is counted, and the functions that no rule of it knows."""
 
     figure: Figure
     counting: Counting
     amount: int
+    uncounted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A model, how its peak is counted, its output shape and its figures.
+    """A model, the fields that describe it, its output shape and its figures.
 
-    ``counting`` and ``figures`` may be those that a lock recorded earlier.
+    ``figures`` may be those that a lock recorded earlier.
     """
 
-    plan: Plan
-    counting: Counting
+    model: Model
+    fields: Mapping[str, object]
     output: Shape
     figures: tuple[Measured, ...]
 
 
 def snapshot(
-    plan: Plan, counting: Counting, figures: Iterable[tuple[Figure, Counting]]
+    model: Model, counting: Counting, figures: Iterable[tuple[Figure, Counting]]
 ) -> Snapshot:
-    """Return the snapshot of ``plan`` with these figures as they are now."""
-    measured = (Measured(one, how, plan.figure(one, how)) for one, how in figures)
-    return Snapshot(plan, counting, plan.output_shape, tuple(measured))
+    """Return the snapshot of ``model`` with these figures as they are now."""
+    measured = (
+        Measured(one, how, model.figure(one, how), model.uncounted(one, how))
+        for one, how in figures
+    )
+    return Snapshot(model, _fields(model, counting), model.output_shape, tuple(measured))
 
 
 @dataclass(frozen=True)
@@ -157,9 +168,9 @@ class Differences:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages in which a layer differs."""
+        """The stages in which a layer differs; a module has none."""
         layers = (layer for pair in self.differing_layers for layer in pair.layers)
-        return tuple(dict.fromkeys(layer.stage for layer in layers))
+        return tuple(dict.fromkeys(layer.stage for layer in layers if layer.stage))
 
 
 def differences(before: Snapshot, after: Snapshot) -> Differences:
@@ -168,7 +179,7 @@ def differences(before: Snapshot, after: Snapshot) -> Differences:
         fields=tuple(_model_changes(before, after)),
         output=FieldChange("output", before.output, after.output),
         figures=figure_changes(before.figures, after.figures),
-        layers=layer_pairs(before.plan, after.plan),
+        layers=layer_pairs(before.model, after.model),
     )
 
 
@@ -177,38 +188,75 @@ def figure_changes(
 ) -> tuple[FigureChange, ...]:
     """Return the same figures of two models in pairs."""
     return tuple(
-        FigureChange(old.figure, old.amount, new.amount, old.counting, new.counting)
+        FigureChange(
+            *(old.figure, old.amount, new.amount, old.counting, new.counting),
+            uncounted=tuple(dict.fromkeys((*old.uncounted, *new.uncounted))),
+        )
         for old, new in zip(before, after, strict=True)
     )
 
 
-def layer_pairs(before: Plan, after: Plan) -> tuple[LayerPair, ...]:
-    """Return the layers of two plans in pairs, in forward order."""
+def layer_pairs(before: Model, after: Model) -> tuple[LayerPair, ...]:
+    """Return the layers of two models in pairs, in forward order."""
     return tuple(_pairs(before.graph, after.graph, _aligned(before.layers, after.layers)))
 
 
-def _model_fields(model: Snapshot) -> dict[str, object]:
+def _fields(model: Model, counting: Counting) -> Mapping[str, object]:
+    if isinstance(model, Plan):
+        return spec_fields(model, counting)
+    inputs = ["x".join(map(str, shape)) for shape in model.graph.input_shapes]
+    return module_fields(inputs, returned_text(model.graph), counting)
+
+
+def spec_fields(plan: Plan, counting: Counting) -> dict[str, object]:
     """Return the fields of spec, input and counting under their keys."""
-    batch, _channels, *size = model.plan.input_shape
+    batch, _channels, *size = plan.input_shape
     return {
-        "kind": model.plan.spec.noun,
-        **_spec_fields(model.plan.spec),
+        "kind": plan.spec.noun,
+        **_values_of(plan.spec),
         "size": tuple(size),
         "batch": batch,
-        "peak_rule": model.counting.rule,
-        "dtype": model.counting.dtype,
+        "peak_rule": counting.rule,
+        "dtype": counting.dtype,
     }
 
 
-def _spec_fields(spec: ModelSpec) -> dict[str, object]:
+def module_fields(inputs: Iterable[str], returns: str, counting: Counting) -> dict[str, object]:
+    """Return the fields of a module: what goes in, what comes out, and how its peak is counted.
+
+    It has no kind: a module and a network are two ways to the same model.
+    """
+    return {
+        "inputs": ", ".join(inputs),
+        "returns": returns,
+        "peak_rule": counting.rule,
+        "dtype": counting.dtype,
+    }
+
+
+def returned_text(graph: Graph) -> str:
+    """Return the type of what a module returns, and which values: ``tuple of head, features``."""
+    return f"{graph.returns} of {', '.join(source_text(graph, value) for value in graph.outputs)}"
+
+
+def source_text(graph: Graph, value: int) -> str:
+    """Return where a value comes from: ``Conv2d features.0.0``, or ``input``."""
+    index = value - len(graph.input_shapes)
+    if index < 0:
+        return "input"
+    op = graph.ops[index]
+    return f"{op.type or op.function} {op.path}".rstrip()
+
+
+def _values_of(spec: ModelSpec) -> dict[str, object]:
     fields = spec.model_dump(by_alias=True, exclude={"stages"})
     return {**fields, "stages": spec.stages} if isinstance(spec, NetworkSpec) else fields
 
 
 def _model_changes(before: Snapshot, after: Snapshot) -> Iterator[FieldChange]:
-    """Yield the fields that differ. A block and a network are compared by the fields of both."""
-    old, new = _model_fields(before), _model_fields(after)
-    if old["kind"] != new["kind"]:
+    """Yield the fields that differ. Models of two kinds are compared by the fields of both."""
+    old, new = dict(before.fields), dict(after.fields)
+    if old.get("kind") != new.get("kind"):
         shared = old.keys() & new.keys()
         old, new = ({key: side[key] for key in side if key in shared} for side in (old, new))
     for change in _changes(old, new):
@@ -304,14 +352,7 @@ class _Values:
 
     def source_names(self, op: int) -> str:
         """Return the names of the layers from which the inputs of an operation come."""
-        return ", ".join(map(self._source, self._graph.ops[op].inputs))
-
-    def _source(self, value: int) -> str:
-        index = value - len(self._graph.input_shapes)
-        if index < 0:
-            return "input"
-        op = self._graph.ops[index]
-        return f"{op.type or op.function} {op.path}".rstrip()
+        return ", ".join(source_text(self._graph, value) for value in self._graph.ops[op].inputs)
 
 
 def _same(sources: list[int | None], others: list[int | None]) -> bool:

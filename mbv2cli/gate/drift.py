@@ -17,12 +17,10 @@ from mbv2cli.gate.differences import (
     Differences,
     FieldChange,
     FigureChange,
-    Snapshot,
     differences,
     figure_changes,
-    snapshot,
 )
-from mbv2cli.gate.lock import LockedCase
+from mbv2cli.gate.locked import Locked, LockedModule, locked_of
 from mbv2cli.specs.fields import MAX_AMOUNT
 from mbv2cli.specs.units import read_bytes, read_count
 
@@ -79,7 +77,7 @@ def _read(value: object, place: str) -> Allowance:
 class Cause(Enum):
     """Why a case differs from its lock."""
 
-    CHANGED = "a field of the case changed"
+    CHANGED = "a field of the case, or the code of a module, changed"
     EDITED = "the lock was edited: nothing of the case differs"
     NOT_A_MODEL = "the lock was edited: what it holds is not a model"
     RECOUNTED = "no field of the case differs: the lock was edited, or mbv2 counts differently now"
@@ -128,30 +126,24 @@ class Drift:
         return not self.found.output_differs
 
 
-def drift(
-    locked: LockedCase, result: CaseResult, tolerance: Mapping[str, Allowance]
-) -> Drift | None:
+def drift(locked: Locked, result: CaseResult, tolerance: Mapping[str, Allowance]) -> Drift | None:
     """Return how ``result`` differs from ``locked``; None if nothing differs."""
-    now = LockedCase.of(result)
+    now = locked_of(result)
     if now.same_as(locked):
         return None
-    after = snapshot(
-        result.plan,
-        result.case.counting,
-        ((figure, result.case.counting) for figure in graded_figures()),
-    )
     try:
-        plan = locked.plan()
+        before = locked.snapshot
     except UserError:
         output = FieldChange("output", locked.output, now.output)
-        found = Differences((), output, figure_changes(locked.measured, after.figures), ())
+        found = Differences((), output, figure_changes(locked.measured, now.measured), ())
         return Drift(found, Cause.NOT_A_MODEL, tolerance)
-    before = Snapshot(plan, locked.counting, locked.output, locked.measured)
-    found = differences(before, after)
-    return Drift(found, _cause(found, same_graph=now.graph == locked.graph), tolerance)
+    found = differences(before, now.snapshot)
+    return Drift(found, _cause(found, locked, now), tolerance)
 
 
-def _cause(found: Differences, *, same_graph: bool) -> Cause:
-    if found.fields:
+def _cause(found: Differences, locked: Locked, now: Locked) -> Cause:
+    is_other_code = isinstance(now, LockedModule) and bool(found.differing_layers)
+    if found.fields or is_other_code:
         return Cause.CHANGED
+    same_graph = now.graph == locked.graph
     return Cause.EDITED if same_graph and not found.figures_differ else Cause.RECOUNTED

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, cr
 from mbv2cli.costs.figures import PEAK, Better, Counting, Figure, graded_figures
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
 from mbv2cli.graph.ops import Shape
-from mbv2cli.inspection import Plan
+from mbv2cli.inspection import Model
 from mbv2cli.specs.base import Spec
 from mbv2cli.specs.fields import MAX_AMOUNT, Allowed, Number, reads_word
 from mbv2cli.specs.units import Unit, read_bytes, read_count
@@ -156,18 +156,25 @@ class ShapeVerdict(NamedTuple):
 
 
 class AmountVerdict(NamedTuple):
-    """Whether an amount is within its limit, which is an upper or a lower one."""
+    """Whether an amount is within its limit, which is an upper or a lower one.
+
+    ``uncounted`` names the functions that no rule knows: the amount then is at least ``actual``.
+    """
 
     what: str
     limit: int
     actual: int
     unit: Unit = Unit.COUNT
     is_minimum: bool = False
+    uncounted: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
-        """Whether the amount is within the limit; the limit itself is allowed."""
-        return self.headroom >= 0
+        """Whether the amount is within the limit; the limit itself is allowed.
+
+        An amount of which a part is not known does not hold: it may be beyond the limit.
+        """
+        return self.headroom >= 0 and not self.uncounted
 
     @property
     def headroom(self) -> int:
@@ -179,28 +186,33 @@ class AmountVerdict(NamedTuple):
 Verdict = ShapeVerdict | AmountVerdict
 
 
-def verdicts(expected: Expectations, plan: Plan, dtype: str) -> tuple[Verdict, ...]:
+def verdicts(expected: Expectations, model: Model, dtype: str) -> tuple[Verdict, ...]:
     """Return a verdict for each expectation: output, feature maps, then figures."""
     counting = Counting(rule=expected.peak_rule, dtype=dtype)
-    return (*_shape_verdicts(expected, plan), *_amount_verdicts(expected, plan, counting))
+    return (*_shape_verdicts(expected, model), *_amount_verdicts(expected, model, counting))
 
 
-def _shape_verdicts(expected: Expectations, plan: Plan) -> Iterator[ShapeVerdict]:
+def _shape_verdicts(expected: Expectations, model: Model) -> Iterator[ShapeVerdict]:
     if expected.output is not None:
-        yield ShapeVerdict("output", expected.output, plan.output_shape)
+        yield ShapeVerdict("output", expected.output, model.output_shape)
     for stride, pattern in expected.features.items():
         if pattern is not None:
-            actual = plan.feature_maps.get(stride)
+            actual = model.feature_maps.get(stride)
             yield ShapeVerdict(f"features at stride {stride}", pattern, actual)
 
 
 def _amount_verdicts(
-    expected: Expectations, plan: Plan, counting: Counting
+    expected: Expectations, model: Model, counting: Counting
 ) -> Iterator[AmountVerdict]:
     for figure in graded_figures():
         limit = expected.limit_of(figure)
         if limit is not None:
             by = f" ({counting.rule}, {counting.dtype})" if figure is PEAK else ""
-            actual = plan.figure(figure, counting)
-            is_minimum = figure.better is Better.LARGER
-            yield AmountVerdict(f"{figure.name}{by}", limit, actual, figure.unit, is_minimum)
+            yield AmountVerdict(
+                f"{figure.name}{by}",
+                limit,
+                model.figure(figure, counting),
+                figure.unit,
+                is_minimum=figure.better is Better.LARGER,
+                uncounted=model.uncounted(figure, counting),
+            )

@@ -10,16 +10,18 @@ from pathlib import Path
 from mbv2cli.gate.cases import Case, CaseResult
 from mbv2cli.gate.config import Config
 from mbv2cli.gate.drift import Drift, drift
-from mbv2cli.gate.lock import LockedCase, lock_if_any
+from mbv2cli.gate.lock import lock_if_any
+from mbv2cli.gate.locked import Locked
 
 
 class LockUse(StrEnum):
-    """Whether a case was compared with its lock."""
+    """Whether a case was compared with its lock: not if it was not run."""
 
     COMPARED = "compared"
     NO_LOCK = "no lock"
     NO_CASE = "no case"
     UNUSED = "unused"
+    NOT_RUN = "not run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,10 @@ def outcomes_of_config(
 
 
 def _outcome(
-    config: Config, case: Case, result: CaseResult, locked: Mapping[str, LockedCase] | None
+    config: Config, case: Case, result: CaseResult, locked: Mapping[str, Locked] | None
 ) -> Outcome:
+    if result.failure:
+        return Outcome(result, None, LockUse.NOT_RUN, config.requires_lock)
     if locked is None:
         return Outcome(result, None, LockUse.NO_LOCK, config.requires_lock)
     if case.name not in locked:

@@ -14,11 +14,12 @@ from mbv2cli.errors import UserError
 from mbv2cli.gate.cases import Case
 from mbv2cli.gate.config import FILE
 from mbv2cli.gate.limits import Expectations, limit_key, pattern_text
-from mbv2cli.inspection import plan_of
+from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.shown import escaped, toml_escaped
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.reader import Setting, is_file, read_request, read_spec, split_target
+from mbv2cli.specs.requests import refuse_module
 from mbv2cli.specs.units import amount_text, rounded_up
 
 WORKFLOW: Final = """\
@@ -65,16 +66,20 @@ def starter_config(target: str, settings: Iterable[Setting]) -> str:
 
     ``settings`` are flags of the model and its run. Raises `UserError` for a mistake in them.
     """
+    refuse_module(
+        target,
+        "init plans a model, and a module has no plan",
+        f'write module = "{target}" and limits into a case of {FILE} (mbv2 help ci)',
+    )
     settings = list(settings)
     own = [setting for setting in settings if setting.key not in keys(RunSpec)]
-    case = Case(
-        _case_name(target), read_request(target, own), read_spec(RunSpec, settings), Expectations()
-    )
-    return "".join(f"{line}\n" for line in _lines(case, settings))
+    request = read_request(target, own)
+    case = Case(_case_name(target), request, read_spec(RunSpec, settings), Expectations())
+    plan = plan_of(request.spec, request.input)
+    return "".join(f"{line}\n" for line in _lines(case, plan, settings))
 
 
-def _lines(case: Case, settings: Iterable[Setting]) -> Iterator[str]:
-    plan = plan_of(case.request.spec, case.request.input)
+def _lines(case: Case, plan: Plan, settings: Iterable[Setting]) -> Iterator[str]:
     yield "# The models that mbv2 check checks. Written by mbv2 init."
     yield "# Each limit is 10 % above the figure of the model: make it what you can afford."
     yield "# mbv2 check -h explains the keys: max_params is --max-params, output is --expect."

@@ -10,7 +10,8 @@ import random
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -19,9 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from mbv2cli.errors import UserError, nearest
+from mbv2cli.nn.settings import settings_kept
 from mbv2cli.specs.files import inputs
 from mbv2cli.specs.module import ModuleSource, TensorSpec
 from mbv2cli.specs.run import RunSpec
+
+_PACKAGES: Final = frozenset({"site-packages", "dist-packages"})
+"""Folders of installed packages, which may be in an environment below the folder of a module."""
 
 _SHOWN: Final = 8
 """How many names a message lists."""
@@ -32,30 +37,88 @@ def users_code(source: ModuleSource, seed: int) -> Iterator[None]:
     """Run the user's code inside the block as if nobody ran it.
 
     The folder of the file (for a package: the working directory) is on the path. What the code
-    prints goes to standard error. Path, working directory and random states are afterwards as
-    they were. Raises `UserError` if the code ends the process or leaves a thread.
+    prints goes to standard error. Path, working directory, environment, random states, settings
+    of PyTorch, and what is imported from that folder, are afterwards as they were. Raises
+    `UserError` if the code ends the process or leaves a thread that keeps Python from ending.
     """
-    folder = str(Path(source.origin).resolve().parent) if source.is_file else os.getcwd()  # noqa: PTH109  (as Python puts it on the path)
-    threads, here, path = set(threading.enumerate()), os.getcwd(), list(sys.path)  # noqa: PTH109
-    sys.path.insert(0, folder)
+    above = Path(source.origin).parent if source.is_file else source.folder or Path()
+    folder = str(above.resolve())
+    threads = set(threading.enumerate())
     try:
-        with _random_states_kept(seed), _printed_to_stderr():
+        with ExitStack() as kept:
+            kept.enter_context(_process_kept())
+            kept.enter_context(_imports_forgotten(folder))
+            kept.enter_context(settings_kept())
+            kept.enter_context(random_states_kept(seed))
+            kept.enter_context(_printed_to_stderr())
+            sys.path.insert(0, folder)
             yield
     except SystemExit as error:
         raise UserError(f"{source.target} ends the process: SystemExit({error.code!r})") from None
+    except BaseException as error:
+        if isinstance(error, Exception | KeyboardInterrupt | GeneratorExit):
+            raise
+        raise UserError(f"{source.target} fails: {sentence_of(error)}") from None
     finally:
-        sys.path[:] = path
-        os.chdir(here)
-    left = [one for one in threading.enumerate() if one not in threads and not one.daemon]
-    if left:
+        left = [one for one in threading.enumerate() if one not in threads]
+        threads_left().extend(left)
+    lasting = [one for one in left if not one.daemon]
+    if lasting:
         raise UserError(
-            f"{source.target} leaves a thread that runs: {left[0].name}; end it, or make it a "
-            "daemon"
+            f"{source.target} leaves a thread that runs: {lasting[0].name}; end it, because it "
+            "keeps Python from ending"
         )
 
 
+@cache
+def threads_left() -> list[threading.Thread]:
+    """Return the threads that the user's code has left so far, those among them that have ended."""
+    return []
+
+
 @contextmanager
-def _random_states_kept(seed: int) -> Iterator[None]:
+def _process_kept() -> Iterator[None]:
+    here, path, environment = os.getcwd(), list(sys.path), dict(os.environ)  # noqa: PTH109
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        os.chdir(here)
+        if os.environ != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+
+
+@contextmanager
+def _imports_forgotten(folder: str) -> Iterator[None]:
+    """Forget the Python files of ``folder`` that the block imports.
+
+    The next module may have a neighbour of the same name in another folder, and must not see what
+    this one has changed in its own. Installed packages and compiled modules stay: they cannot be
+    imported twice.
+    """
+    before = dict(sys.modules)
+    try:
+        yield
+    finally:
+        for name, module in list(sys.modules.items()):
+            if before.get(name) is not module and _is_source_in(folder, module):
+                del sys.modules[name]
+
+
+def _is_source_in(folder: str, module: object) -> bool:
+    file = getattr(module, "__file__", None)
+    folders = list(getattr(module, "__path__", ()))[:1]  # of a package without __init__.py
+    if not (isinstance(file, str) and file.endswith(".py")) and (file or not folders):
+        return False
+    real = Path(os.path.realpath(file or folders[0]))
+    above = Path(os.path.realpath(folder))
+    return real.is_relative_to(above) and _PACKAGES.isdisjoint(real.relative_to(above).parts)
+
+
+@contextmanager
+def random_states_kept(seed: int) -> Iterator[None]:
+    """Seed Python's and PyTorch's random numbers; they are afterwards as they were."""
     numpy = sys.modules.get("numpy")
     of_python = random.getstate()
     of_numpy = numpy.random.get_state() if numpy else None
@@ -98,7 +161,7 @@ def load_module(source: ModuleSource) -> nn.Module:
         if source.arguments:
             raise UserError(
                 f"{source.target}: {source.attribute} is a module already, so it takes no "
-                f"arguments; write {source.origin}:{source.attribute}"
+                f"arguments; write {source.name}"
             )
         return found
     if not callable(found):
@@ -169,7 +232,7 @@ def _attribute(source: ModuleSource, module: ModuleType) -> Any:
         except AttributeError:
             names = _offered(module)
             raise UserError(
-                f"{source.target}: {source.origin} has no '{source.attribute}' (it has "
+                f"{source.target}: {source.file} has no '{source.attribute}' (it has "
                 f"{_some(names)}){nearest(source.attribute, names)}"
             ) from None
     return found
@@ -220,7 +283,7 @@ def _refuse_arguments(source: ModuleSource, function: Any) -> None:
         takes = _some(list(signature.parameters)) if signature.parameters else "no argument"
         raise UserError(
             f"{source.target}: {error} ({source.attribute} takes {takes}); write "
-            f"{source.origin}:{source.attribute}:{_example(signature.parameters)}"
+            f"{source.name}:{_example(signature.parameters)}"
         ) from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,18 @@ from mbv2cli.errors import UserError
 from mbv2cli.graph.graph import Graph
 from mbv2cli.nn.device import resolve_device
 from mbv2cli.nn.forward import eval_mode, fault_of_machine
-from mbv2cli.nn.load import inputs_of, load_module, sentence_of, users_code
+from mbv2cli.nn.load import (
+    inputs_of,
+    load_module,
+    random_states_kept,
+    sentence_of,
+    threads_left,
+    users_code,
+)
 from mbv2cli.nn.observe import Observer
+from mbv2cli.nn.settings import settings_kept
 from mbv2cli.nn.torchsummary_table import TorchsummaryTable, run_torchsummary
-from mbv2cli.specs.module import ModuleRequest
+from mbv2cli.specs.module import ModuleRequest, TensorSpec
 from mbv2cli.specs.run import RunSpec
 
 
@@ -25,7 +33,8 @@ class ModuleRun:
     """A forward pass of a module: where it ran, and what was observed.
 
     ``table`` is torchsummary's; None where torchsummary cannot run. ``doubt`` says why there is
-    no table, or what is wrong in it; "" if the table is right.
+    no table, or what is wrong in it; "" if the table is right. ``thread`` is the name of a thread
+    that the module has left; "" if there is none.
     """
 
     device: str
@@ -33,6 +42,7 @@ class ModuleRun:
     graph: Graph
     table: TorchsummaryTable | None
     doubt: str
+    thread: str = ""
 
 
 def run_module(request: ModuleRequest, run: RunSpec) -> ModuleRun:
@@ -42,19 +52,51 @@ def run_module(request: ModuleRequest, run: RunSpec) -> ModuleRun:
     or does not run.
     """
     device = resolve_device(run.device)
+    before = len(threads_left())
     with users_code(request.source, run.seed):
-        model = load_module(request.source)
-        try:
-            model = model.to(device)
-            if run.dtype != "float32":
-                model = model.to(getattr(torch, run.dtype))
-            return observe_module(model, inputs_of(request.inputs, run, device))
-        except (RuntimeError, MemoryError) as error:
-            if fault := fault_of_machine(error):
-                raise UserError(
-                    f"{request.target}: {fault} on device {device}; try a smaller input"
-                ) from None
-            raise
+        ran = _run(request, run, device)
+    alive = [thread.name for thread in threads_left()[before:] if thread.is_alive()]
+    return replace(ran, thread=alive[0]) if alive else ran
+
+
+def as_module(model: object) -> nn.Module:
+    """Return ``model`` if it is a module. Raises `UserError`."""
+    if not isinstance(model, nn.Module):
+        raise UserError(
+            f"a {type(model).__name__} is not a model: give a spec, a torch.nn.Module or a TARGET"
+        )
+    return model
+
+
+def run_instance(model: nn.Module, inputs: Sequence[TensorSpec]) -> ModuleRun:
+    """Run a module that exists once on dummy inputs, on its own device.
+
+    Nothing of the module, and no setting of PyTorch, changes. Raises `UserError` if it does not
+    run.
+    """
+    first = next(model.parameters(), None)
+    device = first.device if first is not None else torch.device("cpu")
+    floating = (one.dtype for one in model.parameters() if one.is_floating_point())
+    dtype = str(next(floating, torch.float32)).removeprefix("torch.")
+    specs = [one if one.dtype else one._replace(dtype=dtype) for one in inputs]
+    run = RunSpec()
+    with settings_kept(), random_states_kept(run.seed):
+        return observe_module(model, inputs_of(specs, run, device))
+
+
+def _run(request: ModuleRequest, run: RunSpec, device: torch.device) -> ModuleRun:
+    model = load_module(request.source)
+    try:
+        model = model.to(device)
+        if run.dtype != "float32":
+            model = model.to(getattr(torch, run.dtype))
+        return observe_module(model, inputs_of(request.inputs, run, device))
+    except (RuntimeError, MemoryError) as error:
+        if fault := fault_of_machine(error):
+            raise UserError(
+                f"{request.target}: {fault} on device {device}; try a smaller input"
+            ) from None
+        raise
 
 
 def observe_module(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:

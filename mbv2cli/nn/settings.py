@@ -26,6 +26,28 @@ def own_settings(threads: int | None) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def settings_kept() -> Iterator[None]:
+    """Put PyTorch's settings back after the block, whatever the block has set."""
+    threads, dtype, device = (
+        torch.get_num_threads(),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+    )
+    mode, has_gradients = torch.get_deterministic_debug_mode(), torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
+        if torch.get_default_device() != device:  # None is the CPU without a step for each call
+            torch.set_default_device(None if device.type == "cpu" else device)
+        if torch.get_deterministic_debug_mode() != mode:
+            torch.set_deterministic_debug_mode(mode)
+        torch.set_grad_enabled(has_gradients)
+
+
 def _keep_threads(before: ExitStack, threads: int | None) -> None:
     count = torch.get_num_threads()
     before.callback(torch.set_num_threads, count)

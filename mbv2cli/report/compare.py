@@ -14,6 +14,7 @@ from mbv2cli.gate.comparison import Comparison, GroupPair, Side, group_pairs
 from mbv2cli.gate.differences import FigureChange, LayerPair
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
+from mbv2cli.inspection import Plan
 from mbv2cli.report.differences import change_text, told_changes, value_text
 from mbv2cli.report.document import Document, FieldChangePart, LayerPairPart, Part
 from mbv2cli.report.page import BOLD, DIM, GOOD, Block, Column, Line, Page, Table, page
@@ -270,8 +271,13 @@ class SidePart(Part):
     """One model."""
 
     name: str = Field(description="The model as it was given.")
-    spec: BlockSpec | NetworkSpec = Field(description="Every field of the model.")
-    input_shape: Shape = Field(description="Batch, channels, height, width.")
+    kind: str = Field(description="`block`, `network` or `module`.")
+    spec: BlockSpec | NetworkSpec | None = Field(
+        description="Every field of the model; null for a module."
+    )
+    input_shape: Shape = Field(
+        description="Batch, channels, height, width; of a module, the shape of its first input."
+    )
     output_shape: Shape = Field(description="Shape of the output.")
     peak_rule: str = Field(description="Memory rule of the lock; `layerwise` without a lock.")
     dtype: str = Field(description="Element type that bytes are counted in.")
@@ -328,8 +334,8 @@ def as_json(report: CompareReport) -> str:
     found = comparison.found
     return CompareDocument(
         differs=comparison.differs,
-        a=_side(comparison.before),
-        b=_side(comparison.after),
+        a=_side(comparison.before, found.output.before),
+        b=_side(comparison.after, found.output.after),
         fields=tuple(map(FieldChangePart.model_validate, found.fields)),
         totals=tuple(map(DifferencePart.model_validate, found.figures)),
         groups=tuple(map(GroupPairPart.model_validate, report.groups)),
@@ -337,12 +343,14 @@ def as_json(report: CompareReport) -> str:
     ).text
 
 
-def _side(side: Side) -> SidePart:
+def _side(side: Side, output_shape: Shape) -> SidePart:
+    spec = side.model.spec if isinstance(side.model, Plan) else None
     return SidePart(
         name=side.name,
-        spec=side.plan.spec,
-        input_shape=side.plan.input_shape,
-        output_shape=side.plan.output_shape,
+        kind=spec.noun if spec else "module",
+        spec=spec,
+        input_shape=side.model.input_shape,
+        output_shape=output_shape,
         peak_rule=side.counting.rule,
         dtype=side.counting.dtype,
     )

@@ -10,25 +10,25 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from mbv2cli.costs.conventions import MAC_CONVENTIONS, PARAM_CONVENTIONS, Count, count
-from mbv2cli.inspection import plan_of
+from mbv2cli.inspection import Model
 from mbv2cli.report.document import Part, RequestDocument, request_fields
 from mbv2cli.report.page import BOLD, DIM, Column, Line, Page, Table, page
-from mbv2cli.report.text import INDENT, heading
-from mbv2cli.specs.reader import Request
+from mbv2cli.report.text import INDENT, heading, total_text
+from mbv2cli.specs.requests import AnyRequest
 
 
 @dataclass(frozen=True, slots=True)
 class CountsReport:
     """The counts of a request under every convention."""
 
-    request: Request
+    request: AnyRequest
     macs: tuple[Count, ...]
     params: tuple[Count, ...]
 
 
-def counted(request: Request) -> CountsReport:
-    """Return the counts of ``request``. Loads no torch."""
-    ops = plan_of(request.spec, request.input).graph.ops
+def counted(request: AnyRequest, model: Model) -> CountsReport:
+    """Return the counts of the ``model`` of a request."""
+    ops = model.graph.ops
     return CountsReport(
         request,
         macs=tuple(count(convention, ops) for convention in MAC_CONVENTIONS),
@@ -44,7 +44,7 @@ class _Row(NamedTuple):
     unit: str = ""
     reported_by: str = ""
     style: str = ""
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def as_table(report: CountsReport) -> Page:
@@ -63,7 +63,11 @@ def _table(title: str, counts: Iterable[Count]) -> Table:
             Column("Unit", unit, rank=2),
             Column("Reported by", reported_by, rank=1),
         ],
-        notes={row: [Line(f"  {note}", DIM, "  ")] for row, note in enumerate(notes) if note},
+        notes={
+            row: [Line(f"  {note}", DIM, "  ") for note in some]
+            for row, some in enumerate(notes)
+            if some
+        },
         narrow=(
             Line(title, BOLD),
             *(Line(f"{row.what}: {row.amount}", row.style, INDENT) for row in rows),
@@ -75,11 +79,16 @@ def _rows(count: Count) -> Iterator[_Row]:
     """Yield the row of a convention and those of its additions. The last has the quirk."""
     convention = count.convention
     rows = [
-        _Row(convention.name, f"{count.total:,}", convention.unit, convention.reported_by, BOLD),
+        _Row(convention.name, total_text(count), convention.unit, convention.reported_by, BOLD),
         *(_Row(f"  {what}", f"{amount:+,}") for what, amount in count.added),
     ]
     yield from rows[:-1]
-    yield rows[-1]._replace(note=convention.quirk)
+    yield rows[-1]._replace(notes=tuple(filter(None, (convention.quirk, _unknown(count)))))
+
+
+def _unknown(count: Count) -> str:
+    names = ", ".join(count.unknown)
+    return f"Not counted, because the convention has no rule: {names}." if names else ""
 
 
 class AddedPart(Part):
@@ -97,6 +106,10 @@ class CountPart(Part):
     convention: str = Field(description="Name of the convention.")
     key: str = Field(description="Name of the convention for `--convention`.")
     total: int = Field(description="The count of the whole batch, with the additions.")
+    unknown: tuple[str, ...] = Field(
+        description="Functions that the convention has no rule for: the count is then at least "
+        "`total`."
+    )
     unit: str = Field(description="What these tools call the count, such as `MACs` or `flops`.")
     reported_by: str = Field(description="Tools that report this number.")
     quirk: str = Field(
@@ -128,6 +141,7 @@ def _parts(counts: Iterable[Count]) -> tuple[CountPart, ...]:
             convention=count.convention.name,
             key=count.convention.key,
             total=count.total,
+            unknown=count.unknown,
             unit=count.convention.unit,
             reported_by=count.convention.reported_by,
             quirk=count.convention.quirk,

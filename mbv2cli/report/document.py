@@ -103,7 +103,10 @@ def request_fields(request: Request | ModuleRequest) -> dict[str, Any]:
 class ComparedLayerPart(Part):
     """A layer of one model."""
 
-    name: str | None = Field(description="torchsummary's name; null for a functional operation.")
+    name: str | None = Field(
+        description="torchsummary's name; null for a functional operation, and in a drift of a "
+        "module."
+    )
     path: str = Field(description="Module path.")
     type: str = Field(description="Class of the module, or name of the function.")
     output_shape: Shape = Field(description="Shape of the output.")

@@ -13,11 +13,11 @@ from mbv2cli.costs.figures import FLASH
 from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES, MEMORY_RULES, TRAINING, MemoryUse
 from mbv2cli.costs.torchsummary_sizes import PassSize, pass_size
 from mbv2cli.graph.rows import Layer, Role
-from mbv2cli.inspection import Model, plan_of
+from mbv2cli.inspection import Model, Observed
 from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
 from mbv2cli.report.page import BOLD, DIM, WARNING, Block, Column, Line, Page, Table, page
 from mbv2cli.report.text import heading, sentence
-from mbv2cli.specs.reader import Request
+from mbv2cli.specs.requests import AnyRequest
 from mbv2cli.specs.units import bytes_numbers, bytes_text
 
 _DTYPES: Final[Mapping[str, str]] = {"float32": "float32", "16 bits": "float16", "int8": "int8"}
@@ -33,13 +33,14 @@ _MB: Final = 2**20
 class MemoryReport:
     """The memory of a request under every rule, its weights, and torchsummary's own figure.
 
-    ``dtype`` is the element type that is shown; None for all of them.
+    ``pass_size`` is None where torchsummary cannot run, or is wrong. ``dtype`` is the element type
+    that is shown; None for all of them.
     """
 
-    request: Request
+    request: AnyRequest
     model: Model
     uses: tuple[MemoryUse, ...]
-    pass_size: PassSize
+    pass_size: PassSize | None
     dtype: str | None = None
 
     def weight_bytes(self, dtype: str) -> int:
@@ -52,11 +53,16 @@ class MemoryReport:
         return self.model.figure(FLASH)
 
 
-def memory_of(request: Request, dtype: str | None = None) -> MemoryReport:
-    """Return the memory of ``request``. Loads no torch."""
-    plan = plan_of(request.spec, request.input)
-    uses = tuple(map(plan.memory, MEMORY_RULES))
-    return MemoryReport(request, plan, uses, pass_size(plan.graph), dtype)
+def memory_of(request: AnyRequest, model: Model, dtype: str | None = None) -> MemoryReport:
+    """Return the memory of the ``model`` of a request."""
+    uses = tuple(map(model.memory, MEMORY_RULES))
+    sizes = None if _doubt(model) else pass_size(model.graph)
+    return MemoryReport(request, model, uses, sizes, dtype)
+
+
+def _doubt(model: Model) -> str:
+    """Return why torchsummary cannot run, or what is wrong in its table; "" if nothing is."""
+    return model.torchsummary_doubt if isinstance(model, Observed) else ""
 
 
 def as_table(report: MemoryReport) -> Page:
@@ -89,8 +95,15 @@ def _peaks(report: MemoryReport) -> Table:
                 styles=[WARNING] * len(culprits),
             ),
         ],
-        notes={row: [_detail(sentence(rule.counts))] for row, rule in enumerate(rules)},
+        notes={row: list(_rule_notes(use)) for row, use in enumerate(report.uses)},
     )
+
+
+def _rule_notes(use: MemoryUse) -> Iterator[Line]:
+    yield _detail(sentence(use.rule.counts))
+    if use.unknown:
+        names = ", ".join(use.unknown)
+        yield Line(f"  At least this: the rule does not know {names}.", WARNING, "  ")
 
 
 def _place(layer: Layer) -> str:
@@ -122,6 +135,9 @@ def _sizes(dtype: str | None, bytes_of: Callable[[str], Sequence[int]]) -> Itera
 
 def _torchsummary(report: MemoryReport) -> Iterator[Line]:
     size = report.pass_size
+    if size is None:
+        yield Line(f"No sizes of torchsummary: {_doubt(report.model)}.", WARNING, "    ")
+        return
     yield Line(f"Forward/backward pass size of torchsummary: {size.total_mb:,.2f} MB", BOLD)
     yield _figure("torchsummary counts the output of each row twice, in float32.")
     if size.blocks_again_mb:
@@ -177,6 +193,9 @@ class RulePart(Part):
     counts: str = Field(description="What the rule counts as memory.")
     source: str = Field(description="Where the rule comes from, or what confirms the rule.")
     peak_bytes: BytesPart = Field(description="Largest number of bytes alive at one moment.")
+    unknown: tuple[str, ...] = Field(
+        description="Functions that the rule does not know: the peak is then at least this."
+    )
     layer: str | None = Field(description="Name of the layer that causes the peak.")
     path: str = Field(description="Path of that layer.")
     role: Role = Field(description="Role of that layer.")
@@ -212,8 +231,9 @@ class MemoryDocument(RequestDocument):
     command: Literal["memory"] = Field("memory", description="`memory`.")
     rules: tuple[RulePart, ...] = Field(description="The peak of activations under each rule.")
     weights: WeightsPart = Field(description="The bytes of the weights.")
-    torchsummary_pass_size: PassSizePart = Field(
-        description="torchsummary's Forward/backward pass size and its parts."
+    torchsummary_pass_size: PassSizePart | None = Field(
+        description="torchsummary's Forward/backward pass size and its parts; null where "
+        "torchsummary cannot run, or is wrong."
     )
 
 
@@ -226,7 +246,7 @@ def as_json(report: MemoryReport) -> str:
             parameters=BytesPart(**{dtype: report.weight_bytes(dtype) for dtype in ELEMENT_BYTES}),
             flash_bytes=report.flash_bytes,
         ),
-        torchsummary_pass_size=PassSizePart.model_validate(report.pass_size),
+        torchsummary_pass_size=report.pass_size and PassSizePart.model_validate(report.pass_size),
     ).text
 
 
@@ -238,6 +258,7 @@ def _rule_part(model: Model, use: MemoryUse) -> RulePart:
         counts=use.rule.counts,
         source=use.rule.source,
         peak_bytes=BytesPart(**{dtype: use.peak_bytes(dtype) for dtype in ELEMENT_BYTES}),
+        unknown=use.unknown,
         layer=culprit.name,
         path=culprit.path,
         role=culprit.role,

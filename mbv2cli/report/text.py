@@ -45,7 +45,7 @@ def described(request: Request | ModuleRequest) -> str:
     if not isinstance(request, Request):
         source = request.source
         arguments = ", ".join(f"{key}={value!r}" for key, value in source.arguments.items())
-        return f"{source.origin}:{source.attribute}({arguments})"
+        return f"{source.name}({arguments})"
     name = "InvertedResidual" if isinstance(request.spec, BlockSpec) else "MobileNetV2"
     return f"{name}({', '.join(_arguments(request.spec))})"
 

@@ -33,6 +33,7 @@ from mbv2cli.specs.reader import (
     refuse_foreign_keys,
     split_target,
 )
+from mbv2cli.specs.requests import refuse_module
 from mbv2cli.specs.run import InputSpec
 from mbv2cli.specs.stage_text import BETWEEN, LETTERS, read_stages
 
@@ -130,6 +131,7 @@ class Space:
 
 def read_space(target: str, flags: Iterable[Setting] = ()) -> Space:
     """Read the space of a target whose flags may be lists and ranges. Raises `UserError`."""
+    refuse_module(target, "sweep plans every model of a space, and a module has no plan")
     described, inline = read_target(target)
     name, _inline = split_target(target)
     return _space(name, described.kind, described.settings, [*inline, *flags])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from mbv2cli.errors import UserError, nearest
@@ -16,6 +17,9 @@ from mbv2cli.specs.words import DTYPE_SYNONYMS, listed
 
 DEFAULT_CHANNELS: Final = 3
 """Channels of the input of a module, unless the user gives others: those of an image."""
+
+DEFAULT_SHAPE: Final = (1, DEFAULT_CHANNELS, 224, 224)
+"""The shape of the only input of a module, unless the user gives others."""
 
 INPUT_DTYPES: Final = (
     *("float32", "float64", "float16", "bfloat16"),
@@ -40,23 +44,53 @@ class TensorSpec(NamedTuple):
     shape: tuple[int, ...]
     dtype: str | None = None
 
+    @property
+    def text(self) -> str:
+        """The text from which `read_input` reads the same."""
+        shape = "x".join(map(str, self.shape))
+        return f"{shape}:{self.dtype}" if self.dtype else shape
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleSource:
     """Where a module comes from: a Python file or package, a name in it, and arguments.
 
-    ``target`` is the text that names it.
+    ``target`` is the text that names it. ``name`` is that text without the arguments. ``folder``
+    is where a package is looked for first; None for the working directory.
     """
 
     target: str
+    name: str
     origin: str
     attribute: str
     arguments: Mapping[str, Any] = field(hash=False)
+    folder: Path | None = None
 
     @property
     def is_file(self) -> bool:
         """Whether ``origin`` is the path of a file, not the name of a package."""
         return self.origin.endswith(".py")
+
+    @property
+    def file(self) -> str:
+        """The file or package as the user wrote it."""
+        return self.name.removesuffix(f":{self.attribute}")
+
+    def seen_from(self, folder: Path) -> ModuleSource:
+        """Return the same source for a file in ``folder`` that names this one."""
+        origin = str(folder / self.origin) if self.is_file else self.origin
+        return replace(self, origin=origin, folder=folder)
+
+    def called_with(self, arguments: Mapping[str, Any]) -> ModuleSource:
+        """Return the same source with further arguments. Raises `UserError` for one given twice."""
+        if not arguments:
+            return self
+        twice = next((name for name in arguments if name in self.arguments), None)
+        if twice is not None:
+            raise UserError(f"'{self.target}' gives {twice} already; give it once")
+        every = {**self.arguments, **arguments}
+        text = ",".join(f"{name}={_toml(value)}" for name, value in every.items())
+        return replace(self, target=f"{self.name}:{text}", arguments=every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +125,17 @@ def module_source(target: str) -> ModuleSource | None:
     if found is None:
         return None
     arguments = dict(_arguments(target, found["arguments"]))
-    return ModuleSource(target, found["origin"], found["attribute"], arguments)
+    name = f"{found['origin']}:{found['attribute']}"
+    return ModuleSource(target, name, found["origin"], found["attribute"], arguments)
 
 
 def module_request(
-    source: ModuleSource, flags: Iterable[Setting], inputs: Sequence[str]
+    source: ModuleSource, flags: Iterable[Setting], inputs: Sequence[str], place: str = "--input"
 ) -> ModuleRequest:
     """Return the request of a module.
 
-    ``inputs`` are texts such as ``1x3x64x64`` or ``1x128:int64``. Without any, the flags ``in``,
-    ``size`` and ``batch`` give the only input. Raises `UserError`.
+    ``inputs`` are texts such as ``1x3x64x64`` or ``1x128:int64``, written at ``place``. Without
+    any, the flags ``in``, ``size`` and ``batch`` give the only input. Raises `UserError`.
     """
     given = list(flags)
     for setting in given:
@@ -110,30 +145,21 @@ def module_request(
                 f"part of the TARGET: {_with_argument(source, setting)}"
             )
         if inputs:
-            raise UserError(f"--input and {setting.place} exclude each other; give one of them")
+            raise UserError(f"{place} and {setting.place} exclude each other; give one of them")
     if inputs:
-        return ModuleRequest(source, tuple(map(read_input, inputs)))
+        return ModuleRequest(source, tuple(read_input(text, place) for text in inputs))
     image = read_spec(InputSpec, given)
     channels = _channels(given)
     return ModuleRequest(source, (TensorSpec((image.batch, channels, *image.size)),))
 
 
-def refuse_without_forward(source: ModuleSource, *, forward: bool) -> None:
-    """Raise `UserError` if no forward pass is allowed: only a run shows what a module does."""
-    if not forward:
-        raise UserError(
-            f"{source.target} is Python code: only a forward pass shows its layers; leave out "
-            "--no-forward"
-        )
-
-
-def read_input(text: str) -> TensorSpec:
-    """Read ``1x3x64x64`` or ``1x128:int64``. Raises `UserError`."""
+def read_input(text: str, place: str = "--input") -> TensorSpec:
+    """Read ``1x3x64x64`` or ``1x128:int64``, which is written at ``place``. Raises `UserError`."""
     shape, colon, dtype = text.partition(":")
     sides = tuple(map(int, re.split("[xX×,*]", shape))) if _SHAPE.fullmatch(shape) else ()
     if not sides or not all(1 <= side <= MAX_SIDE for side in sides):
         raise UserError(
-            f"--input must be a shape such as 1x3x224x224 or 1x128:int64, each number from 1 to "
+            f"{place} must be a shape such as 1x3x224x224 or 1x128:int64, each number from 1 to "
             f"{MAX_SIDE}, not '{text}'"
         )
     if not colon:
@@ -141,10 +167,17 @@ def read_input(text: str) -> TensorSpec:
     word = listed(dtype, INPUT_DTYPES, DTYPE_SYNONYMS)
     if word not in INPUT_DTYPES:
         raise UserError(
-            f"--input {text}: the element type must be one of {', '.join(INPUT_DTYPES)}, not "
+            f"{place} {text}: the element type must be one of {', '.join(INPUT_DTYPES)}, not "
             f"'{dtype}'{nearest(dtype, INPUT_DTYPES)}"
         )
     return TensorSpec(sides, word)
+
+
+def _toml(value: object) -> str:
+    """Return a value as TOML has it, but for tables."""
+    import json
+
+    return json.dumps(value, default=str)
 
 
 def _channels(settings: Sequence[Setting]) -> int:

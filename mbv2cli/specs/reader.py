@@ -266,8 +266,8 @@ def _read_name(name: str, place: str = "") -> Described:
         _refuse_missing_file(name, place)
         raise UserError(
             f"{place}there is no target '{name}'; a target is {', '.join(KINDS)}, a name that mbv2 "
-            f"presets lists, or a file such as NAME.toml; mbv2 summary and mbv2 identify take a "
-            f"module too, such as my_model.py:Net{nearest_target(name)}"
+            f"presets lists, or a file such as NAME.toml; most commands take a module too, such as "
+            f"my_model.py:Net{nearest_target(name)}"
         )
     return Described(own, []) if own in KINDS else Described("network", _preset_settings(own))
 

@@ -393,6 +393,7 @@ def test_json_tells_the_headroom(folder: Path) -> None:
         "actual": 68_640_768,
         "limit": 60_000_000,
         "headroom": -8_640_768,
+        "uncounted": [],
     }
     assert not document["holds"]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.process import mbv2_here
+from tests.process import mbv2, mbv2_here
 
 MODEL = """
 from torch import nn
@@ -70,7 +73,10 @@ def test_other_formats_of_a_module(folder: Path, format_name: str) -> None:
         ("summary my_model.py:Net --no-forward", "only a forward pass shows its layers"),
         ("summary my_model.py:Net --out 8", "is part of the TARGET: my_model.py:Net:out=8"),
         ("identify my_model.py", "for a module, name its class too: my_model.py:Net"),
-        ("counts my_model.py:Net", "mbv2 summary and mbv2 identify take a module too"),
+        ("cliffs my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
+        ("sweep my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
+        ("init my_model.py:Net", 'write module = "my_model.py:Net" and limits into a case of'),
+        ("counts network --input 1x3x8x8", "--input belongs to a module of your own"),
         ("identify network --input 1x3x8x8", "--input belongs to a module of your own"),
         ("summary network --input 1x3x8x8", "--input belongs to a module of your own"),
         ("summary my_model.py:Net --input 1x4x8x8", "the forward pass fails in Conv2d conv"),
@@ -103,3 +109,202 @@ def test_nothing_is_loaded_for_a_mistake(folder: Path) -> None:
     for arguments in ("--no-forward", "--out 8", "--input 0", "--convention x"):
         mbv2_here("summary", "my_model.py:Net", *arguments.split(), cwd=folder)
     assert not (folder / "ran").exists()
+
+
+def test_counts_say_at_least_where_a_convention_does_not_know_a_function(folder: Path) -> None:
+    result = mbv2_here("counts", "my_model.py:Net", "--input", "1x3x8x8", cwd=folder)
+    assert (result.code, result.stderr) == (0, "a line of the model\n")
+    assert "conv+linear                 at least 13,824 MACs" in result.stdout
+    assert "Not counted, because the convention has no rule: matmul." in result.stdout
+    arguments = ("counts", "my_model.py:Net", "--input", "1x3x8x8", "--format", "json")
+    document = json.loads(mbv2_here(*arguments, cwd=folder).stdout)
+    assert (document["kind"], document["spec"]) == ("module", None)
+    assert document["macs"][0]["total"] == 64 * 216
+    assert document["macs"][0]["unknown"] == ["matmul"]
+
+
+def test_memory_of_a_module(folder: Path) -> None:
+    (folder / "two.py").write_text(
+        "from torch import nn\n\nclass Net(nn.Module):\n    def forward(self, x, y):\n"
+        "        return (x + y).erf()\n"
+    )
+    arguments = ("--input", "1x3x8x8", "--input", "1x3x8x8")
+    result = mbv2_here("memory", "two.py:Net", *arguments, cwd=folder)
+    assert result.code == 0
+    assert "At least this: the rule does not know erf." in result.stdout
+    assert "No sizes of torchsummary: torchsummary multiplies the sizes" in result.stdout
+    document = json.loads(
+        mbv2_here("memory", "two.py:Net", *arguments, "--format", "json", cwd=folder).stdout
+    )
+    assert document["torchsummary_pass_size"] is None
+    unknown = {rule["rule"]: rule["unknown"] for rule in document["rules"]}
+    assert unknown["layerwise"] == []
+    assert unknown["training"] == ["erf"]
+
+
+GATED = """
+[case.mine]
+module = "my_model.py:Net"
+input = "1x3x8x8"
+output = "1x8x8x2"
+max_params = 200
+
+[case.broken]
+module = "my_model.py:Nett"
+"""
+
+
+@pytest.fixture
+def gated(folder: Path) -> Path:
+    (folder / "mbv2.toml").write_text(GATED)
+    return folder
+
+
+def test_check_says_what_a_module_does_not_keep_and_checks_the_others(gated: Path) -> None:
+    result = mbv2_here("check", cwd=gated)
+    assert (result.code, result.stderr) == (1, "a line of the model\n")
+    assert [" ".join(line.split()) for line in result.stdout.splitlines()] == [
+        "Case and figure Actual Expected Distance",
+        "FAIL mine",
+        "output 1x8x8x2 1x8x8x2",
+        "FAIL params 216 <= 200 8.0 % over",
+        "FAIL broken",
+        "my_model.py:Nett: my_model.py has no 'Nett' (it has Net); did you mean",
+        "'Net'?",
+        "",
+        "2 cases: 2 failed (a module is observed only)",
+        "drift is not checked: there is no mbv2.lock; run mbv2 lock",
+    ]
+
+
+def test_the_formats_of_a_check_of_modules(gated: Path) -> None:
+    def shown(format_name: str) -> str:
+        result = mbv2_here("check", "--format", format_name, cwd=gated)
+        assert result.code == 1
+        return result.stdout
+
+    mine, broken = json.loads(shown("json"))["cases"]
+    assert (mine["kind"], mine["spec"], mine["forward_ran"]) == ("module", None, True)
+    assert mine["verdicts"][1]["actual"] == 216
+    assert (broken["forward_ran"], broken["verdicts"], broken["lock"]) == (False, [], "not run")
+    (failure,) = broken["failures"]
+    assert failure.startswith("my_model.py:Nett: my_model.py has no 'Nett'")
+    assert f"title=mbv2%3A broken::{failure}" in shown("github")
+    junit = shown("junit")
+    assert 'tests="2" failures="2" errors="0"' in junit
+    assert f'message="{failure}"' in junit
+    assert f"| **FAIL** | `broken` | {failure} | | | |" in shown("markdown").replace("\\_", "_")
+
+
+def test_check_of_one_module_with_limits_as_flags(folder: Path) -> None:
+    arguments = ("check", "my_model.py:Net:width=0.5", "--input", "1x3x8x8", "--max-params")
+    assert mbv2_here(*arguments, "108", cwd=folder).code == 0
+    result = mbv2_here(*arguments, "107", cwd=folder)
+    assert result.code == 1
+    assert "1 case: 1 failed (a module is observed only)" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("check --no-forward", "mbv2.toml: case.mine: my_model.py:Net is Python code: only a for"),
+        ("check mine --no-forward", "shows its layers; leave out --no-forward"),
+        ("check --input 1x3x8x8", "--input needs a limit beside it"),
+        ("check my_model.py:Net --max-params 2k --no-forward", "leave out --no-forward"),
+        ("lock", "case.broken: my_model.py:Nett: my_model.py has no 'Nett'"),
+        ("compare my_model.py:Net network --by stage", "--by stage is for blocks and networks"),
+        ("compare network block --input 1x3x8x8", "--input belongs to a module of your own"),
+        ("compare --git HEAD network", "--git compares the code of a module"),
+        ("compare --git HEAD my_model.py:Net network", "compare --git takes one module, not 2"),
+        ("compare --git HEAD --lock HEAD mine", "give one of them"),
+        ("compare --git HEAD my_model.py:Net", "not a git repository"),
+        ("compare --git HEAD nothing/my_model.py:Net", "there is no folder nothing"),
+    ],
+)
+def test_mistakes_at_the_gate(gated: Path, arguments: str, message: str) -> None:
+    result = mbv2_here(*arguments.split(), cwd=gated, GIT_CEILING_DIRECTORIES=str(gated.parent))
+    assert (result.code, result.stdout) == (2, "")
+    assert message in result.stderr.splitlines()[-1]
+
+
+def test_a_file_that_forbids_a_forward_pass_forbids_its_modules(gated: Path) -> None:
+    (gated / "mbv2.toml").write_text(f"forward = false\n{GATED}")
+    for command in ("check", "lock"):
+        result = mbv2_here(command, cwd=gated)
+        assert (result.code, result.stdout) == (2, "")
+        assert result.stderr.endswith("shows its layers; leave out forward = false\n")
+
+
+def test_compare_a_module_with_another(folder: Path) -> None:
+    arguments = ("compare", "my_model.py:Net", "my_model.py:Net:width=0.5", "--size", "8")
+    result = mbv2_here(*arguments, "--exit-code", "--format", "json", cwd=folder)
+    assert result.code == 1
+    document = json.loads(result.stdout)
+    assert (document["a"]["kind"], document["a"]["spec"]) == ("module", None)
+    assert document["fields"] == []
+    macs = next(one for one in document["totals"] if one["what"] == "macs (at least)")
+    assert (macs["before"], macs["after"]) == (64 * 216, 64 * 108)
+    assert document["layers"][0]["after"]["path"] == "conv"
+
+
+def test_a_module_that_is_a_network_does_not_differ_from_it(folder: Path) -> None:
+    (folder / "ours.py").write_text(
+        "from mbv2cli import MobileNetV2, NetworkSpec\nnet = MobileNetV2(NetworkSpec(classes=3))\n"
+    )
+    arguments = ("compare", "ours.py:net", "network:classes=3", "--size", "32", "--exit-code")
+    result = mbv2_here(*arguments, cwd=folder)
+    assert (result.code, result.stderr) == (0, "")
+    assert (
+        "Nothing differs: every field, every figure and every layer is the same." in result.stdout
+    )
+
+
+def test_compare_a_case_of_a_module_with_its_lock_at_a_revision(folder: Path) -> None:
+    (folder / "mbv2.toml").write_text('[case.mine]\nmodule = "my_model.py:Net"\nsize = 8\n')
+    assert mbv2_here("lock", cwd=folder).code == 0
+    committed(folder)
+    (folder / "my_model.py").write_text(MODEL.replace("padding=1", "padding=2, dilation=2"))
+    assert mbv2_here("lock", cwd=folder).code == 0
+    result = mbv2_here("compare", "--lock", "HEAD", "mine", "--exit-code", cwd=folder)
+    assert result.code == 1
+    assert "conv dilation 1x1 -> 2x2, padding 1x1 -> 2x2" in result.stdout
+    assert "macs (at least)" in result.stdout
+
+
+def committed(folder: Path) -> None:
+    for arguments in ("init -q", "add .", "commit -qm one"):
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments.split()]
+        subprocess.run(command, cwd=folder, check=True)
+
+
+def test_compare_a_module_with_another_revision_of_it(
+    folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    committed(folder)
+    (folder / "my_model.py").write_text(MODEL.replace("padding=1", "padding=2, dilation=2"))
+    temporary = tmp_path_factory.mktemp("temporary")
+    arguments = ("compare", "--git", "HEAD", "my_model.py:Net", "--size", "8", "--exit-code")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    result = mbv2_here(*arguments, cwd=folder)
+    assert (result.code, result.stderr) == (1, "a line of the model\n")
+    assert "a line of the model" in capfd.readouterr().err  # of the process of the revision
+    assert "A: my_model.py:Net at HEAD" in result.stdout
+    assert "conv dilation 1x1 -> 2x2, padding 1x1 -> 2x2" in result.stdout
+    assert list(temporary.iterdir()) == []
+    assert [one.name for one in folder.glob("[!.]*")] == ["my_model.py"]
+
+
+def test_a_thread_that_a_module_leaves_does_not_keep_mbv2_from_ending(folder: Path) -> None:
+    (folder / "threads.py").write_text(
+        "import threading, time\nfrom torch import nn\n"
+        "def net():\n    threading.Thread(target=time.sleep, args=(60,), name='late').start()\n"
+        "    return nn.ReLU()\n"
+    )
+    start = time.monotonic()
+    result = mbv2("check", "threads.py:net", "--max-params", "0", cwd=folder)
+    assert time.monotonic() - start < 50
+    assert result.code == 1
+    assert "leaves a thread that runs: late" in result.stdout

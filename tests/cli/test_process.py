@@ -61,6 +61,8 @@ def test_the_package_alone_is_light() -> None:
         ("summary", "network", "--no-forward", "--by", "stage"),
         ("summary", "network", "--no-forward", "--convention", "fvcore", "--format", "csv"),
         ("counts", "network"),
+        ("explain",),
+        ("explain", "network"),
         ("memory", "network"),
         ("memory", "network", "--format", "json"),
         ("cliffs", "network"),

@@ -29,7 +29,7 @@ MISTYPED = [
     ("SUMMARY", "did you mean mbv2 summary?"),
     ("sweep --where MACS<60M", "there is no figure 'MACS'"),
     ("sumary", "did you mean mbv2 summary?"),
-    ("zzz", "there is no command 'zzz' (the commands are summary, counts, memory"),
+    ("zzz", "there is no command 'zzz' (the commands are summary, explain, draw, counts, memory"),
     ("--verson", "mbv2 has no flag --verson (try mbv2 -h); did you mean --version?"),
     ("help swep", "did you mean 'sweep'?"),
     # a flag without its value, a flag with a value too many, an unknown flag

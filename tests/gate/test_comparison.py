@@ -15,7 +15,8 @@ from mbv2cli.gate.comparison import Comparison, Side, compare, group_pairs
 from mbv2cli.gate.differences import FieldChange, LayerPair
 from mbv2cli.gate.drift import Cause, drift
 from mbv2cli.gate.limits import Expectations
-from mbv2cli.gate.lock import digest, lock_text, parse_lock
+from mbv2cli.gate.lock import lock_text, parse_lock
+from mbv2cli.gate.locked import digest
 from mbv2cli.inspection import ModelSpec, Plan, plan_of
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.reader import Request
@@ -105,9 +106,11 @@ def test_check_and_compare_agree_on_whether_models_differ(
     one, other = (planned_result(case_of(spec, input_)) for spec in specs)
     (locked,) = parse_lock(lock_text([one]), "mbv2.lock").values()
     found = drift(locked, other, {})
-    comparison = compared(one.plan, other.plan)
+    assert isinstance(one.model, Plan)
+    assert isinstance(other.model, Plan)
+    comparison = compared(one.model, other.model)
     assert comparison.differs is (found is not None)
-    assert comparison.differs is compared(other.plan, one.plan).differs
+    assert comparison.differs is compared(other.model, one.model).differs
     assert comparison.differs is (specs[0] != specs[1])
     if found is not None:
         assert not found.holds

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from mbv2cli import NetworkSpec, UserError
 from mbv2cli.errors import MistakesError
+from mbv2cli.gate.cases import Case
 from mbv2cli.gate.config import case_lines, find_config, lock_beside, read_config
-from mbv2cli.specs.reader import read_request
+from mbv2cli.specs.reader import Request, read_request
 
 MATRIX = """
 forward = false
@@ -26,6 +27,11 @@ size = [160, "96x128"]
 stages = [{t = 1, c = 16}, {t = 6, c = 24, n = 2, s = 2}]
 max_params = "4M"
 """
+
+
+def request_of(case: Case) -> Request:
+    assert isinstance(case.request, Request)
+    return case.request
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def test_lists_make_a_matrix(config: Path) -> None:
         "the edge[width_mult=0.5,size=96x128]",
     ]
     assert len(read.cases) == 1 + 3 * 2
-    last = read.cases[-1].request
+    last = request_of(read.cases[-1])
     assert isinstance(last.spec, NetworkSpec)
     assert (last.spec.width_mult, len(last.spec.stages)) == (1.0, 2)
     assert last.input.size == (96, 128)
@@ -74,7 +80,7 @@ def test_a_target_file_is_beside_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text("classes = 3\n")
     path = tmp_path / "mbv2.toml"
     path.write_text('[case.tiny]\ntarget = "tiny.toml:width_mult=0.5"\n')
-    spec = read_config(path).cases[0].request.spec
+    spec = request_of(read_config(path).cases[0]).spec
     assert isinstance(spec, NetworkSpec)
     assert (spec.classes, spec.width_mult) == (3, 0.5)
 
@@ -85,7 +91,7 @@ def test_the_target_of_a_case_is_any_target(tmp_path: Path, target: str) -> None
     (tmp_path / "nets:old" / "tiny.toml").write_text('target = "mobilenet_v2"\n')
     path = tmp_path / "mbv2.toml"
     path.write_text(f'[case.any]\ntarget = "{target}"\n')
-    request = read_config(path).cases[0].request
+    request = request_of(read_config(path).cases[0])
     assert (request.spec, request.input.size) == (NetworkSpec(), (96, 96))
 
 
@@ -133,7 +139,7 @@ def test_a_list_of_sizes_is_a_list_of_cases(
 ) -> None:
     path = tmp_path / "mbv2.toml"
     path.write_text(f"[case.a]\nsize = {size}\n")
-    assert [case.request.input.size for case in read_config(path).cases] == sizes
+    assert [request_of(case).input.size for case in read_config(path).cases] == sizes
 
 
 def test_a_list_of_two_whole_numbers_is_no_size_and_both_spellings_are_told(

@@ -14,7 +14,8 @@ from mbv2cli.costs.figures import PARAMS, Better, Counting
 from mbv2cli.gate.cases import planned_result
 from mbv2cli.gate.differences import FigureChange
 from mbv2cli.gate.drift import Allowance, Cause, Drift, drift, read_tolerance
-from mbv2cli.gate.lock import LockedCase, read_lock
+from mbv2cli.gate.lock import read_lock
+from mbv2cli.gate.locked import LockedCase
 from mbv2cli.report.check.sentences import drift_lines
 from tests.gate.test_comparison import case_of
 from tests.gate.test_lock import config_of, locked

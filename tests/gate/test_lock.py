@@ -22,13 +22,8 @@ from mbv2cli.gate.cases import Case, planned_result
 from mbv2cli.gate.config import Config, read_config
 from mbv2cli.gate.drift import drift
 from mbv2cli.gate.limits import Expectations
-from mbv2cli.gate.lock import (
-    digest,
-    graph_lines,
-    lock_text,
-    parse_lock,
-    read_lock,
-)
+from mbv2cli.gate.lock import lock_text, parse_lock, read_lock
+from mbv2cli.gate.locked import LockedCase, digest, graph_lines
 from mbv2cli.gate.outcomes import LockUse, outcomes_of_config
 from mbv2cli.graph.graph import GraphInModel, Scope
 from mbv2cli.graph.ops import Kind, Op, Shape, Sides
@@ -158,23 +153,25 @@ def test_a_lock_has_every_graded_figure(spec: NetworkSpec, input_: InputSpec) ->
     case = Case("a", request, RunSpec.model_validate({"dtype": "float16"}), expected)
     result = planned_result(case)
     (locked_case,) = parse_lock(lock_text([result]), "mbv2.lock").values()
-    plan = result.plan
+    plan = result.model
+    assert plan
     counting = Counting(rule="eager", dtype="float16")
     assert locked_case.figures == {
         figure.name: figure.value(GraphInModel(plan.graph), counting) for figure in graded_figures()
     }
     assert (locked_case.peak_rule, locked_case.peak_dtype) == ("eager", "float16")
-    assert locked_case.plan() == plan
+    assert isinstance(locked_case, LockedCase)
+    assert locked_case.model == plan
     assert list(locked_case.stages) == list(dict.fromkeys(s.stage for s in plan.graph.segments))
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("version = 3\n", "has version 3, written by a newer mbv2"),
+        ("version = 4\n", "has version 4, written by a newer mbv2"),
         (
             "version = 1\n[case.a]\nparams = 3\n",
-            "has version 1, written by an earlier mbv2; run mbv2 lock to write it in version 2",
+            "has version 1, written by an earlier mbv2; run mbv2 lock to write it anew",
         ),
         ("version = 2\n", "must have the keys version and case"),
         ("version = 2\nother = 1\n[case.a]\n", "must have the keys version and case"),

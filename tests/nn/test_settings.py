@@ -55,7 +55,7 @@ SETTINGS: dict[str, Callable[[], AbstractContextManager[object]]] = {
 
 def state() -> tuple[object, ...]:
     return (
-        torch.get_default_device(),
+        torch.empty(0).device,
         torch.get_default_dtype(),
         torch.get_deterministic_debug_mode(),
         torch.is_inference_mode_enabled(),

@@ -22,7 +22,8 @@ from mbv2cli.gate.cases import Case, planned_result
 from mbv2cli.gate.comparison import Side, compare
 from mbv2cli.gate.drift import drift
 from mbv2cli.gate.limits import Expectations
-from mbv2cli.gate.lock import LockedCase, lock_text, parse_lock
+from mbv2cli.gate.lock import lock_text, parse_lock
+from mbv2cli.gate.locked import LockedCase
 from mbv2cli.gate.outcomes import CheckReport, LockUse, Outcome
 from mbv2cli.report.compare import compare_report
 from mbv2cli.report.formats import FORMATS, renderer
@@ -77,7 +78,8 @@ def checked(name: str, form: str) -> str:
 
 
 def compared(name: str, form: str) -> str:
-    comparison = compare(Side(name, RESULT.plan), Side(f"{name}.toml", RESULT.plan))
+    assert RESULT.model
+    comparison = compare(Side(name, RESULT.model), Side(f"{name}.toml", RESULT.model))
     report = compare_report(comparison, "layer", shows_every_row=False)
     return text_of(renderer("compare", form)(report))
 

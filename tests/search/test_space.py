@@ -406,6 +406,7 @@ def test_letters_stand_for_the_keys_of_a_stage() -> None:
         (["t1c8"], "--stages[0] must be a table"),
         ([], "--stages must be a list"),
         ([{"c": 8}] * 101, "--stages must be a list of 1 to 100 stages"),
+        ([{"t": 1, "c": "1:4096:1"}] * 9, "--stages has more than 32,768 values; give fewer"),
         (3, "--stages must be a list"),
         ("t1c8/c", "--stages must be a list"),
         ("t1c8t1", "--stages must be a list"),

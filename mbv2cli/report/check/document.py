@@ -11,7 +11,13 @@ from mbv2cli.gate.drift import Drift
 from mbv2cli.gate.limits import ShapeVerdict, Verdict
 from mbv2cli.gate.outcomes import CheckReport, Outcome
 from mbv2cli.report.check.sentences import failures, limit_text, warnings
-from mbv2cli.report.document import Document, FieldChangePart, LayerPairPart, Part
+from mbv2cli.report.document import (
+    Document,
+    FieldChangePart,
+    LayerPairPart,
+    Part,
+    request_fields,
+)
 from mbv2cli.report.text import compact
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 
@@ -30,6 +36,11 @@ class VerdictPart(Part):
     headroom: int | None = Field(
         description="Distance to the limit: negative if the limit is broken, null for a shape."
     )
+    uncounted: tuple[str, ...] = Field(
+        (),
+        description="Functions that no rule knows: the amount is at least `actual`, so the limit "
+        "does not hold.",
+    )
 
 
 class ChangePart(Part):
@@ -47,15 +58,17 @@ class DriftPart(Part):
 
     holds: bool = Field(description="Whether there is a tolerance and every change is within it.")
     cause: str = Field(
-        description="`changed`: a field of the case changed. `edited` or `not_a_model`: the lock "
-        "was edited. `recounted`: no field changed, so the lock was edited or mbv2 counts "
-        "differently now."
+        description="`changed`: a field of the case, or the code of a module, changed. `edited` "
+        "or `not_a_model`: the lock was edited. `recounted`: nothing changed, so the lock was "
+        "edited or mbv2 counts differently now."
     )
     fields: tuple[FieldChangePart, ...] = Field(
         description="Fields of the model, its input and its counting that differ."
     )
     changes: tuple[ChangePart, ...] = Field(description="The output and every locked figure.")
-    stages: tuple[str, ...] = Field(description="The stages in which a layer differs.")
+    stages: tuple[str, ...] = Field(
+        description="The stages in which a layer differs; a module has none."
+    )
     first_layer: LayerPairPart | None = Field(
         description="The first layer that differs; null if every operation is the same."
     )
@@ -71,14 +84,21 @@ class CaseResultPart(Part):
     checks_nothing: bool = Field(description="Whether the case has no limit and no lock.")
     lock: str = Field(
         description="`compared`: with the lock. `no lock`: there is no lock. `no case`: the lock "
-        "lacks the case. `unused`: the limits are flags."
+        "lacks the case. `not run`: the module did not run. `unused`: the limits are flags."
     )
     line: int | None = Field(description="Line of the case in the configuration file.")
     target: str = Field(description="The target as it was given.")
-    spec: BlockSpec | NetworkSpec = Field(description="Every field of what was checked.")
-    input: InputSpec = Field(description="`size` (height, width) and `batch`.")
+    kind: str = Field(description="`block`, `network` or `module`.")
+    spec: BlockSpec | NetworkSpec | None = Field(
+        description="Every field of what was checked; null for a module."
+    )
+    input: InputSpec | None = Field(
+        description="`size` (height, width) and `batch`; null for a module."
+    )
     dtype: str = Field(description="Element type that bytes are counted in.")
-    forward_ran: bool = Field(description="Whether a forward pass confirmed the plan.")
+    forward_ran: bool = Field(
+        description="Whether a forward pass confirmed the plan, or ran through a module."
+    )
     verdicts: tuple[VerdictPart, ...] = Field(description="Every expectation.")
     drift: DriftPart | None = Field(
         description="How the case differs from the lock; null if it does not, or without a lock."
@@ -117,9 +137,7 @@ def _case(report: CheckReport, outcome: Outcome) -> CaseResultPart:
         checks_nothing=outcome.checks_nothing,
         lock=outcome.lock_use,
         line=result.case.line,
-        target=result.case.request.target,
-        spec=result.case.request.spec,
-        input=result.case.request.input,
+        **request_fields(result.case.request),
         dtype=result.case.run.dtype,
         forward_ran=result.forward_ran,
         verdicts=tuple(map(_verdict, result.verdicts)),

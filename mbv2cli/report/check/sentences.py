@@ -34,13 +34,15 @@ def actual_text(verdict: Verdict) -> str:
     if isinstance(verdict, ShapeVerdict):
         return compact(verdict.actual) if verdict.actual else "none"
     _limit, actual = amount_texts((verdict.limit, verdict.actual), verdict.unit)
-    return actual
+    return f"at least {actual}" if verdict.uncounted else actual
 
 
 def headroom_text(verdict: Verdict) -> str:
     """Return the distance to the limit in words, or nothing for a shape."""
     if isinstance(verdict, ShapeVerdict):
         return ""
+    if verdict.uncounted and verdict.headroom >= 0:
+        return "not known"
     distance = distance_text if verdict.is_minimum else room_text
     return distance(verdict.limit, verdict.actual)
 
@@ -50,8 +52,13 @@ def broken_text(verdict: Verdict) -> str:
     distance = headroom_text(verdict)
     return (
         f"{verdict.what} is {actual_text(verdict)}, expected {limit_text(verdict)}"
-        f"{f' ({distance})' if distance else ''}"
+        f"{f' ({distance})' if distance else ''}{_uncounted_text(verdict)}"
     )
+
+
+def _uncounted_text(verdict: Verdict) -> str:
+    names = () if isinstance(verdict, ShapeVerdict) else verdict.uncounted
+    return f": no rule counts {', '.join(names)}" if names else ""
 
 
 def closing_lines(report: CheckReport) -> Iterator[str]:
@@ -60,8 +67,7 @@ def closing_lines(report: CheckReport) -> Iterator[str]:
     failed = sum(not outcome.holds for outcome in outcomes)
     cases = f"{len(outcomes):,} case{'s' if len(outcomes) != 1 else ''}"
     verdict = f"{failed:,} failed" if failed else "all passed"
-    ran = all(outcome.result.forward_ran for outcome in outcomes)
-    yield f"{cases}: {verdict} ({'plan and forward pass agree' if ran else 'by the plan alone'})"
+    yield f"{cases}: {verdict}{_how_checked(report)}"
     if any(outcome.lock_use is LockUse.NO_LOCK for outcome in outcomes):
         yield f"drift is not checked: there is no {_lock(report)}; run {_lock_command(report)}"
     lacking = sum(outcome.lock_use is LockUse.NO_CASE for outcome in outcomes)
@@ -71,6 +77,17 @@ def closing_lines(report: CheckReport) -> Iterator[str]:
             f"drift is not checked for {these}: {_lock(report)} lacks "
             f"{'it' if lacking == 1 else 'them'}; run {_lock_command(report)}"
         )
+
+
+def _how_checked(report: CheckReport) -> str:
+    """Return how each kind of case was checked; what did not run is a failure of its own."""
+    results = [outcome.result for outcome in report.outcomes]
+    planned = [one.forward_ran for one in results if not one.case.is_module]
+    ways = [
+        *(["plan and forward pass agree" if all(planned) else "by the plan alone"] * bool(planned)),
+        *(["a module is observed only"] * any(one.case.is_module for one in results)),
+    ]
+    return f" ({'; '.join(ways)})" if ways else ""
 
 
 def warnings(report: CheckReport, outcome: Outcome) -> Iterator[str]:
@@ -98,6 +115,8 @@ def failures(report: CheckReport, outcome: Outcome) -> Iterator[str]:
     With a drift, the output shape is among them even if it is unchanged, because a cost is judged
     by what it buys.
     """
+    if outcome.result.failure:
+        yield outcome.result.failure
     for verdict in outcome.result.verdicts:
         if not verdict.holds:
             yield broken_text(verdict)
@@ -169,7 +188,7 @@ def drift_lines(drift: Drift) -> Iterator[str]:
         return
     first = layers[0]
     fields = changes_text(first)
+    stages = f" (in {', '.join(drift.found.stages)})" if drift.found.stages else ""
     yield (
-        f"first layer that differs (in {', '.join(drift.found.stages)}): {pair_title(first)}"
-        f"{f': {fields}' if fields else ''}"
+        f"first layer that differs{stages}: {pair_title(first)}{f': {fields}' if fields else ''}"
     )

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from mbv2cli.gate.drift import Drift
+from mbv2cli.gate.limits import AmountVerdict
 from mbv2cli.gate.outcomes import CheckReport, Outcome
 from mbv2cli.report.check.sentences import (
     actual_text,
+    broken_text,
     closing_lines,
     drift_lines,
     failures,
@@ -90,6 +92,11 @@ def _heading(outcome: Outcome) -> Line:
 
 def _notes(report: CheckReport, outcome: Outcome) -> Iterator[Line]:
     """Yield the lines below the rows of a case: its drift, then what was not checked."""
+    if outcome.result.failure:
+        yield Line(f"{_INDENT}{outcome.result.failure}", BAD, _HANGING)
+    for verdict in outcome.result.verdicts:
+        if isinstance(verdict, AmountVerdict) and verdict.uncounted:
+            yield Line(f"{_INDENT}{broken_text(verdict)}", BAD, _HANGING)
     if outcome.drift:
         for sentence in (*drift_lines(outcome.drift), tolerance_text(report, outcome.drift)):
             yield Line(f"{_INDENT}{sentence}", "", _HANGING)

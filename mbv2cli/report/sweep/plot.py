@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from mbv2cli.costs.figures import Figure
-from mbv2cli.errors import UserError
+from mbv2cli.report.picture import BLACK, BLUE, VERMILION, saved
 from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.search.figures import AxisFigure, figure_named
 from mbv2cli.search.members import Members
@@ -22,16 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
 INCHES: Final = (8.0, 5.0)
-PNG_DOTS_PER_INCH: Final = 200
-"""1,600 × 1,000 pixels: sharp on a slide, and in a README at half the size."""
-
 _DECADE: Final = 10
 """An axis is logarithmic if its figures differ by more than this factor."""
 
-# colours of Okabe and Ito, told apart by colour-blind people too
-_OTHERS, _FEASIBLE, _FRONT, _BEST = "#b8b8b8", "#0072b2", "#d55e00", "#000000"
+_OTHERS, _FEASIBLE, _FRONT, _BEST = "#b8b8b8", BLUE, VERMILION, BLACK
 _STYLE: Final[Any] = {
-    "svg.hashsalt": "mbv2",  # the same picture is the same file
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -41,26 +35,17 @@ _STYLE: Final[Any] = {
 _LIMIT_LINE: Final[dict[str, Any]] = {"color": "#444444", "linestyle": "--", "linewidth": 1}
 
 
-def refuse_undrawable(path: Path) -> None:
-    """Raise `UserError` for a name of another format, and `ImportError` without matplotlib."""
-    if path.suffix.lower() not in (".svg", ".png"):
-        raise UserError(f"--plot must end in .svg or .png, not '{path.name}'")
-    import matplotlib.figure  # noqa: F401  (only to see whether it is there)
-
-
 def draw(report: SweepReport, suffix: str) -> bytes:
     """Return the picture as the content of a file whose name ends in ``.svg`` or ``.png``."""
-    from matplotlib import rc_context
+    return saved(partial(_picture, report), suffix, _STYLE)
+
+
+def _picture(report: SweepReport) -> Picture:
     from matplotlib.figure import Figure as Picture
 
-    with rc_context(_STYLE):
-        picture = Picture(figsize=INCHES, layout="constrained")
-        _draw(report, picture)
-        file = io.BytesIO()
-        form = suffix.lower().removeprefix(".")
-        metadata = {"Date": None} if form == "svg" else None
-        picture.savefig(file, format=form, dpi=PNG_DOTS_PER_INCH, metadata=metadata)
-    return file.getvalue()
+    picture = Picture(figsize=INCHES, layout="constrained")
+    _draw(report, picture)
+    return picture
 
 
 def _draw(report: SweepReport, picture: Picture) -> None:

@@ -1,0 +1,348 @@
+"""`mbv2 draw`: the feature maps of a model, to scale, and what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from mbv2cli.costs.layers import By, GroupFigures, grouped, layer_figures
+from mbv2cli.graph.ops import Shape
+from mbv2cli.graph.rows import Layer, Role
+from mbv2cli.inspection import Plan
+from mbv2cli.report.picture import GREEN, ORANGE, PURPLE, SKY, saved
+from mbv2cli.specs import BlockSpec, NetworkSpec
+from mbv2cli.specs.units import count_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_POINTS: Final = 72
+"""Points of an inch: one unit of the picture is a point, and so is one of a font."""
+
+_TEXT: Final = 10.0
+_SMALL: Final = 8.5
+_LINE: Final = 1.3
+"""The height of a line of text, in sizes of its font."""
+
+_LETTER: Final = 0.66
+"""The width of a letter, in sizes of its font: the mean of a bold text in DejaVu Sans."""
+
+_TALLEST: Final = 130.0
+_SHORTEST: Final = 16.0
+_THICKEST: Final = 110.0
+_THINNEST: Final = 5.0
+_SLANT: Final = 0.28
+"""How far the third axis goes to the right and up, for each point of height."""
+
+_EDGE: Final = 20.0
+_GAP: Final = 20.0
+_WIDEST: Final = 740.0
+
+_FACES: Final = {
+    "map": "#cfd8dc",
+    Role.EXPANSION: SKY,
+    Role.DEPTHWISE: ORANGE,
+    Role.PROJECTION: GREEN,
+    "stem": SKY,
+    "head": GREEN,
+    "classifier": PURPLE,
+}
+_INK: Final = "#1f2328"
+_PALE: Final = "#57606a"
+_STYLE: Final[Any] = {
+    "svg.fonttype": "none",  # text stays text
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica", "sans-serif"],
+}
+
+
+class FeatureMap(NamedTuple):
+    """A value between two operations: its shape (B, C, H, W) or (B, C), and its face."""
+
+    shape: Shape
+    face: str
+
+    @property
+    def channels(self) -> int:
+        """The channels."""
+        return self.shape[1]
+
+    @property
+    def height(self) -> int:
+        """The height in pixels; 1 for a vector."""
+        return (*self.shape, 1, 1)[2]
+
+
+class Step(NamedTuple):
+    """What lies between two feature maps, in lines of text."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+class Drawing(NamedTuple):
+    """Feature maps in forward order, the steps between them, and the shortcut around all."""
+
+    title: str
+    maps: tuple[FeatureMap, ...]
+    steps: tuple[Step, ...]
+    shortcut: str = ""
+
+
+def drawing_of(plan: Plan, title: str) -> Drawing:
+    """Return what to draw of a plan: the convolutions of a block, or the stages of a network."""
+    if isinstance(plan.spec, BlockSpec):
+        return _of_block(plan, plan.spec, title)
+    return _of_network(plan, plan.spec, title)
+
+
+def _of_block(plan: Plan, spec: BlockSpec, title: str) -> Drawing:
+    convs = [layer for layer in plan.layers if layer.macs]
+    maps = [FeatureMap(plan.input_shape, "map")]
+    maps += [FeatureMap(layer.output_shape, str(layer.role)) for layer in convs]
+    steps = tuple(Step(str(layer.role), tuple(_conv_lines(layer, spec))) for layer in convs)
+    shortcut = "shortcut: input + output" if spec.has_shortcut else ""
+    return Drawing(title, tuple(maps), steps, shortcut)
+
+
+def _conv_lines(layer: Layer, spec: BlockSpec) -> Iterator[str]:
+    side = (layer.kernel or (1,))[0]
+    stride = (layer.stride or (1,))[0]
+    yield f"{side}×{side}" + (f", stride {stride}" if stride > 1 else "")
+    yield "linear" if layer.role is Role.PROJECTION else spec.act
+    yield f"{count_text(layer.macs)} MACs"
+
+
+def _of_network(plan: Plan, spec: NetworkSpec, title: str) -> Drawing:
+    stages = grouped(layer_figures(plan.graph, plan.layers, "float32"), By.STAGE)
+    maps = [FeatureMap(plan.input_shape, "map")]
+    maps += [FeatureMap(one.output_shape or (), _face(one.name)) for one in stages]
+    repeats = {f"s{number}": count for number, count in enumerate(spec.repeats, start=1)}
+    return Drawing(
+        title,
+        tuple(maps),
+        tuple(Step(one.name, tuple(_stage_lines(one, repeats.get(one.name)))) for one in stages),
+    )
+
+
+def _face(stage: str) -> str:
+    return stage if stage in _FACES else str(Role.DEPTHWISE)
+
+
+def _stage_lines(stage: GroupFigures, repeats: int | None) -> Iterator[str]:
+    if repeats is not None:
+        yield f"× {repeats}"
+    yield f"{count_text(stage.macs)} MACs"
+
+
+def draw(drawing: Drawing, suffix: str) -> bytes:
+    """Return the picture as the content of a file whose name ends in ``.svg`` or ``.png``."""
+    return saved(partial(picture_of, drawing), suffix, _STYLE)
+
+
+def picture_of(drawing: Drawing) -> Figure:
+    """Return the picture."""
+    from matplotlib.figure import Figure
+
+    layout = _Layout.of(drawing)
+    picture = Figure(figsize=(layout.width / _POINTS, layout.height / _POINTS))
+    axes = picture.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, layout.width), ylim=(0, layout.height))
+    axes.set_axis_off()
+    _draw(drawing, layout, axes)
+    return picture
+
+
+class _Box(NamedTuple):
+    """A feature map in the picture: the lower left corner of its front, and its sides."""
+
+    x: float
+    y: float
+    thickness: float
+    height: float
+
+    @property
+    def slant(self) -> float:
+        """How far the third axis goes to the right and up."""
+        return _SLANT * self.height
+
+    @property
+    def right(self) -> float:
+        """Where the box ends on the right."""
+        return self.x + self.thickness + self.slant
+
+    @property
+    def middle(self) -> float:
+        """The middle from left to right."""
+        return (self.x + self.right) / 2
+
+    @property
+    def top(self) -> float:
+        """The top of the back."""
+        return self.y + self.height + self.slant
+
+
+class _Layout(NamedTuple):
+    """Where everything is, in points from the lower left corner.
+
+    ``starts`` has where the arrow to each feature map starts. A drawing that is too wide goes on
+    in a row below.
+    """
+
+    width: float
+    height: float
+    boxes: tuple[_Box, ...]
+    starts: tuple[float, ...]
+    shortcut: float
+
+    @classmethod
+    def of(cls, drawing: Drawing) -> _Layout:
+        """Return the layout of a drawing: no text lies over another one."""
+        places = list(_places(drawing))
+        sizes = list(map(_size_of(drawing.maps), drawing.maps))
+        texts = max(map(_step_height, drawing.steps))
+        axes: list[float] = []
+        y = _EDGE
+        for row in range(places[-1].row, -1, -1):
+            tallest = max(
+                height for place, (_, height) in zip(places, sizes, strict=True) if place.row == row
+            )
+            axes.insert(0, y + _LINE * _SMALL + 8 + tallest / 2)
+            y = axes[0] + max(texts, tallest * (0.5 + _SLANT)) + _GAP
+        boxes = [
+            _Box(place.x, axes[place.row] - height / 2, thickness, height)
+            for place, (thickness, height) in zip(places, sizes, strict=True)
+        ]
+        shortcut = y + 4
+        y += _GAP + _LINE * _SMALL if drawing.shortcut else 0
+        starts = [
+            boxes[number - 1].right if number and places[number - 1].row == place.row else _EDGE
+            for number, place in enumerate(places)
+        ]
+        title = _title_lines(drawing)
+        widths = [box.right for box in boxes] + [_text_width(line, _TEXT) for line in title]
+        width = max(widths) + 2 * _EDGE
+        height = y + len(title) * _LINE * _TEXT + _EDGE
+        return cls(width, height, tuple(boxes), tuple(starts), shortcut)
+
+
+class _Place(NamedTuple):
+    """The row of a feature map, and where its box starts on the left."""
+
+    row: int
+    x: float
+
+
+def _places(drawing: Drawing) -> Iterator[_Place]:
+    row, x = 0, _EDGE
+    for number, one in enumerate(drawing.maps):
+        thickness, height = _size_of(drawing.maps)(one)
+        box = thickness + _SLANT * height
+        room = max(0.0, (_text_width(_shape_text(one.shape), _SMALL) - box) / 2)
+        step = _step_width(drawing.steps[number - 1]) if number else 0.0
+        wide = step + box + 2 * room
+        if x + wide > _WIDEST and number > 1:
+            row, x = row + 1, _EDGE
+        yield _Place(row, x + step + room)
+        x += wide
+
+
+def _size_of(maps: Sequence[FeatureMap]) -> Any:
+    """Return a function of a feature map that gives its thickness and its height in points."""
+    most, tallest = max(one.channels for one in maps), max(one.height for one in maps)
+
+    def size(one: FeatureMap) -> tuple[float, float]:
+        thickness = max(_THINNEST, _THICKEST * one.channels / most)
+        return thickness, max(_SHORTEST, _TALLEST * one.height / tallest)
+
+    return size
+
+
+def _title_lines(drawing: Drawing) -> list[str]:
+    return wrap(drawing.title, int(_WIDEST / _text_width("n", _TEXT)))
+
+
+def _lines(step: Step) -> tuple[str, ...]:
+    return (step.title, *step.lines)
+
+
+def _step_height(step: Step) -> float:
+    return len(_lines(step)) * _LINE * _SMALL + 8
+
+
+def _step_width(step: Step) -> float:
+    return max(_text_width(line, _SMALL) for line in _lines(step)) + _GAP
+
+
+def _text_width(text: str, size: float) -> float:
+    return len(text) * _LETTER * size
+
+
+def _shape_text(shape: Shape) -> str:
+    return "×".join(map(str, shape[1:]))
+
+
+def _draw(drawing: Drawing, layout: _Layout, axes: Axes) -> None:
+    title: Any = {"fontsize": _TEXT, "color": _INK, "weight": "bold", "va": "top"}
+    for number, line in enumerate(_title_lines(drawing)):
+        y = layout.height - _EDGE - number * _LINE * _TEXT
+        axes.text(_EDGE, y, line, **title)
+    for one, box in zip(drawing.maps, layout.boxes, strict=True):
+        _draw_box(axes, box, _FACES[one.face])
+        place: Any = {"ha": "center", "va": "top", "fontsize": _SMALL, "color": _INK}
+        axes.text(box.middle, box.y - 6, _shape_text(one.shape), **place)
+    for step, start, box in zip(drawing.steps, layout.starts[1:], layout.boxes[1:], strict=True):
+        _draw_step(axes, step, start + 3, box.x - 3, box.y + box.height / 2)
+    if drawing.shortcut:
+        _draw_shortcut(axes, drawing.shortcut, layout)
+
+
+def _draw_box(axes: Axes, box: _Box, face: str) -> None:
+    from matplotlib.patches import Polygon
+
+    x, y, thickness, height = box
+    right, top, slant = x + thickness, y + height, box.slant
+    front = ((x, y), (right, y), (right, top), (x, top))
+    above = ((x, top), (right, top), (right + slant, top + slant), (x + slant, top + slant))
+    side = ((right, y), (right + slant, y + slant), (right + slant, top + slant), (right, top))
+    for corners, strength in ((front, 1.0), (above, 0.55), (side, 0.75)):
+        axes.add_patch(
+            Polygon(corners, facecolor=_mixed(face, strength), edgecolor=_INK, linewidth=0.8)
+        )
+
+
+def _mixed(colour: str, strength: float) -> str:
+    """Return a colour mixed with white."""
+    parts = [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
+    return "#" + "".join(f"{round(255 - strength * (255 - part)):02x}" for part in parts)
+
+
+def _draw_step(axes: Axes, step: Step, start: float, end: float, y: float) -> None:
+    axes.annotate("", (end, y), (start, y), arrowprops={"arrowstyle": "->", "color": _INK})
+    above = y + 6
+    for number, line in enumerate(reversed(_lines(step))):
+        is_title = number == len(step.lines)
+        place: Any = {"ha": "center", "va": "bottom", "fontsize": _SMALL}
+        axes.text(
+            (start + end) / 2,
+            above + number * _LINE * _SMALL,
+            line,
+            color=_INK if is_title else _PALE,
+            weight="bold" if is_title else "normal",
+            **place,
+        )
+
+
+def _draw_shortcut(axes: Axes, text: str, layout: _Layout) -> None:
+    first, last = layout.boxes[0], layout.boxes[-1]
+    y = layout.shortcut
+    line: Any = {"color": _INK, "linewidth": 1.2}
+    axes.plot([first.middle, first.middle, last.middle], [first.top + 3, y, y], **line)
+    axes.annotate(
+        "", (last.middle, last.top + 2), (last.middle, y), arrowprops={"arrowstyle": "->", **line}
+    )
+    place: Any = {"ha": "center", "va": "bottom", "fontsize": _SMALL, "color": _INK}
+    axes.text((first.middle + last.middle) / 2, y + 3, text, **place)

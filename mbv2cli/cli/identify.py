@@ -12,7 +12,6 @@ from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.modules import model_of
 from mbv2cli.cli.options import AnyTarget, Inputs, Output, format_option
 from mbv2cli.cli.output import write
-from mbv2cli.errors import UserError
 from mbv2cli.identify.checkpoints import differs_in_shape, identify_checkpoint
 from mbv2cli.identify.identity import Identity, differs_from
 from mbv2cli.identify.identity import identify as identity_of
@@ -65,14 +64,12 @@ def identify(
     render = renderer("identify", format_of("identify", format_name, output))
     expected = None if expect is None else read_request(expect).spec
     path = checkpoint_file(target)
-    if path is not None:
-        _refuse_inputs(inputs)
+    if path is not None and not inputs:
         identity = _checkpoint(path, target, target_settings)
         broken = () if expected is None else differs_in_shape(identity, expected)
     else:
-        graph = model_of(
-            read_any_request(target, target_settings, inputs or ()), run_settings
-        ).graph
+        request = read_any_request(target, target_settings, inputs or ())
+        graph = model_of(request, run_settings).graph
         identity = identity_of(graph)
         broken = () if expected is None else differs_from(graph, expected)
     write(render(IdentifyReport(target, identity, expect, broken)), output)
@@ -83,8 +80,3 @@ def _checkpoint(path: Path, target: str, settings: list[Setting]) -> Identity:
     checkpoint = read_checkpoint(path)
     request = read_request(target, settings) if checkpoint.model else None
     return identify_checkpoint(path, checkpoint, request)
-
-
-def _refuse_inputs(inputs: list[str] | None) -> None:
-    if inputs:
-        raise UserError("--input belongs to a module of your own; use --in, --size and --batch")

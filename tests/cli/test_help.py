@@ -15,6 +15,7 @@ from mbv2cli.cli.help_page import ROOT_HELP, Help, help_page
 from mbv2cli.guides import topic_names, topic_page
 from mbv2cli.report.page import Page, fitted
 from tests.process import mbv2_here
+from tests.specs.weights.files import SMALL, safetensors_bytes
 
 HELPS = {"": Help(ROOT_HELP), **{name: imported(name).about for name in COMMANDS}}
 EXAMPLES = sorted({example for about in HELPS.values() for example in about.examples})
@@ -53,6 +54,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     (folder / "mbv2.toml").write_text('[case.edge]\ntarget = "network"\n[case.stem]\n')
     (folder / "space.toml").write_text('target = "network"\nwidth_mult = [0.35, 0.5]\n')
+    (folder / "weights.pth").write_bytes(safetensors_bytes(SMALL))
     (folder / "my_model.py").write_text("from mbv2cli import MobileNetV2 as Net\n")
     assert mbv2_here("lock", cwd=folder).code == 0
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")

@@ -47,6 +47,7 @@ from tests.fuzz.words import (
 )
 from tests.process import as_in_a_fresh_process
 from tests.specs.test_configurations import BACKBONE, GOOGLE, MCUNET_256KB, MMPRETRAIN
+from tests.specs.weights.files import small_files
 
 INPUTS: Final = int(os.environ.get("FUZZ_INPUTS", "1000"))
 SEED: Final = os.environ.get("FUZZ_SEED", "0")
@@ -201,6 +202,19 @@ def foreign_file(draw: st.DrawFn) -> Input:
     return Input(bounded(pick(draw, _READ_FOREIGN).split(), files), files)
 
 
+def checkpoint_file(draw: st.DrawFn) -> Input:
+    """Return a checkpoint with some changes, for a command that takes it."""
+    files = {"w.pth": mutated_bytes(draw, pick(draw, tuple(small_files().values())))}
+    return Input(bounded(pick(draw, _READ_CHECKPOINTS).split(), files), files)
+
+
+_READ_CHECKPOINTS: Final = (
+    *("summary w.pth", "summary w.pth:classes=3 --format json", "counts w.pth", "identify w.pth"),
+    *("identify w.pth --format json", "identify w.pth --expect w.pth", "identify w.pth --size 8"),
+    *("check w.pth --max-params 2M", "compare w.pth network", "sweep w.pth --size 64,96"),
+    *("memory w.pth", "init w.pth", "identify w.pth --format toml", "identify w.pth --input 1x1"),
+)
+
 _READ_FOREIGN: Final = (
     *("summary f.x", "summary f.x --format json", "summary f.x:size=32 --format markdown"),
     *("counts f.x", "compare f.x network", "check f.x --max-params 2M", "init f.x", "cliffs f.x"),
@@ -262,8 +276,9 @@ _HEAVY: Final = ("--config", "--device")
 KINDS: Final[Mapping[str, tuple[Callable[[st.DrawFn], Input], int]]] = {
     "command lines": (command_line, 26),
     "targets": (target_text, 10),
-    "models": (model_file, 10),
+    "models": (model_file, 8),
     "foreign files": (foreign_file, 5),
+    "checkpoints": (checkpoint_file, 2),
     "spaces": (space, 10),
     "configurations": (configuration_file, 15),
     "locks": (locks, 10),

@@ -406,7 +406,7 @@ _CONV_2: Final = "blocks.2.mobile_inverted_conv"
         ("x" * 2**18, "is text of more than 128 KiB"),
         ('{"a": 1}', "is JSON that is not a model; give a report of mbv2 summary"),
         ("\0", "is a binary file of no format that mbv2 knows"),
-        ("PK\x03\x04", "is a zip archive, which is not a TARGET"),
+        ("PK\x03\x04", "cannot be read: it ends too early"),
     ],
 )
 def test_mistakes_name_the_file_and_the_field(

@@ -29,6 +29,7 @@ _TAKES, _GIVES, _KIND, _ATTRIBUTE = 1, 2, 4, 5
 _ATTRIBUTE_TENSOR = 5
 _SIZES, _DTYPE, _NAME = 1, 2, 8
 _VARINT, _FIXED64, _BLOCK, _FIXED32 = 0, 1, 2, 5
+_SECOND_FIELDS: Final = tuple(bytes([number << 3 | 2]) for number in (2, 3, 4, 6, 7, 8))
 _DTYPES: Final = {
     1: "float32",
     2: "uint8",
@@ -57,7 +58,8 @@ class _Node(NamedTuple):
 
 def starts_like_onnx(head: bytes) -> bool:
     """Return whether a file starts with the version of ONNX and a second field of a model."""
-    return head[:1] == b"\x08" and 0 < head[1] < 0x40 and head[2] in b"\x12\x1a\x22\x2a\x32\x3a\x42"  # noqa: PLR2004
+    second = head[2:3]
+    return head[:1] == b"\x08" and b"\0" < head[1:2] < b"\x40" and second in _SECOND_FIELDS
 
 
 def read_onnx(content: Content) -> Weights:

@@ -68,10 +68,9 @@ def test_torch_save_of_a_module(zipped: bool, tmp_path: Path) -> None:  # noqa: 
 
 def test_the_state_of_an_optimizer_has_no_names(tmp_path: Path) -> None:
     module, path = Nested(), tmp_path / "weights.pth"
-    optimizer = torch.optim.SGD(module.parameters(), 0.1, momentum=0.9)
-    module(torch.ones(1, 3, 8, 8)).sum().backward()
-    optimizer.step()
-    torch.save({"model": module.state_dict(), "optimizer": optimizer.state_dict()}, path)
+    state = {number: {"momentum_buffer": one} for number, one in enumerate(module.parameters())}
+    optimizer = {"state": state, "param_groups": [{"lr": 0.1, "params": [*state]}]}
+    torch.save({"model": module.state_dict(), "optimizer": optimizer}, path)
     assert read(path) == named(module.state_dict(), "model.")
 
 

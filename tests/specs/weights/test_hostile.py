@@ -15,9 +15,19 @@ from tests.process import python
 from tests.specs.weights import hostile
 from tests.specs.weights.files import small_files
 
+BOUNDS = {
+    "a zip bomb": "a member of it unpacks to more than 16 MiB",
+    "a million tensors": "its pickle has more than 250,000 instructions",
+    "many members": "it has 300,000 members; mbv2 reads at most 50,000",
+    "many fields (ONNX)": "it has more than 250,000 fields",
+    "texts of 20 MB": "its pickle has more than 8 MiB of text",
+    "dicts that double": "its values are nested too deep",
+}
+"""The sentences of files that a bound stops, and nothing else would."""
+
 SECONDS = 2
 MEGABYTES = 200
-MUTATED = max(500, int(os.environ.get("FUZZ_INPUTS", "0")) // 10)
+MUTATED = max(300, int(os.environ.get("FUZZ_INPUTS", "0")) // 10)
 
 
 def test_no_file_runs_code_or_takes_more_than_its_share(tmp_path: Path) -> None:
@@ -31,6 +41,9 @@ def test_no_file_runs_code_or_takes_more_than_its_share(tmp_path: Path) -> None:
         assert seconds < SECONDS, f"{name}: {seconds} s"
         assert peak < MEGABYTES, f"{name}: {peak} MB"
         assert outcome.startswith("is a ") or name in outcome
+    for bomb, words in BOUNDS.items():
+        (outcome,) = (outcome for name, *_, outcome, _ran in rows if name.endswith(f" {bomb}"))
+        assert outcome.endswith(words), outcome
 
 
 @pytest.mark.parametrize("kind", sorted(small_files()))

@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("linear", 0, "linear is not a MobileNetV2: it has no depthwise convolution with 1x1"),
         ("linear", 0, "It has 1 tensor; 0 convolutions, 0 of them depthwise; 1 linear layer."),
         ("linear --expect paper", 1, "the checkpoint: not a MobileNetV2: it has no depthwise"),
-        ("wrong", 0, "wrong contradicts itself, nearest to paper."),
+        ("wrong", 0, "wrong contradicts itself, nearest to torchvision."),
         ("wrong", 0, "Contradicted: channels (features.4.conv.1.1.bias has 144 elements, but"),
         ("wrong --expect torchvision", 1, "features.4.conv.1.1.weight has 145"),
     ],

@@ -79,9 +79,11 @@ def threads_left() -> list[threading.Thread]:
 @contextmanager
 def _process_kept() -> Iterator[None]:
     here, path, environment = os.getcwd(), list(sys.path), dict(os.environ)  # noqa: PTH109
+    writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         yield
     finally:
+        sys.dont_write_bytecode = writes_no_bytecode
         sys.path[:] = path
         os.chdir(here)
         if os.environ != environment:

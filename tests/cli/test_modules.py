@@ -378,3 +378,14 @@ def test_a_thread_that_a_module_leaves_does_not_keep_mbv2_from_ending(folder: Pa
     assert time.monotonic() - start < 50
     assert result.code == 1
     assert "leaves a thread that runs: late" in result.stdout
+
+
+def test_a_change_within_a_second_is_seen_and_no_bytecode_is_left(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("import part\nNet = part.Net\n")
+    for classes in (4, 5):
+        code = f"import torch\ndef Net(): return torch.nn.Linear(3, {classes})\n"
+        (tmp_path / "part.py").write_text(code)
+        command = "summary net.py:Net --input 1x3 --print output_shape"
+        result = mbv2(*command.split(), cwd=tmp_path)
+        assert result == (0, f"1x{classes}\n", "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.py", "part.py"]

@@ -164,8 +164,8 @@ def _of_revision(
     request = read_any_request(names[0], input_settings, inputs)
     if isinstance(request, Request):
         raise UserError(
-            f"--git compares the code of a module, such as my_model.py:Net, and {names[0]} is no "
-            "module; for a case of the lock, use --lock"
+            f"--git compares the code of a module, such as my_model.py:Net, and {names[0]} is not "
+            "a module; for a case of the lock, use --lock"
         )
     from mbv2cli.gate.revision import side_at_revision
 

@@ -19,7 +19,6 @@ from mbv2cli.inspection import plan_of
 from mbv2cli.report.explain import BlockReport, NetworkReport, block_page, network_page
 from mbv2cli.report.explain_code import block_code
 from mbv2cli.report.page import Page
-from mbv2cli.report.text import described
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Request, Setting, read_request
 from mbv2cli.specs.requests import refuse_module
@@ -54,7 +53,7 @@ _SUBJECTS: Final[Mapping[str, str]] = {
 }
 """Words for which a guide has another name."""
 
-_INSIDE: Final = re.compile(r"(?P<target>.+):(?P<path>features\.\d{1,4})", re.DOTALL)
+_INSIDE: Final = re.compile(r"(?P<target>.+):(?P<path>features?\.\w{1,12})", re.DOTALL)
 
 
 @with_flags(target_settings=(BlockSpec, NetworkSpec, InputSpec))
@@ -104,7 +103,7 @@ def explain(
         )
     plan = plan_of(request.spec, request.input)
     found = explain_network(request.spec, plan.input_shape)
-    write(network_page(NetworkReport(target, described(request), found)), output)
+    write(network_page(NetworkReport(request, found)), output)
 
 
 def _topic(word: str) -> str | None:
@@ -143,14 +142,15 @@ def _request(target: str, settings: Sequence[Setting]) -> Request:
         raise UserError(f"{target}: a block has no {found['path']}; try network:{found['path']}")
     plan = plan_of(outer.spec, outer.input)
     spec, (batch, _channels, *size) = block_in(outer.spec, plan.input_shape, found["path"])
-    return Request(target, spec, InputSpec.model_validate({"size": tuple(size), "batch": batch}))
+    input_ = InputSpec.model_validate({"size": tuple(size), "batch": batch})
+    return Request(target, spec, input_, outer.origin)
 
 
 def _of_block(request: Request, spec: BlockSpec, compare: str | None, *, code: bool) -> str | Page:
     found = _explained(request, spec)
     if not code:
         others = [] if compare is None else [(compare, _other(compare))]
-        return block_page(BlockReport(described(request), found, tuple(others)))
+        return block_page(BlockReport(request, found, tuple(others)))
     if compare:
         raise UserError("--code prints one block, so --compare does nothing; leave one of them out")
     return block_code(spec, found.input_shape)

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from mbv2cli.identify.faults import Fault
-from mbv2cli.identify.identity import Identity, block_target, preset_networks, scaled_target
+from mbv2cli.identify.identity import FAR, Identity, block_target, preset_networks, scaled_target
 from mbv2cli.inspection import ModelSpec
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.checkpoint.model import Checkpoint
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.origin import How, Origin
 from mbv2cli.specs.reader import Request
-
-_FAR: Final = 0.5
-"""The share of blocks that differ from which on a network is no relative of a preset."""
 
 
 class _BlockShape(NamedTuple):
@@ -133,7 +130,7 @@ def _nearest(spec: ModelSpec) -> str | None:
         return unlike, len([*shape_differences(spec, preset_networks()[name])])
 
     name = min(preset_networks(), key=distance)
-    return name if distance(name)[0] < _FAR * len(preset_networks()[name].blocks) else None
+    return name if distance(name)[0] < FAR * len(preset_networks()[name].blocks) else None
 
 
 def _contradictions(origin: Origin) -> Iterator[Fault]:

@@ -23,8 +23,8 @@ from mbv2cli.specs.origin import Origin
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
 
-_FAR: Final = 0.5
-"""The share of blocks that differ from which on a network is no relative of a preset."""
+FAR: Final = 0.5
+"""From this share of blocks that differ on, a preset is not near."""
 
 _SCALINGS: Final = (
     ("scaled", "widen"),
@@ -214,7 +214,7 @@ def _nearest(reading: Reading) -> str | None:
         return None
     distances = {name: _distance(reading, spec) for name, spec in preset_networks().items()}
     name = min(distances, key=lambda one: distances[one])
-    return name if distances[name] < _FAR * len(preset_networks()[name].blocks) else None
+    return name if distances[name] < FAR * len(preset_networks()[name].blocks) else None
 
 
 def _distance(reading: Reading, spec: NetworkSpec) -> float:

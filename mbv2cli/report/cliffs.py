@@ -66,7 +66,7 @@ def as_table(report: CliffsReport) -> Page:
     )
     return page(
         (
-            heading(report.request),
+            *heading(report.request),
             Line(),
             table,
             Line(),

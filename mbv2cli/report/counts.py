@@ -50,7 +50,7 @@ class _Row(NamedTuple):
 def as_table(report: CountsReport) -> Page:
     """Return a row for each convention and below it what it adds."""
     macs, params = _table("MACs, by convention", report.macs), _table("Params", report.params)
-    return page((heading(report.request), Line(), macs, Line(), params))
+    return page((*heading(report.request), Line(), macs, Line(), params))
 
 
 def _table(title: str, counts: Iterable[Count]) -> Table:

@@ -16,8 +16,9 @@ from mbv2cli.explanation import (
 )
 from mbv2cli.graph.ops import Shape
 from mbv2cli.report.page import BOLD, DIM, Block, Column, Line, Page, Table, page
-from mbv2cli.report.text import INDENT, compact
+from mbv2cli.report.text import INDENT, bracketed, compact, heading
 from mbv2cli.specs import BlockSpec
+from mbv2cli.specs.reader import Request
 from mbv2cli.specs.units import bytes_text, bytes_texts
 
 _BAR: Final = 20
@@ -28,22 +29,18 @@ _PAPER: Final = "Sections, tables and figures are those of the paper, arXiv 1801
 
 @dataclass(frozen=True, slots=True)
 class BlockReport:
-    """The explanation of a block. ``title`` is the block in one line.
+    """The explanation of a block. ``others`` are blocks to compare it with, by their targets."""
 
-    ``others`` are blocks to compare it with, by their targets.
-    """
-
-    title: str
+    request: Request
     block: BlockExplanation
     others: tuple[tuple[str, BlockExplanation], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkReport:
-    """The explanation of a network. ``title`` is the network in one line."""
+    """The explanation of a network."""
 
-    target: str
-    title: str
+    request: Request
     network: NetworkExplanation
 
 
@@ -66,7 +63,8 @@ def network_page(report: NetworkReport) -> Page:
 
 def _block_lines(report: BlockReport) -> Iterator[Block]:
     found = report.block
-    yield Line(f"{report.title} on {compact(found.input_shape)}", BOLD, INDENT)
+    yield from heading(report.request)
+    yield Line(f"Input shape: {bracketed(found.input_shape)}")
     yield Line(_shape_text(found), "", INDENT)
     for number, step in enumerate(_steps(found), start=1):
         yield Line(f"{number}. {step.title}", BOLD, INDENT)
@@ -263,7 +261,8 @@ def _has_shortcut(change: Change) -> str:
 def _network_lines(report: NetworkReport) -> Iterator[Block]:
     found = report.network
     spec, costs = found.spec, found.costs
-    yield Line(f"{report.title} on {compact(found.input_shape)}", BOLD, INDENT)
+    yield from heading(report.request)
+    yield Line(f"Input shape: {bracketed(found.input_shape)}")
     yield Line(
         f"A stem, {len(spec.blocks)} inverted residuals in {len(spec.stages)} stages"
         f"{', a head' * bool(spec.head)}{', a classifier' * bool(spec.classes)}. The first block "
@@ -281,7 +280,7 @@ def _network_lines(report: NetworkReport) -> Iterator[Block]:
         "",
         INDENT,
     )
-    block = f"{report.target}:features.{min(2, len(spec.blocks))}"
+    block = f"{report.request.target}:features.{min(2, len(spec.blocks))}"
     yield Line(
         f"mbv2 explain {block} explains one block. Stages are rows of Table 2 of the paper, "
         "arXiv 1801.04381.",

@@ -69,7 +69,7 @@ def as_table(report: MemoryReport) -> Page:
     """Return peaks, weights and torchsummary's figure. All sizes of a table have one unit."""
     return page(
         (
-            heading(report.request),
+            *heading(report.request),
             Line(),
             _peaks(report),
             Line(),

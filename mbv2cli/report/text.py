@@ -50,11 +50,13 @@ def described(request: Request | ModuleRequest) -> str:
     return f"{name}({', '.join(_arguments(request.spec))})"
 
 
-def heading(request: Request | ModuleRequest) -> Line:
-    """Return the same as the first line of a page."""
+def heading(request: Request | ModuleRequest) -> Iterator[Line]:
+    """Yield the first lines of a page: the same, and where the spec of a file comes from."""
     from mbv2cli.report.page import BOLD, Line
 
-    return Line(described(request), BOLD, INDENT)
+    yield Line(described(request), BOLD, INDENT)
+    if isinstance(request, Request) and request.origin:
+        yield Line(origin_text(request.origin), "", INDENT)
 
 
 def origin_text(origin: Origin) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from mbv2cli import BlockSpec, InputSpec, plan_of
 from mbv2cli.nn.own import observe_module
 from mbv2cli.report.explain_code import block_code
 from tests.process import mbv2_here
+from tests.specs.weights.files import SMALL, safetensors_bytes
 from tests.strategies import block_specs
 
 
@@ -85,6 +87,7 @@ def test_a_subject_shows_its_guide(subject: str) -> None:
     ("arguments", "words"),
     [
         ("network:features.18", "its blocks are features.1 to features.17"),
+        ("network:feature.3", "feature.3 is not an inverted residual of the network; its blocks"),
         ("block:features.1", "a block has no features.1; try network:features.1"),
         ("network --code", "--code is for a block, not for a network; try mbv2 explain network:f"),
         ("network --compare block", "--compare is for a block"),
@@ -100,3 +103,24 @@ def test_mistakes(arguments: str, words: str) -> None:
     assert (result.code, result.stdout) == (2, "")
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "summary {} --no-forward",
+        "counts {}",
+        "memory {}",
+        "cliffs {}",
+        "explain {}",
+        "explain {}:features.1",
+    ],
+)
+def test_every_page_about_a_checkpoint_says_what_is_assumed(command: str, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(safetensors_bytes(SMALL))
+    result = mbv2_here(*command.format("w.safetensors").split(), cwd=tmp_path)
+    assert result.code == 0
+    text = " ".join(result.stdout.split())
+    assert "Read from w.safetensors: " in text
+    assert "assumed: strides, dilation, act" in text

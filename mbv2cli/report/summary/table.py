@@ -17,9 +17,8 @@ from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.summary.rows import GroupRow, LayerRow
 from mbv2cli.report.summary.verdict import verdict
 from mbv2cli.report.summary.view import cell, is_cost, is_number
-from mbv2cli.report.text import INDENT, bracketed, heading, origin_text, total_text
+from mbv2cli.report.text import INDENT, bracketed, heading, total_text
 from mbv2cli.specs import BlockSpec
-from mbv2cli.specs.reader import Request
 from mbv2cli.specs.units import bytes_texts
 
 _RANKED: Final = (
@@ -50,9 +49,7 @@ def body(report: SummaryReport) -> Page:
 def _header(report: SummaryReport) -> Iterator[Line]:
     model, request = report.model, report.request
     known = "planned" if isinstance(model, Plan) else "observed"
-    yield heading(request)
-    if isinstance(request, Request) and request.origin:
-        yield Line(origin_text(request.origin), "", INDENT)
+    yield from heading(request)
     yield _shapes("Input shape", model.graph.input_shapes)
     outputs = _shapes("Output shape", model.output_shapes)
     yield outputs._replace(text=f"{outputs.text} ({known})")

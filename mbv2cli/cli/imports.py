@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from mbv2cli.cli.signals import die_of_ctrl_c
@@ -50,14 +50,30 @@ def start_matplotlib(picture: Path, flag: str) -> None:
 
     Raises `UserError` for a name of another format, or for a variable that matplotlib refuses.
     """
+    from mbv2cli.report.picture import refuse_undrawable
+
+    with _settings_of_matplotlib():
+        refuse_undrawable(picture, flag)
+
+
+def start_matplotlib_if_there() -> None:
+    """Import matplotlib where it is installed.
+
+    Raises `UserError` for a variable that matplotlib refuses.
+    """
+    with suppress(ImportError), _settings_of_matplotlib():
+        import matplotlib.figure  # noqa: F401  (the import is what this is for)
+
+
+@contextmanager
+def _settings_of_matplotlib() -> Iterator[None]:
     import logging
 
     from mbv2cli.cli.environment import settings_of
-    from mbv2cli.report.picture import refuse_undrawable
 
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # not of unwritable folders
     with settings_of("matplotlib", "MPL", "MATPLOTLIB"):
-        refuse_undrawable(picture, flag)
+        yield
 
 
 def start_torch() -> None:

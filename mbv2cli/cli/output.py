@@ -31,6 +31,13 @@ def write(result: str | Page, file: Path | None) -> None:
         write_stdout(_encodable(_shown(result)))
 
 
+def typed_command() -> str:
+    """Return the command that runs, as a shell reads it."""
+    import shlex
+
+    return shlex.join(["mbv2", *sys.argv[1:]])
+
+
 def append(result: str | Page, file: Path) -> None:
     """Add a result to the end of ``file``. Raises `UserError`."""
     from mbv2cli.cli.files import append_file

@@ -12,15 +12,15 @@ import typer
 
 from mbv2cli.cli.completion import completion, list_completion
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.imports import start_torch
+from mbv2cli.cli.imports import start_matplotlib_if_there, start_torch
 from mbv2cli.cli.modules import running
 from mbv2cli.cli.options import AnyTarget, Convention, Inputs, Output, Quiet, format_option
-from mbv2cli.cli.output import write
+from mbv2cli.cli.output import typed_command, write
 from mbv2cli.cli.progress import progress
 from mbv2cli.confirm import refuse_beyond_memory
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.errors import UnusableError, UserError
-from mbv2cli.report.formats import TABLE, Renderer, format_of, renderer
+from mbv2cli.report.formats import HTML, TABLE, Renderer, format_of, renderer
 from mbv2cli.report.summary.report import SummaryReport, confirmed, observed, plan_in, planned
 from mbv2cli.report.summary.values import VALUES, value_names, values_text
 from mbv2cli.report.summary.view import DEFAULT_VIEW, LAYER, WAYS, View, view_of
@@ -94,7 +94,7 @@ def summary(
         typer.Option(
             "--columns",
             metavar="NAME[,NAME]",
-            help="Show these columns of table, csv or markdown, such as name,params. A wrong "
+            help="Show these columns of table, csv, markdown or html, such as name,params. A wrong "
             "name lists every name.",
             rich_help_panel="Output",
             autocompletion=list_completion(lambda ctx: view_of(ctx.params["by"], None).all_columns),
@@ -141,9 +141,11 @@ def summary(
 
 
 def _renderer(format_name: str, view: View, values: str | None) -> Renderer:
-    render = renderer("summary", format_name)
+    render = renderer("summary", format_name, typed_command())
     if values is None:
         _refuse_unused(format_name, view)
+        if format_name == HTML:
+            start_matplotlib_if_there()
         return render
     if format_name != TABLE:
         raise UserError(f"--print and --format {format_name} exclude each other; give one of them")

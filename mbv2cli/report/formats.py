@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from mbv2cli.errors import UserError
 from mbv2cli.specs.words import one_of
@@ -22,6 +23,7 @@ FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
         "json": "summary.document",
         "csv": "summary.plain",
         "markdown": "summary.markdown",
+        "html": "summary.html",
         "torchsummary": "summary.plain",
     },
     "counts": {"table": "counts", "json": "counts"},
@@ -45,19 +47,24 @@ FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
 TABLE: Final = "table"
 """The format of every command for people."""
 
+HTML: Final = "html"
+"""The format of a page for a browser."""
+
 _SUFFIXES: Final[Mapping[str, str]] = {
     ".json": "json",
     ".csv": "csv",
     ".md": "markdown",
     ".markdown": "markdown",
     ".xml": "junit",
+    ".html": "html",
+    ".htm": "html",
 }
 """The format that the name of a file asks for."""
 
 _OTHER_SUFFIXES: Final = frozenset(
     (
         *(".svg", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".pdf"),
-        *(".ps", ".eps", ".html", ".htm", ".doc", ".docx", ".ppt", ".pptx", ".xls", ".xlsx"),
+        *(".ps", ".eps", ".doc", ".docx", ".ppt", ".pptx", ".xls", ".xlsx"),
         *(".ods", ".tsv", ".jsonl", ".yaml", ".yml", ".toml", ".parquet", ".feather", ".arrow"),
         *(".npy", ".npz", ".pkl", ".pt", ".pth", ".onnx", ".tflite", ".zip", ".gz"),
     )
@@ -84,15 +91,16 @@ def format_of(command: str, name: str | None, file: Path | None) -> str:
     )
 
 
-def renderer(command: str, name: str) -> Renderer:
+def renderer(command: str, name: str, typed: str = "") -> Renderer:
     """Return the function that makes text or a page of a command's report: the format ``name``.
 
-    Only the module of that format is imported. Raises `UserError` if there is no such format.
+    Only the module of that format is imported. A page for a browser shows ``typed``, the command
+    that makes it. Raises `UserError` if there is no such format.
     """
     word = format_named(command, name)
     module = import_module(f"mbv2cli.report.{FORMATS[command][word]}")
-    function: Renderer = getattr(module, f"as_{word}")
-    return function
+    function: Any = getattr(module, f"as_{word}")
+    return partial(function, command=typed) if word == HTML else cast("Renderer", function)
 
 
 def format_named(command: str, name: str) -> str:

@@ -141,24 +141,26 @@ def as_json(report: SummaryReport) -> str:
         memory=tuple(_peak_part(report, use) for use in report.memory),
         torchsummary=report.sizes and TorchsummaryPart.model_validate(report.sizes),
         torchsummary_doubt=report.doubt,
-        layers=_layer_rows(report),
-        blocks=_group_rows(report, By.BLOCK),
-        stages=_group_rows(report, By.STAGE),
-        kinds=_group_rows(report, By.KIND),
+        layers=layer_rows(report),
+        blocks=group_rows(report, By.BLOCK),
+        stages=group_rows(report, By.STAGE),
+        kinds=group_rows(report, By.KIND),
     ).text
 
 
 def rows_of(report: SummaryReport) -> tuple[LayerRow | GroupRow, ...]:
     """Return a row for each layer, or for each group that the view asks for."""
     by = report.view.by
-    return _layer_rows(report) if by is None else _group_rows(report, by)
+    return layer_rows(report) if by is None else group_rows(report, by)
 
 
-def _layer_rows(report: SummaryReport) -> tuple[LayerRow, ...]:
+def layer_rows(report: SummaryReport) -> tuple[LayerRow, ...]:
+    """Return a row for each layer."""
     return tuple(map(LayerRow.model_validate, report.layers))
 
 
-def _group_rows(report: SummaryReport, by: By) -> tuple[GroupRow, ...]:
+def group_rows(report: SummaryReport, by: By) -> tuple[GroupRow, ...]:
+    """Return a row for each group of layers."""
     return tuple(map(GroupRow.model_validate, grouped(report.layers, by)))
 
 

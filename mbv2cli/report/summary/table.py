@@ -103,7 +103,7 @@ def _table(report: SummaryReport) -> Table:
     styles = [""] * (len(rows) - 1) + [BOLD]
     if view.by is None:
         layers = report.model.layers
-        styles = list(map(_style, layers))
+        styles = list(map(layer_style, layers))
         if "name" in cells:
             cells["name"] = list(map("".join, zip(_margins(layers), cells["name"], strict=True)))
         narrow["path"] = _short_paths(layers)
@@ -116,7 +116,7 @@ def _table(report: SummaryReport) -> Table:
                 is_number(name),
                 ranks.get(name, len(ranks)),
                 narrow.get(name),
-                _highlights(rows, name, styles),
+                highlights(rows, name, styles),
             )
             for name in cells
         ],
@@ -124,7 +124,7 @@ def _table(report: SummaryReport) -> Table:
     )
 
 
-def _highlights(
+def highlights(
     rows: Sequence[LayerRow | GroupRow], column: str, styles: Sequence[str]
 ) -> Sequence[str]:
     """Return a style for each cell: the largest costs stand out, except in the row of totals."""
@@ -149,16 +149,32 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
     for title, megabytes in sizes.titled if sizes else ():
         yield Line(f"{title}: {megabytes:,.2f}")
     if report.doubt:
-        yield Line(f"No sizes of torchsummary: {report.doubt}.", WARNING, INDENT)
+        yield _doubt(report)
     yield Line()
     macs = f"{report.convention.unit}: {total_text(report.macs)} ({_counted(report)})"
     yield Line(macs, BOLD, INDENT)
     if report.macs.unknown:
-        names = ", ".join(report.macs.unknown)
-        yield Line(f"Not counted, because the convention has no rule: {names}.", WARNING, INDENT)
+        yield _uncounted(report)
     peaks = f"Peak memory ({report.run.dtype}): {_peaks(report)}"
     yield Line(peaks, BOLD, INDENT)
     yield verdict(report)
+
+
+def doubts(report: SummaryReport) -> Iterator[Line]:
+    """Yield what the figures do not count, and why torchsummary has no figures."""
+    if report.doubt:
+        yield _doubt(report)
+    if report.macs.unknown:
+        yield _uncounted(report)
+
+
+def _doubt(report: SummaryReport) -> Line:
+    return Line(f"No sizes of torchsummary: {report.doubt}.", WARNING, INDENT)
+
+
+def _uncounted(report: SummaryReport) -> Line:
+    names = ", ".join(report.macs.unknown)
+    return Line(f"Not counted, because the convention has no rule: {names}.", WARNING, INDENT)
 
 
 def _counted(report: SummaryReport) -> str:
@@ -176,7 +192,8 @@ def _peaks(report: SummaryReport) -> str:
     return ", ".join(f"{size} {use.rule.name}" for size, use in zip(sizes, uses, strict=True))
 
 
-def _style(layer: Layer) -> str:
+def layer_style(layer: Layer) -> str:
+    """Return the style of the row of a layer."""
     if layer.is_functional:
         return DIM
     return BOLD if layer.is_container else ""

@@ -1,0 +1,92 @@
+"""Tables of a page: plain ones, and tables that sort by a column and fold by group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from mbv2cli.report.html.skeleton import class_of, shown_text
+
+LEAF: Final = -1
+"""The depth of a row that is no group."""
+
+
+class Cell(NamedTuple):
+    """A text, the amount that it stands for, and its style in the words of `report.page`."""
+
+    text: str
+    amount: float | None = None
+    style: str = ""
+
+
+class Heading(NamedTuple):
+    """The title of a column. Numbers are aligned on the right; code has letters of one width."""
+
+    title: str
+    is_number: bool = False
+    is_code: bool = False
+
+
+class Row(NamedTuple):
+    """The cells of a row. The rows of a group follow its own row, down to the next of its depth.
+
+    A group that is in no other has depth 0.
+    """
+
+    cells: Sequence[Cell]
+    depth: int = LEAF
+    style: str = ""
+
+
+class Table(NamedTuple):
+    """A table; its caption says what a row is."""
+
+    caption: str
+    headings: Sequence[Heading]
+    rows: Sequence[Row]
+
+
+def plain_table(table: Table) -> str:
+    """Return a table as HTML."""
+    return _table(table, "plain")
+
+
+def sortable_table(table: Table) -> str:
+    """Return a table as HTML that sorts by each column and folds each group."""
+    return _table(table, "sortable")
+
+
+def _table(table: Table, kind: str) -> str:
+    caption = shown_text(table.caption)
+    headings = "".join(map(_heading, table.headings))
+    rows = "\n".join(_row(row, table.headings) for row in table.rows)
+    return (
+        f'<div class="wide" role="region" aria-label="{caption}" tabindex="0">\n'
+        f'<table class="{kind}">\n<caption>{caption}</caption>\n'
+        f"<thead><tr>{headings}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>"
+    )
+
+
+def _heading(heading: Heading) -> str:
+    title = "<br>".join(map(shown_text, heading.title.split("\n")))
+    return f'<th scope="col"{_classes(["n"] if heading.is_number else [])}>{title}</th>'
+
+
+def _row(row: Row, headings: Sequence[Heading]) -> str:
+    depth = "" if row.depth == LEAF else f' data-depth="{row.depth}"'
+    first, *others = map(_cell, row.cells, headings)
+    scope = "row" if row.depth == LEAF else "rowgroup"
+    cells = f'<th scope="{scope}"{first}</th>' + "".join(f"<td{other}</td>" for other in others)
+    return f"<tr{depth}{_classes([class_of(row.style)])}>{cells}</tr>"
+
+
+def _cell(cell: Cell, heading: Heading) -> str:
+    """Return the rest of the first tag of a cell, and its text."""
+    names = ["n" if heading.is_number else "", "c" if heading.is_code else "", class_of(cell.style)]
+    amount = "" if cell.amount is None else f' data-value="{cell.amount}"'
+    return f"{_classes(names)}{amount}>{shown_text(cell.text)}"
+
+
+def _classes(names: Iterable[str]) -> str:
+    text = " ".join(filter(None, names))
+    return f' class="{text}"' if text else ""

@@ -1,0 +1,204 @@
+"""The summary as a page for a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from mbv2cli.costs.figures import FIGURES, MACS, PEAK, Counting, Figure
+from mbv2cli.costs.layers import By
+from mbv2cli.costs.memory import MemoryUse
+from mbv2cli.inspection import Plan
+from mbv2cli.report.draw import draw, drawing_of
+from mbv2cli.report.html.skeleton import HtmlPage, Section, page_text, shown_text
+from mbv2cli.report.html.svg import figure
+from mbv2cli.report.html.table import (
+    LEAF,
+    Cell,
+    Heading,
+    Row,
+    Table,
+    plain_table,
+    sortable_table,
+)
+from mbv2cli.report.page import Line
+from mbv2cli.report.summary.document import group_rows, rows_of
+from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.report.summary.rows import GroupRow, LayerRow
+from mbv2cli.report.summary.table import doubts, header, highlights, layer_style
+from mbv2cli.report.summary.verdict import verdict
+from mbv2cli.report.summary.view import View, cell, is_number
+from mbv2cli.report.text import described, sentence, total_text
+from mbv2cli.specs.units import Unit, amount_text, bytes_text
+
+_COLUMNS: Final = (
+    *("name", "role", "output_shape", "params", "macs"),
+    *("layerwise_bytes", "receptive_field", "path"),
+)
+"""The columns of a row for each layer, where no others are asked for."""
+
+_CODE: Final = frozenset({"path", "block", "input_shape", "output_shape"})
+
+_CAPTIONS: Final = {
+    None: "A row for each layer and operation, in forward order",
+    By.BLOCK: "A row for each block",
+    By.STAGE: "A row for each stage",
+    By.KIND: "A row for each kind of operation",
+}
+
+
+def as_html(report: SummaryReport, command: str) -> str:
+    """Return the verdict, every figure, the picture and the table. ``command`` makes the page."""
+    first, *lines = (block for block in header(report).blocks if isinstance(block, Line))
+    page = HtmlPage(
+        first.text,
+        (verdict(report), *lines, *doubts(report)),
+        (
+            Section("Figures", plain_table(_figures(report))),
+            Section("Picture", _picture(report)),
+            Section("Layers", sortable_table(_table(report))),
+        ),
+    )
+    return page_text(page, command)
+
+
+def _figures(report: SummaryReport) -> Table:
+    headings = (
+        Heading("Figure"),
+        Heading("Amount", is_number=True),
+        Heading("Rule and unit"),
+    )
+    return Table("Every figure, and how it is counted", headings, list(_figure_rows(report)))
+
+
+def _figure_rows(report: SummaryReport) -> Iterator[Row]:
+    """Yield a row for each figure, under its name in JSON, with what it counts."""
+    by_rule = {use.rule: use for use in report.memory}
+    for one in FIGURES:
+        if one is PEAK:
+            continue
+        amount = report.figure(one)
+        rule = _peak_rule(report, by_rule[one.rule]) if one.rule else _rule(report, one)
+        yield Row([Cell(one.field), Cell(_amount(report, one, amount), amount), Cell(rule)])
+    for title, megabytes in report.sizes.titled if report.sizes else ():
+        text = "torchsummary's figure; 1 MB is 2^20 bytes."
+        yield Row([Cell(title), Cell(f"{megabytes:,.2f}", megabytes), Cell(text)])
+
+
+def _amount(report: SummaryReport, figure: Figure, amount: int) -> str:
+    if figure is MACS:
+        return total_text(report.macs)
+    if figure.unit is not Unit.BYTES:
+        return amount_text(amount, figure.unit)
+    counting = Counting(rule=figure.rule.name) if figure.rule else Counting()
+    is_least = figure.rule and report.model.uncounted(PEAK, counting)
+    return f"{'at least ' if is_least else ''}{amount:,} bytes ({bytes_text(amount)})"
+
+
+def _rule(report: SummaryReport, figure: Figure) -> str:
+    text = sentence(figure.description)
+    if figure is MACS:
+        convention = report.convention
+        return f"{text} Convention {convention.name}: {convention.reported_by}"
+    return text.replace("in the dtype", report.run.dtype)
+
+
+def _peak_rule(report: SummaryReport, use: MemoryUse) -> str:
+    """Return what a memory rule counts, and the layer that causes the peak."""
+    culprit = report.culprit(use)
+    place = f" ({culprit.path})" if culprit.path else ""
+    return (
+        f"Peak of activation memory, rule {use.rule.name}, {report.run.dtype}: {use.rule.counts} "
+        f"The peak is at {culprit.name or culprit.type}{place}."
+    )
+
+
+def _picture(report: SummaryReport) -> str:
+    model = report.model
+    if not isinstance(model, Plan):
+        return _sentence("There is no picture: mbv2 draws what a spec plans.")
+    title = described(report.request)
+    try:
+        picture = draw(drawing_of(model, title), ".svg")
+    except ImportError:
+        return _sentence(
+            "There is no picture: matplotlib is not installed; run pip install 'mbv2[plot]', then "
+            "make the page again."
+        )
+    return figure(picture, "drawing", f"The feature maps of {title}, to scale")
+
+
+def _sentence(text: str) -> str:
+    return f"<p>{shown_text(text)}</p>"
+
+
+def _table(report: SummaryReport) -> Table:
+    view = report.view
+    if view.by is None and not view.columns:
+        view = View(None, _COLUMNS)
+    titles = (view.title(name, report.convention, report.run.dtype) for name in view.shown_columns)
+    headings = [
+        Heading(title, is_number(name), name in _CODE)
+        for title, name in zip(titles, view.shown_columns, strict=True)
+    ]
+    return Table(_CAPTIONS[view.by], headings, list(_rows(report, view)))
+
+
+def _rows(report: SummaryReport, view: View) -> Iterator[Row]:
+    """Yield a row for each layer, below one for its stage and one for its block, or the groups."""
+    rows, columns = rows_of(report), view.shown_columns
+    plain = [""] * len(rows)
+    styles = {name: highlights(rows, name, plain) or plain for name in columns}
+    groups = _Groups(report, columns)
+    for number, row in enumerate(rows):
+        if isinstance(row, LayerRow):
+            yield from groups.before(row)
+            style = layer_style(report.model.layers[number])
+        else:
+            style = ""
+        yield Row([_cell(row, name, styles[name][number]) for name in columns], LEAF, style)
+
+
+class _Groups:
+    """The rows of stages and blocks, each before the first layer of its group.
+
+    A stage of one block has one row. A module has no groups that are known.
+    """
+
+    def __init__(self, report: SummaryReport, columns: Sequence[str]) -> None:
+        self._columns = columns
+        self._stages = {row.name: row for row in group_rows(report, By.STAGE)}
+        self._blocks = {row.name: row for row in group_rows(report, By.BLOCK)}
+        self._blocks_of: dict[str, set[str]] = {}
+        for layer in report.model.layers:
+            self._blocks_of.setdefault(layer.stage, set()).add(layer.block)
+        self._stage = self._block = ""
+
+    def before(self, layer: LayerRow) -> Iterator[Row]:
+        """Yield the rows that come before a layer."""
+        stage, block = layer.stage, layer.block
+        if stage != self._stage:
+            whole = self._stages[stage]
+            yield self._row(whole.model_copy(update={"name": self._title(stage, block)}), 0)
+        if block != self._block and len(self._blocks_of[stage]) > 1:
+            yield self._row(self._blocks[block], 1)
+        self._stage, self._block = stage, block
+
+    def _title(self, stage: str, block: str) -> str:
+        is_alone = len(self._blocks_of[stage]) == 1
+        return f"{stage}: {block}" if is_alone and block != stage else stage
+
+    def _row(self, group: GroupRow, depth: int) -> Row:
+        _, *others = self._columns
+        named = Cell(group.name)
+        return Row([named, *(_group_cell(group, name) for name in others)], depth)
+
+
+def _group_cell(group: GroupRow, column: str) -> Cell:
+    return _cell(group, column, "") if column in GroupRow.model_fields else Cell("")
+
+
+def _cell(row: LayerRow | GroupRow, column: str, style: str) -> Cell:
+    value = getattr(row, column)
+    amount = value if is_number(column) and isinstance(value, int | float) else None
+    return Cell(cell(row, column), amount, style)

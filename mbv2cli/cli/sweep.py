@@ -13,13 +13,13 @@ from mbv2cli.cli.completion import list_completion, offer_targets
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_numpy
 from mbv2cli.cli.options import Convention, DType, Quiet, format_option
-from mbv2cli.cli.output import write
+from mbv2cli.cli.output import typed_command, write
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.costs.figures import graded_figures
 from mbv2cli.costs.memory import dtype_named
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
-from mbv2cli.report.formats import format_named, renderer
+from mbv2cli.report.formats import HTML, PAGE_SUFFIXES, TABLE, format_named, renderer
 from mbv2cli.search.figures import figure_names
 from mbv2cli.search.query import SearchOptions, read_query
 from mbv2cli.search.space import Space, read_space, read_space_file
@@ -131,13 +131,14 @@ def sweep(
     ] = None,
     dtype: DType = "float32",
     convention: Convention = CONV_LINEAR.key,
-    format_name: Annotated[str, format_option("sweep")] = "table",
+    format_name: Annotated[str | None, format_option("sweep")] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             metavar="FILE",
-            help="Write every member that fits to FILE, which ends in .parquet, .csv or .jsonl.",
+            help="Write every member that fits to FILE, which ends in .parquet, .csv or .jsonl. "
+            "FILE.html is the page of --format html.",
             rich_help_panel="Output",
         ),
     ] = None,
@@ -168,8 +169,10 @@ def sweep(
     ] = False,
     quiet: Quiet = False,
 ) -> ExitCode:
-    format_name = format_named("sweep", format_name)
-    _refuse_unused(output, every=every, scheduler=scheduler, search_settings=search_settings)
+    page = output if output and output.suffix.lower() in PAGE_SUFFIXES else None
+    members = output if page is None else None
+    format_name = _format(format_name, page)
+    _refuse_unused(members, every=every, scheduler=scheduler, search_settings=search_settings)
     options = read_spec(SearchOptions, search_settings)
     limits = read_spec(Limits, limit_settings)
     convention = mac_convention(convention).key
@@ -181,7 +184,7 @@ def sweep(
     from mbv2cli.cli.sweep_run import Files, run, runner
     from mbv2cli.costs.figures import Counting
 
-    files = Files(output, plot, every=every)
+    files = Files(members, plot, page, every=every)
     counting = Counting(convention, limits.peak_rule, dtype)
     query = read_query(
         space,
@@ -192,12 +195,14 @@ def sweep(
         pareto=pareto,
         where=where,
         cdf=cdf,
-        plot=plot is not None,
+        plot=plot is not None or format_name == HTML,
+        grid=format_name == HTML,
         keep=files.keep,
     )
-    report = run(query, runner(options.jobs, scheduler), files)
-    if not quiet:
-        write(renderer("sweep", format_name)(report), None)
+    render = renderer("sweep", format_name, typed_command())
+    report = run(query, runner(options.jobs, scheduler), files, render)
+    if not (quiet or page):
+        write(render(report), None)
     if not report.complete:
         return ExitCode.INTERRUPTED
     is_empty = not report.result.feasible
@@ -213,6 +218,19 @@ def _space(target: str | None, file: Path | None, settings: list[Setting]) -> Sp
             f'target = "{target}" in the file'
         )
     return read_space_file(file, settings)
+
+
+def _format(name: str | None, page: Path | None) -> str:
+    """Return the format that is named, or that of the page."""
+    if page is None:
+        return TABLE if name is None else format_named("sweep", name)
+    word = HTML if name is None else format_named("sweep", name)
+    if word != HTML:
+        raise UserError(
+            f"--output {page} is for --format {HTML}, not {word}; leave --format out, or name a "
+            "file that ends in .parquet, .csv or .jsonl"
+        )
+    return HTML
 
 
 def _refuse_unused(

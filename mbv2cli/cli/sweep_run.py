@@ -12,9 +12,11 @@ from mbv2cli.cli.files import outputs
 from mbv2cli.cli.imports import start_matplotlib, start_torch
 from mbv2cli.cli.progress import counted_progress, progress, rated_progress
 from mbv2cli.cli.streams import warn
+from mbv2cli.report.formats import Renderer
 from mbv2cli.report.sweep.members import member_writer, refuse_other_suffixes
 from mbv2cli.report.sweep.plot import draw
 from mbv2cli.report.sweep.report import SweepReport
+from mbv2cli.search.grid import grid_of
 from mbv2cli.search.members import sample_of
 from mbv2cli.search.misses import misses
 from mbv2cli.search.partial import Kept, PartialResult, front_in_order, quantiles
@@ -27,11 +29,17 @@ Runner: TypeAlias = Callable[[Query], Generator[PartialResult]]
 
 
 class Files:
-    """The files for members and for a picture. Raises `UserError` for an unknown suffix."""
+    """The files for members, for a picture and for a page in a format.
 
-    def __init__(self, members: Path | None, picture: Path | None, *, every: bool) -> None:
+    Raises `UserError` for an unknown suffix.
+    """
+
+    def __init__(
+        self, members: Path | None, picture: Path | None, page: Path | None, *, every: bool
+    ) -> None:
         self.members = members
         self.picture = picture
+        self.page = page
         self._every = every
         if members:
             refuse_other_suffixes(members)
@@ -63,18 +71,21 @@ def runner(jobs: int, scheduler: str | None) -> Runner:
     return in_this_process if jobs == 1 else partial(in_processes, jobs=jobs)
 
 
-def run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
-    """Search, verify members and write the files. After an error or Ctrl-C, write no file."""
+def run(query: Query, run_tasks: Runner, files: Files, render: Renderer) -> SweepReport:
+    """Search, verify members and write the files. After an error or Ctrl-C, write no file.
+
+    ``render`` makes the text of the page.
+    """
     try:
-        return _run(query, run_tasks, files)
+        return _run(query, run_tasks, files, render)
     except _InterruptedError as interrupted:
-        for path in (files.members, files.picture):
+        for path in (files.members, files.picture, files.page):
             if path:
                 warn(f"interrupted, {path} is not written")
         return interrupted.report
 
 
-def _run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
+def _run(query: Query, run_tasks: Runner, files: Files, render: Renderer) -> SweepReport:
     with ExitStack() as stack:
         opened = stack.enter_context(outputs())
         emit: Callable[[Kept], None] = _drop
@@ -83,6 +94,7 @@ def _run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
             stack.callback(writer.close)
             emit = writer.write
         picture = opened(files.picture) if files.picture else None
+        page = opened(files.page) if files.page else None
         with rated_progress(query.draw.count, "Searching") as on_progress:
             searched = search(query, run_tasks(query), emit, on_progress)
         report = _report(query, searched)
@@ -90,6 +102,8 @@ def _run(query: Query, run_tasks: Runner, files: Files) -> SweepReport:
             raise _InterruptedError(report)
         if files.picture and picture:
             picture.write(draw(report, files.picture.suffix))
+        if page:
+            page.write(str(render(report)).encode())
         return report
 
 
@@ -116,6 +130,7 @@ def _report(query: Query, searched: SearchResult) -> SweepReport:
         quantiles=quantiles(query, result.sampled) if query.cdf else (),
         verified=verified,
         misses=misses(query, result) if searched.complete else None,
+        grid=grid_of(query) if query.grid and searched.complete else None,
     )
 
 

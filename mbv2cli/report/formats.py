@@ -31,7 +31,7 @@ FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
     "cliffs": {"table": "cliffs", "json": "cliffs"},
     "identify": {"table": "identify", "json": "identify", "toml": "identify"},
     "presets": {"table": "presets", "json": "presets"},
-    "sweep": {"table": "sweep.text", "json": "sweep.document"},
+    "sweep": {"table": "sweep.text", "json": "sweep.document", "html": "sweep.html"},
     "check": {
         "table": "check.table",
         "json": "check.document",
@@ -50,14 +50,15 @@ TABLE: Final = "table"
 HTML: Final = "html"
 """The format of a page for a browser."""
 
+PAGE_SUFFIXES: Final = (".html", ".htm")
+
 _SUFFIXES: Final[Mapping[str, str]] = {
     ".json": "json",
     ".csv": "csv",
     ".md": "markdown",
     ".markdown": "markdown",
     ".xml": "junit",
-    ".html": "html",
-    ".htm": "html",
+    **dict.fromkeys(PAGE_SUFFIXES, HTML),
 }
 """The format that the name of a file asks for."""
 

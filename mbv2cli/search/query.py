@@ -129,8 +129,8 @@ class Query:
 
     The first ``top`` members by ``order`` are found, the Pareto front of the figures ``front``,
     samples of members for a picture with the axes ``plotted``, and with ``cdf`` a sample for the
-    distribution of the members that fit. ``verified`` of these will be built. Without figures,
-    there is no front or picture.
+    distribution of the members that fit. With ``grid``, every member of a small space is listed.
+    ``verified`` of these will be built. Without figures, there is no front or picture.
     """
 
     space: Space
@@ -143,6 +143,7 @@ class Query:
     front: tuple[Ordering, ...] = ()
     plotted: tuple[str, ...] = ()
     cdf: bool = False
+    grid: bool = False
     verified: int = 0
     keep: Keep = Keep.NONE
 
@@ -192,6 +193,7 @@ def read_query(
     where: str | None = None,
     cdf: bool = False,
     plot: bool = False,
+    grid: bool = False,
     keep: Keep = Keep.NONE,
 ) -> Query:
     """Return the query that the flags of `mbv2 sweep` describe.
@@ -215,6 +217,7 @@ def read_query(
         front=front,
         plotted=_axes(front, bounds) if plot else (),
         cdf=cdf,
+        grid=grid,
         verified=options.verify,
         keep=keep,
     )

@@ -144,7 +144,7 @@ class _Searcher:
         values = self._engine.values(digits)
         exist = self._engine.exist(digits)
         by_name = dict(zip(query.searched, values, strict=True))
-        hold = [exist & _holds(condition, by_name) for condition in query.conditions]
+        hold = [exist & holds(condition, by_name) for condition in query.conditions]
         fits = np.logical_and.reduce([exist, *hold])
         reducer.count(exist, hold, fits)
         reducer.select(Members.of_chunk(chunk * CHUNK, digits, values), exist, fits)
@@ -155,7 +155,8 @@ class _Searcher:
             reducer.keep(kept.with_values([one.copy() for one in figures]), fits[places])
 
 
-def _holds(condition: Bound | Where, values: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+def holds(condition: Bound | Where, values: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Return whether each member meets a condition; ``values`` has the figures by name."""
     if isinstance(condition, Where):
         return condition.holds(values)
     held: NDArray[np.bool_] = condition.holds(values[condition.figure])

@@ -102,11 +102,11 @@ class Space:
         Every command accepts this target.
         """
         numbers = iter(member)
-        fields = [texts[next(numbers)] if len(texts) > 1 else texts[0] for texts in self._fields]
+        fields = [texts[next(numbers)] if len(texts) > 1 else texts[0] for texts in self.fields]
         return self.base + "".join(fields)
 
     @cached_property
-    def _fields(self) -> tuple[tuple[str, ...], ...]:
+    def fields(self) -> tuple[tuple[str, ...], ...]:
         """The text of each value of each axis in a target, with the separator before it."""
         fields: list[tuple[str, ...]] = []
         stage, between = None, ":"

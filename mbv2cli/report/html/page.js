@@ -129,3 +129,63 @@ class SortableTable {
 }
 
 for (const table of document.querySelectorAll("table.sortable")) new SortableTable(table);
+
+// Write the text of the point that the mouse or the keyboard is at; arrow keys move along.
+function readPoints(points, readOut) {
+  const show = (point) => {
+    readOut.textContent = point.getAttribute("aria-label");
+  };
+  points.forEach((point, number) => {
+    point.addEventListener("mouseenter", () => show(point));
+    point.addEventListener("focus", () => show(point));
+    point.addEventListener("click", () => point.focus());
+    point.addEventListener("keydown", (event) => {
+      const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+      const ends = { Home: points[0], End: points[points.length - 1] };
+      const next = ends[event.key] ?? points[number + (steps[event.key] ?? NaN)];
+      if (!next) return;
+      event.preventDefault();
+      point.setAttribute("tabindex", "-1");
+      next.setAttribute("tabindex", "0");
+      next.focus();
+    });
+  });
+}
+
+const readOut = document.getElementById("read-out");
+if (readOut) readPoints([...document.querySelectorAll(".point")], readOut);
+
+// Sliders choose a member of the grid; all its texts are in the page.
+class Sliders {
+  constructor(box, grid) {
+    this.grid = grid;
+    this.inputs = [...box.querySelectorAll("input")];
+    this.member = box.querySelector("#member");
+    this.cells = [...box.querySelectorAll("[data-figure]")];
+    this.inputs.forEach((input, axis) => {
+      input.value = grid.start[axis];
+      input.addEventListener("input", () => this.show());
+    });
+    box.hidden = false;
+    this.show();
+  }
+
+  show() {
+    const { grid } = this;
+    const digits = this.inputs.map((input) => Number(input.value));
+    this.inputs.forEach((input, axis) => {
+      const text = grid.axes[axis][digits[axis]];
+      input.setAttribute("aria-valuetext", text);
+      input.nextElementSibling.textContent = text;
+    });
+    // the place in the order of the space, in which the last axis varies fastest
+    const place = digits.reduce((sum, digit, axis) => sum * grid.axes[axis].length + digit, 0);
+    const numbers = digits.values();
+    const fields = grid.fields.map((texts) => texts.length > 1 ? texts[numbers.next().value] : texts[0]);
+    this.member.textContent = `${grid.base}${fields.join("")}: ${grid.states[grid.state[place]]}.`;
+    for (const cell of this.cells) cell.textContent = grid.figures[cell.dataset.figure][place];
+  }
+}
+
+const box = document.getElementById("sliders");
+if (box) new Sliders(box, JSON.parse(document.getElementById("data").textContent));

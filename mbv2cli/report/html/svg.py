@@ -31,7 +31,7 @@ def figure(picture: bytes, name: str, label: str) -> str:
     # what matplotlib's style element says of every line
     svg.attrib.update({"stroke-linejoin": "round", "stroke-linecap": "butt"})
     svg.attrib.update({"role": "img", "aria-label": label, "width": width, "height": height})
-    text = ET.tostring(svg, encoding="us-ascii").decode().partition("?>\n")[2]
+    text = ET.tostring(svg, encoding="us-ascii").decode()
     return f"<figure>\n{text}\n<figcaption>{shown_text(label)}</figcaption>\n</figure>"
 
 

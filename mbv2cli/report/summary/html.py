@@ -99,7 +99,7 @@ def _rule(report: SummaryReport, figure: Figure) -> str:
     text = sentence(figure.description)
     if figure is MACS:
         convention = report.convention
-        return f"{text} Convention {convention.name}: {convention.reported_by}"
+        return f"{text} Convention: {convention.name} ({convention.reported_by})."
     return text.replace("in the dtype", report.run.dtype)
 
 
@@ -108,8 +108,8 @@ def _peak_rule(report: SummaryReport, use: MemoryUse) -> str:
     culprit = report.culprit(use)
     place = f" ({culprit.path})" if culprit.path else ""
     return (
-        f"Peak of activation memory, rule {use.rule.name}, {report.run.dtype}: {use.rule.counts} "
-        f"The peak is at {culprit.name or culprit.type}{place}."
+        f"Peak of activation memory, rule {use.rule.name}, {report.run.dtype}: {use.rule.counts}; "
+        f"the peak is at {culprit.name or culprit.type}{place}."
     )
 
 

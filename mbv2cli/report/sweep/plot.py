@@ -76,10 +76,11 @@ def _plain(text: str) -> str:
 
 def _scatter(report: SweepReport, axes: Axes, members: Members, label: str, **style: Any) -> None:
     if len(members):
-        axes.scatter(*_points(report, members), label=label, linewidths=0, **style)
+        axes.scatter(*points(report, members), label=label, linewidths=0, **style)
 
 
-def _points(report: SweepReport, members: Members) -> list[Any]:
+def points(report: SweepReport, members: Members) -> list[Any]:
+    """Return the figures of members on each axis."""
     searched = report.query.searched
     return [members.values[searched.index(name)] for name in report.query.plotted]
 
@@ -88,7 +89,7 @@ def _draw_front(report: SweepReport, axes: Axes) -> None:
     front, orderings = report.result.front, report.query.front
     _scatter(report, axes, front, "Pareto front", color=_FRONT, s=26, zorder=3)
     if len(front) and len(orderings) == len(report.query.plotted):
-        x, y = _points(report, front)
+        x, y = points(report, front)
         order = x.argsort(kind="stable")
         steps = "steps-pre" if orderings[0].descending else "steps-post"
         axes.plot(x[order], y[order], color=_FRONT, linewidth=1, drawstyle=steps, zorder=3)
@@ -115,10 +116,11 @@ def _draw_limits(report: SweepReport, axes: Axes) -> None:
             }
         else:
             continue
-        axes.annotate(_bound_text(bound), textcoords="offset points", fontsize=10, **place)
+        axes.annotate(bound_text(bound), textcoords="offset points", fontsize=10, **place)
 
 
-def _bound_text(bound: Bound) -> str:
+def bound_text(bound: Bound) -> str:
+    """Return a limit in short: ``peak ≤ 512 KiB``."""
     sign = "≥" if bound.is_minimum else "≤"
     return f"{bound.figure} {sign} {short_text(bound.limit, figure_named(bound.figure).unit)}"
 
@@ -139,10 +141,11 @@ def _scale(
         steps = [1, 2, 4, 8] if binary else [1, 2, 2.5, 5, 10]
         axis.set_major_locator(MaxNLocator(8, steps=steps))
     axis.set_major_formatter(FuncFormatter(lambda value, _place: short_text(value, figure.unit)))
-    axis.set_label_text(_axis_text(report, figure))
+    axis.set_label_text(axis_text(report, figure))
 
 
-def _axis_text(report: SweepReport, figure: Figure | AxisFigure) -> str:
+def axis_text(report: SweepReport, figure: Figure | AxisFigure) -> str:
+    """Return what an axis shows, and how it is counted."""
     counting = report.query.counting
     match figure.name:
         case "macs":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mbv2cli.search.grid import Grid
 from mbv2cli.search.members import Members
 from mbv2cli.search.misses import Misses
 from mbv2cli.search.partial import PartialResult, Quantile
@@ -19,7 +20,7 @@ class SweepReport:
     ``top`` holds the first few members in the order that was asked for, ``front`` up to 1,000 of
     the ``front_size`` members of the Pareto front, and ``cloud`` a sample of the feasible members
     for a picture. ``misses`` tells why no member fits. ``verified`` counts the members whose
-    forward passes agreed.
+    forward passes agreed. ``grid`` has every member of a small space.
     """
 
     query: Query
@@ -31,6 +32,7 @@ class SweepReport:
     quantiles: tuple[Quantile, ...]
     verified: int
     misses: Misses | None = None
+    grid: Grid | None = None
 
     @property
     def front_size(self) -> int:

@@ -12,7 +12,6 @@ from mbv2cli.report.text import compact
 from mbv2cli.search.figures import figure_named
 from mbv2cli.search.misses import Change, Miss, Misses
 from mbv2cli.search.query import REPORTED, Bound
-from mbv2cli.search.space import Space
 from mbv2cli.search.where import Where
 from mbv2cli.search.winners import Winner
 from mbv2cli.specs.units import Unit, amount_text, amount_texts, count_text
@@ -38,40 +37,50 @@ def as_table(report: SweepReport) -> Page:
 
 
 def _blocks(report: SweepReport) -> Iterator[Block]:
-    query = report.query
-    yield _space(query.space)
+    yield space_line(report)
     yield Line()
-    yield from _counts(report)
+    yield from counts(report)
     if report.misses:
         yield Line()
-        yield from _misses(report.misses, query.counting)
+        yield from misses(report)
     if report.quantiles:
         yield Line()
         yield from _distribution(report)
     if report.top:
         yield Line()
-        heading = f"Top {len(report.top)} by {report.order_text} ({_peak(query.counting)})"
-        yield Line(heading, BOLD, _INDENT)
-        yield _table(report.top, [query.order.figure])
-    if query.front:
+        yield Line(top_heading(report), BOLD, _INDENT)
+        yield _table(report.top, [report.query.order.figure])
+    if report.query.front:
         yield Line()
         yield from _front(report)
     if report.verified:
         yield Line()
-        text = (
-            f"Verified: {_members(report.verified)} built and run; "
-            "sweep, plan and forward pass agree."
-        )
-        yield Line(text, GOOD, _INDENT)
+        yield verified_line(report)
 
 
-def _space(space: Space) -> Line:
+def top_heading(report: SweepReport) -> str:
+    """Return what the first members are sorted by, and how their peak is counted."""
+    return f"Top {len(report.top)} by {report.order_text} ({_peak(report.query.counting)})"
+
+
+def verified_line(report: SweepReport) -> Line:
+    """Return how many members were built and run."""
+    text = (
+        f"Verified: {_members(report.verified)} built and run; sweep, plan and forward pass agree."
+    )
+    return Line(text, GOOD, _INDENT)
+
+
+def space_line(report: SweepReport) -> Line:
+    """Return the size of the space, and how many values each field has."""
+    space = report.query.space
     choices = ", ".join(f"{axis.name} {len(axis.values)}" for axis in space.varied)
     text = f"Space: {_members(space.size)} of {space.base}" + (f" ({choices})" if choices else "")
     return Line(text, "", _INDENT)
 
 
-def _counts(report: SweepReport) -> Iterator[Line]:
+def counts(report: SweepReport) -> Iterator[Line]:
+    """Yield how many members were tried and fit, why others do not, and what is counted."""
     query, result = report.query, report.result
     if not report.complete:
         text = f"Interrupted after {result.tried:,} of {query.draw.count:,} members."
@@ -83,7 +92,7 @@ def _counts(report: SweepReport) -> Iterator[Line]:
     most = max(result.failed, default=0)
     for condition, failed in zip(query.conditions, result.failed, strict=True):
         style = WARNING if failed == most > 0 else ""
-        reasons.append((failed, f"fail {_condition(condition, query.counting)}", style))
+        reasons.append((failed, f"fail {condition_line(condition, query.counting)}", style))
     if not reasons[0][0]:
         del reasons[0]
     width = max((len(f"{count:,}") for count, *_ in reasons), default=0)
@@ -101,7 +110,8 @@ def _peak(counting: Counting) -> str:
     return f"peak: {counting.rule}, {counting.dtype}"
 
 
-def _condition(condition: Bound | Where, counting: Counting) -> str:
+def condition_line(condition: Bound | Where, counting: Counting) -> str:
+    """Return a condition as people read it: bytes with a unit, a peak with its rule."""
     if isinstance(condition, Where):
         return condition.text
     return _limit(condition, amount_text(condition.limit, _unit(condition.figure)), counting)
@@ -112,13 +122,19 @@ def _limit(bound: Bound, limit: str, counting: Counting) -> str:
     return f"{bound.figure} {'>=' if bound.is_minimum else '<='} {limit}{by}"
 
 
+def misses(report: SweepReport) -> Iterator[Line]:
+    """Yield why no member fits, if none does: a heading and the reasons."""
+    if report.misses:
+        yield Line("Why no member fits", BOLD)
+        yield from _misses(report.misses, report.query.counting)
+
+
 def _misses(misses: Misses, counting: Counting) -> Iterator[Line]:
-    """Yield why no member fits: each limit with the nearest member, then the limits together."""
-    yield Line("Why no member fits", BOLD)
+    """Yield each limit with the nearest member, then the limits together."""
     for miss in misses.limits:
         yield from _miss(miss, counting)
     for one, other in misses.exclusive:
-        both = f"{_condition(one, counting)} and {_condition(other, counting)}"
+        both = f"{condition_line(one, counting)} and {condition_line(other, counting)}"
         yield Line(f"No member keeps both {both}.", WARNING, _INDENT)
     if misses.nearest:
         yield Line(
@@ -197,22 +213,36 @@ def _distribution(report: SweepReport) -> Iterator[Block]:
 
 
 def _front(report: SweepReport) -> Iterator[Block]:
-    orderings = report.query.front
-    words = [f"{'most' if one.descending else 'least'} {one.figure}" for one in orderings]
-    size, peak = report.front_size, _peak(report.query.counting)
-    yield Line(f"Pareto front, {', '.join(words)}: {_members(size)} ({peak})", BOLD, _INDENT)
-    listed = report.front[:_LISTED_FRONT]
+    yield Line(front_heading(report), BOLD, _INDENT)
+    listed = listed_front(report)
     if listed:
-        yield _table(listed, [ordering.figure for ordering in orderings])
-    if size > len(listed):
-        text = f"{size - len(listed):,} more are not listed (--format json lists up to 1,000)."
+        yield _table(listed, [ordering.figure for ordering in report.query.front])
+    yield from unlisted(report)
+
+
+def front_heading(report: SweepReport) -> str:
+    """Return the figures of the front, its size, and how the peak is counted."""
+    words = [f"{'most' if one.descending else 'least'} {one.figure}" for one in report.query.front]
+    size, peak = report.front_size, _peak(report.query.counting)
+    return f"Pareto front, {', '.join(words)}: {_members(size)} ({peak})"
+
+
+def listed_front(report: SweepReport) -> Sequence[Winner]:
+    """Return the members of the front that are listed."""
+    return report.front[:_LISTED_FRONT]
+
+
+def unlisted(report: SweepReport) -> Iterator[Line]:
+    """Yield how many members of the front are not listed, if there are any."""
+    more = report.front_size - len(listed_front(report))
+    if more:
+        text = f"{more:,} more are not listed (--format json lists up to 1,000)."
         yield Line(text, "", _INDENT)
 
 
 def _table(winners: Sequence[Winner], figures: Sequence[str]) -> Table:
     """Return a row for each member. Its target is in the row or, if it is long, below."""
-    more = (name for name in figures if name in REPORTED)
-    names = list(dict.fromkeys((*_COLUMNS, *more)))
+    names = figure_columns(figures)
     ranked = list(dict.fromkeys((*(name for name in figures if name in REPORTED), *names)))
     columns = [
         _figure_column(name, [one.figures[name] for one in winners], ranked.index(name))
@@ -222,6 +252,11 @@ def _table(winners: Sequence[Winner], figures: Sequence[str]) -> Table:
     if sum(column.width + 1 for column in columns) + targets.width <= _TARGET_BESIDE:
         return Table([*columns, targets])
     return Table(columns, notes={row: [_target(one)] for row, one in enumerate(winners)})
+
+
+def figure_columns(figures: Sequence[str]) -> list[str]:
+    """Return the figures that a table of members has, ``figures`` among them."""
+    return list(dict.fromkeys((*_COLUMNS, *(name for name in figures if name in REPORTED))))
 
 
 def _figure_column(name: str, amounts: Sequence[int], rank: int) -> Column:

@@ -13,7 +13,7 @@ from mbv2cli.cli.completion import completion, locked_cases, offer_targets
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.modules import model_of
 from mbv2cli.cli.options import ConfigFile, Inputs, Output, format_option
-from mbv2cli.cli.output import write
+from mbv2cli.cli.output import typed_command, write
 from mbv2cli.cli.progress import progress
 from mbv2cli.cli.temporary import temporary_folder
 from mbv2cli.errors import UserError
@@ -108,7 +108,7 @@ def compare(
     format_name: Annotated[str | None, format_option("compare")] = None,
     output: Output = None,
 ) -> ExitCode:
-    render = renderer("compare", format_of("compare", format_name, output))
+    render = renderer("compare", format_of("compare", format_name, output), typed_command())
     _refuse_together(lock_revision, revision, config_file)
     if lock_revision is not None:
         shapes = [Setting("input", text, "--input") for text in inputs or ()]

@@ -11,7 +11,7 @@ from pydantic import Field
 from mbv2cli.costs.figures import PEAK
 from mbv2cli.costs.layers import By, GroupFigures
 from mbv2cli.gate.comparison import Comparison, GroupPair, Side, group_pairs
-from mbv2cli.gate.differences import FigureChange, LayerPair
+from mbv2cli.gate.differences import FieldChange, FigureChange, LayerPair
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import Plan
@@ -76,7 +76,7 @@ def _blocks(report: CompareReport) -> Iterator[Block]:
     shown = rows if report.shows_every_row else rows[:_SHOWN_ROWS]
     if rows:
         marks = " (- only A, + only B)" if any(row.mark.strip() for row in rows) else ""
-        yield Line(f"{_counted(report, rows)}{marks}:", BOLD, _INDENT)
+        yield Line(f"{rows_heading(report, len(rows))}{marks}:", BOLD, _INDENT)
         yield _rows_table(report, shown)
         if len(shown) < len(rows):
             more = len(rows) - len(shown)
@@ -90,10 +90,10 @@ def _blocks(report: CompareReport) -> Iterator[Block]:
         yield Line()
     yield _totals_table(comparison)
     yield Line()
-    yield Line(_closing(comparison), "" if comparison.differs else GOOD, _INDENT)
+    yield Line(closing(comparison), "" if comparison.differs else GOOD, _INDENT)
 
 
-def _closing(comparison: Comparison) -> str:
+def closing(comparison: Comparison) -> str:
     """Return in a sentence what differs."""
     found = comparison.found
     if not comparison.differs:
@@ -106,10 +106,11 @@ def _closing(comparison: Comparison) -> str:
     return f"{fields}every operation is the same."
 
 
-def _counted(report: CompareReport, rows: Sequence[_Row]) -> str:
+def rows_heading(report: CompareReport, count: int) -> str:
+    """Return how many layers, blocks or stages differ."""
     if report.by == LAYER:
-        return f"Layers that differ: {len(rows)} of {len(report.comparison.found.layers)}"
-    return f"{report.by.capitalize()}s that differ: {len(rows)}"
+        return f"Layers that differ: {count} of {len(report.comparison.found.layers)}"
+    return f"{report.by.capitalize()}s that differ: {count}"
 
 
 def _titles(report: CompareReport) -> tuple[str, ...]:
@@ -140,9 +141,7 @@ def _rows(report: CompareReport) -> list[_Row]:
 def _layer_row(pair: LayerPair) -> _Row:
     layers = pair.layers
     told = list(told_changes(pair))
-    others = [change for change in told if change.field not in _IN_COLUMNS | _CONSEQUENCES]
-    if not others and not any(change.field in _IN_COLUMNS for change in told):
-        others = told
+    others = other_changes(told)
     cells = (
         _arrow([layer.type for layer in layers]),
         _arrow([compact(layer.output_shape) for layer in layers]),
@@ -157,7 +156,15 @@ def _layer_row(pair: LayerPair) -> _Row:
         alone or "params" in changed,
         bool(others),
     )
-    return _Row(_mark(pair.before, pair.after), layers[-1].path or layers[-1].type, cells, differs)
+    return _Row(mark(pair.before, pair.after), layers[-1].path or layers[-1].type, cells, differs)
+
+
+def other_changes(told: Sequence[FieldChange]) -> Sequence[FieldChange]:
+    """Return the changes that no column shows and that follow from no other one."""
+    others = [change for change in told if change.field not in _IN_COLUMNS | _CONSEQUENCES]
+    if not others and not any(change.field in _IN_COLUMNS for change in told):
+        return told
+    return others
 
 
 def _group_row(pair: GroupPair) -> _Row:
@@ -167,10 +174,11 @@ def _group_row(pair: GroupPair) -> _Row:
     macs = [f"{group.macs:,}" for group in groups]
     differs = (True, *(len(groups) == 1 or len(set(one)) > 1 for one in (shapes, params, macs)))
     cells = (f"{pair.differing} differ", _arrow(shapes), _arrow(params), _arrow(macs))
-    return _Row(_mark(pair.before, pair.after), pair.name, cells, differs)
+    return _Row(mark(pair.before, pair.after), pair.name, cells, differs)
 
 
-def _mark(before: Layer | GroupFigures | None, after: Layer | GroupFigures | None) -> str:
+def mark(before: Layer | GroupFigures | None, after: Layer | GroupFigures | None) -> str:
+    """Return - for what only A has, + for what only B has."""
     return " " if before and after else "+" if after else "-"
 
 
@@ -178,7 +186,7 @@ def _arrow(words: Sequence[str]) -> str:
     return " -> ".join(dict.fromkeys(words))
 
 
-class _Total(NamedTuple):
+class Total(NamedTuple):
     """The output shape or a figure of both. ``narrow`` is a short name for a narrow terminal."""
 
     what: str
@@ -190,33 +198,34 @@ class _Total(NamedTuple):
 
 
 def _totals_table(comparison: Comparison) -> Table:
-    totals = list(_totals(comparison))
+    rows = list(totals(comparison))
     return Table(
         [
-            Column("Total", [one.what for one in totals], narrow=[one.narrow for one in totals]),
-            Column("A", [one.before for one in totals], is_number=True),
-            Column("B", [one.after for one in totals], is_number=True),
-            Column("B - A", [one.difference for one in totals], is_number=True, rank=2),
-            Column("Change", [one.change for one in totals], is_number=True, rank=1),
+            Column("Total", [one.what for one in rows], narrow=[one.narrow for one in rows]),
+            Column("A", [one.before for one in rows], is_number=True),
+            Column("B", [one.after for one in rows], is_number=True),
+            Column("B - A", [one.difference for one in rows], is_number=True, rank=2),
+            Column("Change", [one.change for one in rows], is_number=True, rank=1),
         ],
-        narrow=[Line("Total, A -> B:", BOLD), *map(_narrow_line, totals)],
+        narrow=[Line("Total, A -> B:", BOLD), *map(_narrow_line, rows)],
     )
 
 
-def _narrow_line(one: _Total) -> Line:
+def _narrow_line(one: Total) -> Line:
     text = f"{one.narrow}: {_arrow((one.before, one.after))}, {one.change}"
     return Line(_INDENT + text, "", _INDENT * 2)
 
 
-def _totals(comparison: Comparison) -> Iterator[_Total]:
+def totals(comparison: Comparison) -> Iterator[Total]:
+    """Yield the output shape and every figure of both."""
     found = comparison.found
     before, after = (compact(shape) for shape in (found.output.before, found.output.after))
     changed = "changed" if found.output_differs else "unchanged"
-    yield _Total("output", "output", before, after, "", changed)
+    yield Total("output", "output", before, after, "", changed)
     for one in found.figures:
         before, after, difference = amount_texts((one.before, one.after, abs(one.change)), one.unit)
         sign = "+" if one.change > 0 else "-"
-        yield _Total(
+        yield Total(
             one.what,
             _narrow(one),
             before,
@@ -238,7 +247,7 @@ def as_markdown(report: CompareReport) -> str:
 
 def _markdown_lines(report: CompareReport) -> Iterator[str]:
     comparison = report.comparison
-    yield f"**{prose(_closing(comparison))}**"
+    yield f"**{prose(closing(comparison))}**"
     yield ""
     if comparison.found.fields:
         yield from ("| field | A | B |", "| --- | --- | --- |")
@@ -249,14 +258,14 @@ def _markdown_lines(report: CompareReport) -> Iterator[str]:
     names = map(code, (comparison.before.name, comparison.after.name))
     yield f"| | {' | '.join(names)} | B - A | change |"
     yield "| --- | ---: | ---: | ---: | ---: |"
-    for total in _totals(comparison):
+    for total in totals(comparison):
         cells = (prose(total.what), total.before, total.after, total.difference, total.change)
         yield f"| {' | '.join(cells)} |"
     rows = _rows(report)
     if not rows:
         return
     yield ""
-    yield f"<details><summary>{_counted(report, rows)}</summary>"
+    yield f"<details><summary>{rows_heading(report, len(rows))}</summary>"
     yield ""
     titles = ("", report.by, *(title.lower() for title in _titles(report)))
     yield f"| {' | '.join(titles)} |"

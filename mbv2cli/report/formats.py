@@ -39,7 +39,12 @@ FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
         "junit": "check.annotations",
         "markdown": "check.table",
     },
-    "compare": {"table": "compare", "json": "compare", "markdown": "compare"},
+    "compare": {
+        "table": "compare",
+        "json": "compare",
+        "markdown": "compare",
+        "html": "compare_html",
+    },
 }
 """By command and format, the module in this room that has the function ``as_FORMAT``."""
 

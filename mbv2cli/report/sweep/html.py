@@ -66,7 +66,7 @@ def _sections(report: SweepReport) -> Iterator[Section]:
         yield Section("Members", table)
     if report.quantiles:
         yield Section("Distribution", plain_table(_distribution(report)))
-    yield Section("Every member", _sliders(report))
+    yield Section("Sliders", _sliders(report))
 
 
 def _read_out(report: SweepReport) -> str:

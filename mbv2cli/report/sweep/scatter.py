@@ -62,7 +62,7 @@ class _Scale(NamedTuple):
             first, last = floor(log2(self.low)), ceil(log2(self.high))
             return [2.0**power for power in range(first, last + 1, 1 + (last - first) // _TICKS)]
         decades = range(floor(log10(self.low)), ceil(log10(self.high)) + 1)
-        factors = (1, 2, 5) if len(decades) < _TICKS // 2 else (1,)
+        factors = (1, 2, 5) if len(decades) <= _TICKS // 2 else (1,)
         return [factor * 10.0**power for power in decades for factor in factors]
 
     def _steps(self) -> list[float]:

@@ -103,6 +103,8 @@ def _layers(report: CompareReport) -> Table:
     for pair in pairs:
         last = pair.layers[-1]
         others = other_changes(list(told_changes(pair)))
+        if len({layer.type for layer in pair.layers}) > 1:  # a field of one type only follows
+            others = [one for one in others if None not in (one.before, one.after)]
         rows.append(
             Row(
                 (

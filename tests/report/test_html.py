@@ -1,0 +1,310 @@
+"""Pages for a browser, without a browser: their text, their figures, and hostile names."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import example, given, settings
+
+from mbv2cli.report.html.skeleton import HtmlPage, Section, page_text
+from mbv2cli.report.page import Line
+from mbv2cli.search.grid import MAX_GRID
+from tests.process import mbv2_here
+from tests.report.html_pages import PageParser
+from tests.strategies import hostile_texts
+from tests.test_shown import unseen
+
+MODULE = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.SiLU())
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x):
+        return self.head(self.stem(x).mean((2, 3)))
+"""
+PLANNED = (
+    *("block", "block:in=24,out=24", "block:expand=1", "block:stride=2", "block:dilation=3"),
+    *("network", "network:width_mult=0.35,size=96", "network:stages=t1c8k5/t3c16s2k7n9"),
+)
+SWEEP = (
+    *("sweep", "network", "--size", "96:224:64", "--width-mult", "0.35,0.5,1"),
+    *("--pareto", "peak,-macs", "--max-params", "3M"),
+)
+LIMIT = 300 * 1024
+LAYERS = "A row for each layer and operation, in forward order"
+FIGURES = "Every figure, and how it is counted"
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> str:
+    (tmp_path / "own.py").write_text(MODULE)
+    return f"{tmp_path / 'own.py'}:Net"
+
+
+def page_of(*arguments: str, cwd: Path | None = None) -> str:
+    result = mbv2_here(*arguments, "--format", "html", cwd=cwd)
+    assert (result.code, result.stderr) == (0, "")
+    return result.stdout
+
+
+def json_of(*arguments: str) -> Any:
+    return json.loads(mbv2_here(*arguments, "--format", "json").stdout)
+
+
+def assert_whole(page: str) -> None:
+    """Assert that a page is well-formed, small and ASCII, and that it refers to no other file."""
+    parsed = PageParser(page)
+    assert len(page) <= LIMIT
+    assert page.isascii()
+    assert "://" not in page
+    assert not {"src", "href"} & set(parsed.attributes)
+    assert not any(name.startswith("on") for name in parsed.attributes)
+    assert {"html", "title", "h1", "main", "footer", "caption"} <= set(parsed.elements)
+
+
+def assert_figures_of_json(page: str, document: Any) -> None:
+    parsed = PageParser(page)
+    names = [cell.text for cell in parsed.column(FIGURES, "Figure")]
+    amounts = [cell.amount for cell in parsed.column(FIGURES, "Amount")]
+    shown = dict(zip(names, amounts, strict=True))
+    for name, amount in document["totals"].items():
+        assert shown[name] == str(amount)
+    for peak in document["memory"]:
+        assert shown[f"{peak['rule'].replace('-', '_')}_bytes"] == str(peak["peak_bytes"])
+    columns = {"Param #": "params", "MACs": "macs", "Layerwise float32 KiB": "layerwise_bytes"}
+    for heading, field in columns.items():
+        found = [cell.amount for cell in parsed.column(LAYERS, heading)]
+        assert found == list(map(text_or_none, (one[field] for one in document["layers"])))
+
+
+def text_or_none(amount: object) -> str | None:
+    return None if amount is None else str(amount)
+
+
+@pytest.mark.parametrize("target", PLANNED)
+def test_a_page_is_whole_and_has_the_figures_of_json(target: str) -> None:
+    arguments = ("summary", target, "--no-forward")
+    page = page_of(*arguments)
+    assert_whole(page)
+    assert_figures_of_json(page, json_of(*arguments))
+    assert "<svg" in page
+
+
+def test_so_is_the_page_of_a_module_which_has_no_picture(module: str) -> None:
+    arguments = ("summary", module, "--input", "1x3x32x32")
+    page = page_of(*arguments)
+    assert_whole(page)
+    assert_figures_of_json(page, json_of(*arguments))
+    assert "There is no picture" in page
+    assert "Observed only" in page
+
+
+@pytest.mark.parametrize("arguments", [SWEEP, ("compare", "network", "network:output_stride=8")])
+def test_so_are_a_sweep_and_a_comparison(arguments: tuple[str, ...]) -> None:
+    assert_whole(page_of(*arguments))
+
+
+def test_rows_of_stages_and_blocks_have_the_figures_of_json() -> None:
+    parsed = PageParser(page_of("summary", "network", "--no-forward"))
+    document = json_of("summary", "network", "--no-forward")
+    in_stage: dict[str, set[str]] = {}
+    for layer in document["layers"]:
+        in_stage.setdefault(layer["stage"], set()).add(layer["block"])
+    several = {block for blocks in in_stage.values() if len(blocks) > 1 for block in blocks}
+    inner = [one for one in document["blocks"] if one["name"] in several]
+    for depth, groups in (("0", document["stages"]), ("1", inner)):
+        for heading, field in (("Param #", "params"), ("MACs", "macs")):
+            found = [cell.amount for cell in parsed.column(LAYERS, heading, depth)]
+            assert found == [str(one[field]) for one in groups]
+
+
+def test_by_and_columns_choose_rows_and_columns() -> None:
+    arguments = ("summary", "network", "--no-forward", "--by", "kind", "--columns", "name,macs")
+    parsed = PageParser(page_of(*arguments))
+    rows = parsed.tables["A row for each kind of operation"]
+    kinds = json_of("summary", "network", "--no-forward")["kinds"]
+    assert [tuple(cell.amount for cell in row.cells) for row in rows] == [
+        (None, str(kind["macs"])) for kind in kinds
+    ]
+
+
+def test_the_page_shows_the_command_that_makes_it(tmp_path: Path) -> None:
+    (tmp_path / "my net.toml").write_text("classes = 5\n")
+    arguments = ("summary", "my net.toml", "--no-forward", "--output", "a page.HTML")
+    assert mbv2_here(*arguments, cwd=tmp_path) == (0, "", "")
+    page = (tmp_path / "a page.HTML").read_text()
+    assert PageParser(page).texts["code"] == [
+        "mbv2 summary 'my net.toml' --no-forward --output 'a page.HTML'"
+    ]
+
+
+def test_without_matplotlib_the_page_says_so() -> None:
+    with patch.dict(sys.modules, {"matplotlib": None, "matplotlib.figure": None}):
+        page = page_of("summary", "--no-forward")
+    assert_whole(page)
+    assert "matplotlib is not installed; run pip install" in page
+    assert "<svg" not in page
+
+
+def test_a_variable_that_matplotlib_refuses_is_a_mistake_of_the_user() -> None:
+    from tests.process import mbv2
+
+    result = mbv2("summary", "--no-forward", "--format", "html", MPLBACKEND="nonsense")
+    assert (result.code, result.stdout) == (2, "")
+    assert "MPLBACKEND" in result.stderr
+
+
+def members_of(data: Any) -> Iterator[tuple[str, int]]:
+    """Yield the target and the place of each member of the grid, as the script makes them."""
+    texts: list[str] = [data["base"]]
+    for field in data["fields"]:
+        texts = [text + more for text in texts for more in field]
+    for place, text in enumerate(texts):
+        yield text, place
+
+
+def test_every_member_of_the_sliders_has_the_figures_of_its_target() -> None:
+    page = page_of(*SWEEP)
+    data = PageParser(page).data
+    document = json_of(*SWEEP, "--top", "100")
+    feasible = {one["target"]: one for one in document["top"]}
+    members = list(members_of(data))
+    assert len(members) == document["size"] == len(data["state"])
+    fits = [target for target, place in members if data["states"][data["state"][place]] == "fits"]
+    assert sorted(fits) == sorted(feasible)
+    for target, place in members:
+        printed = mbv2_here("summary", target, "--no-forward", "--print", "params,macs").stdout
+        assert [data["figures"][number][place].replace(",", "") for number in (0, 1)] == (
+            printed.split()
+        )
+    assert "fails params <= 3,000,000" in data["states"]
+
+
+def test_the_tables_and_points_of_a_sweep_are_those_of_json() -> None:
+    parsed = PageParser(page_of(*SWEEP))
+    document = json_of(*SWEEP)
+    for caption, rows in parsed.tables.items():
+        if caption.startswith(("Pareto", "Top")):
+            members = document["front" if caption.startswith("Pareto") else "top"]
+            assert [row.cells[0].text for row in rows] == [one["target"] for one in members]
+            for name in ("macs", "params", "peak", "flash"):
+                amounts = [cell.amount for cell in parsed.column(caption, name)]
+                assert amounts == [str(one[name]) for one in members]
+    points = [text for text in parsed.texts["title"] if ": macs" in text]
+    assert [text.split(": ")[0] for text in points] == [one["target"] for one in document["front"]]
+
+
+def test_a_member_that_cannot_be_built_says_so() -> None:
+    data = PageParser(page_of("sweep", "block", "--size", "32", "--in", "1,3")).data
+    assert data["states"] == ["fits"]
+    arguments = ("sweep", "network", "--size", "8,96", "--output-stride", "32")
+    data = PageParser(page_of(*arguments)).data
+    assert len(data["state"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--in", "1:2001:1"), f"members, and sliders show at most {MAX_GRID:,}"),
+        (("--in", "1:2001:1", "--sample", "9"), "a sample was searched"),
+        ((), "no field has several values"),
+        (("--in", "1,2", "--max-params", "1"), "Why no member fits"),
+    ],
+)
+def test_a_sweep_without_sliders_or_members_says_why(
+    arguments: tuple[str, ...], words: str
+) -> None:
+    page = page_of("sweep", *arguments)
+    assert_whole(page)
+    assert words in page
+
+
+def test_the_largest_grid_is_a_small_page() -> None:
+    page = page_of("sweep", "network", "--in", "1:20:1", "--size", "32:222:10", "--stem", "8:40:8")
+    assert len(PageParser(page).data["state"]) == MAX_GRID
+    assert len(page) <= LIMIT
+
+
+def test_the_page_of_a_sweep_is_an_output_like_others(tmp_path: Path) -> None:
+    assert mbv2_here("sweep", "--in", "1,3", "--output", "a.html", cwd=tmp_path) == (0, "", "")
+    assert_whole((tmp_path / "a.html").read_text())
+    both = ("--format", "html", "--output", "a.csv")
+    result = mbv2_here("sweep", "--in", "1,3", *both, cwd=tmp_path)
+    assert_whole(result.stdout)
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--output", "a.html", "--format", "json"), "--output a.html is for --format html"),
+        (("--output", "a.html", "--all"), "--all needs --output FILE"),
+        (("--output", "no/such/a.html"), "cannot write no/such/a.html"),
+        (("--output", "a.xlsx"), "--output must end in .parquet, .csv, .jsonl"),
+    ],
+)
+def test_mistakes(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    result = mbv2_here("sweep", "--in", "1,3", *arguments, cwd=tmp_path)
+    assert (result.code, result.stdout) == (2, "")
+    assert words in result.stderr
+
+
+def test_a_comparison_has_the_figures_and_layers_of_json() -> None:
+    arguments = ("compare", "block", "block:expand=1")
+    parsed = PageParser(page_of(*arguments))
+    document = json_of(*arguments)
+    caption = "Every figure of both models"
+    for side, field in (("A", "before"), ("B", "after")):
+        amounts = [cell.amount for cell in parsed.column(caption, side)][1:]
+        assert amounts == [str(one[field]) for one in document["totals"]]
+        rows = f"Layers that differ: {len(document['layers'])} of 9"
+        macs = [cell.amount for cell in parsed.column(rows, f"{side} MACs")]
+        of_json = [one[field] and one[field]["macs"] for one in document["layers"]]
+        assert macs == list(map(text_or_none, of_json))
+    assert "Nothing differs" in page_of("compare", "block", "block:in=3")
+
+
+def hostile_page(name: str) -> str:
+    section = Section(name, f"<p>{name.isascii()}</p>")
+    return page_text(HtmlPage(name, (Line(name),), (section,), {"name": name}), name)
+
+
+PLAIN_PAGE = PageParser(hostile_page("x"))
+
+
+@given(hostile_texts)
+@settings(max_examples=20)
+@example("</script><script>x")
+@example("<!--<script>]]>&lt;")
+@example("\x1b\u202e\n\0")
+def test_a_name_is_text_wherever_it_stands(name: str) -> None:
+    page = hostile_page(name)
+    parsed = PageParser(page)
+    assert parsed.elements == PLAIN_PAGE.elements
+    assert parsed.attributes == PLAIN_PAGE.attributes
+    assert parsed.data == {"name": name}
+    assert unseen(page) == {"\n"}
+
+
+def test_hostile_files_and_modules_are_text(tmp_path: Path) -> None:
+    folder = tmp_path / "x<"
+    folder.mkdir()
+    (folder / "script><script>alert(1)<\x1b.toml").write_text("classes = 5\n")
+    target = "x</script><script>alert(1)<\x1b.toml"
+    plain = tmp_path / "plain.toml"
+    plain.write_text("classes = 5\n")
+    more = ("--size", "32,64", "--pareto", "macs,-peak")
+    hostile = PageParser(page_of("sweep", target, *more, cwd=tmp_path))
+    harmless = PageParser(page_of("sweep", "plain.toml", *more, cwd=tmp_path))
+    assert hostile.elements == harmless.elements
+    assert hostile.data["base"] == "x</script><script>alert(1)<\\x1b.toml"

@@ -104,19 +104,18 @@ def draw(
     from mbv2cli.report.draw import pictures
 
     heading, suffix = pictures.heading_of(request), output.suffix
+    model = model_of(request)
+    match what:
+        case What.SHAPES:
+            picture = pictures.draw_shapes(heading, model, suffix)
+        case What.MEMORY:
+            picture = pictures.draw_memory(heading, model, rule, dtype, suffix)
+        case What.COST:
+            picture = pictures.draw_cost(heading, model, rule, dtype, suffix)
+        case What.ROOFLINE:
+            picture = pictures.draw_roofline(heading, model, dtype, suffix)
     with outputs() as opened:
-        file = opened(output)
-        model = model_of(request)
-        match what:
-            case What.SHAPES:
-                picture = pictures.draw_shapes(heading, model, suffix)
-            case What.MEMORY:
-                picture = pictures.draw_memory(heading, model, rule, dtype, suffix)
-            case What.COST:
-                picture = pictures.draw_cost(heading, model, rule, dtype, suffix)
-            case What.ROOFLINE:
-                picture = pictures.draw_roofline(heading, model, dtype, suffix)
-        file.write(picture)
+        opened(output).write(picture)
 
 
 def _refuse_unused(what: What, rule: str | None, dtype: str | None) -> None:

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mbv2cli.costs.figures import MACS
 from mbv2cli.costs.layers import layer_figures
 from mbv2cli.costs.memory import MemoryRule
-from mbv2cli.costs.outline import StretchCosts, stretch_costs, total
+from mbv2cli.costs.outline import StretchCosts, stretch_costs, stretches, total
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Model
-from mbv2cli.report.draw.labels import name_text, repeats_text, shape_text, types_text
+from mbv2cli.report.draw.labels import (
+    name_text,
+    refuse_too_many,
+    repeats_text,
+    shape_text,
+    types_text,
+)
 from mbv2cli.report.picture import (
     BLUE,
     EDGE,
@@ -54,7 +60,11 @@ class CostPicture(NamedTuple):
 
 
 def picture_data(heading: Heading, model: Model, rule: MemoryRule, dtype: str) -> CostPicture:
-    """Return what to draw of a model; bytes alive are those of a memory rule."""
+    """Return what to draw of a model; bytes alive are those of a memory rule.
+
+    Raises `UserError` if that is too much for a picture.
+    """
+    refuse_too_many(heading, stretches(model.graph))
     figures = layer_figures(model.graph, model.layers, dtype)
     return CostPicture(
         heading,

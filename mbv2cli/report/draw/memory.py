@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mbv2cli.costs.bands import Band, bands
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _HEIGHT: Final = 230.0
+_WIDEST: Final = 2 * WIDEST
+"""With more names than fit below this width, every second or third is left out."""
+
 _LEFT: Final = 62.0
 _LONGEST_NAME: Final = 150.0
 _TICKS: Final = 5
@@ -82,7 +86,9 @@ def draw(data: MemoryPicture, suffix: str) -> bytes:
 def picture_of(data: MemoryPicture) -> Figure:
     """Return the picture."""
     names = _names(data)
-    width = max(WIDEST, _LEFT + 2 * EDGE + LINE * SMALL * (len(names) + 1))
+    width = min(max(WIDEST, _LEFT + 2 * EDGE + LINE * SMALL * (len(names) + 1)), _WIDEST)
+    room = (width - 2 * EDGE - _LEFT) / (LINE * SMALL)
+    names = names[:: ceil(len(names) / room)]
     plot = width - 2 * EDGE - _LEFT
     rotated = _is_rotated(names, plot / len(data.use.steps))
     below = 14 + (max(text_width(one.text, SMALL) for one in names) if rotated else LINE * SMALL)

@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from mbv2cli.costs.figures import MACS
 from mbv2cli.costs.layers import layer_figures
 from mbv2cli.costs.memory import LAYERWISE
-from mbv2cli.costs.outline import StretchCosts, Wire, stretch_costs, wires
-from mbv2cli.errors import UserError
+from mbv2cli.costs.outline import StretchCosts, Wire, stretch_costs, stretches, wires
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Model
-from mbv2cli.report.draw.labels import name_text, repeats_text, shape_text, types_text
+from mbv2cli.report.draw.labels import (
+    name_text,
+    refuse_too_many,
+    repeats_text,
+    shape_text,
+    types_text,
+)
 from mbv2cli.report.picture import (
     BLUE,
     EDGE,
@@ -45,9 +50,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_ROWS: Final = 200
-"""More rows than these nobody reads, and a PNG cannot be as high."""
-
 _ROW: Final = 18.0
 _GAP: Final = 20.0
 _ABOVE: Final = 9.0
@@ -57,15 +59,19 @@ _FRAME: Final = 14.0
 """What a frame needs above its first row for its name, and below its last one."""
 
 _PAD: Final = 8.0
-_MIN_WIDTH: Final = 420.0
-_SHAPE: Final = 120.0
-"""The room for a shape on the left of the middle."""
+_LEAST: Final = 340.0
+"""The least width of the three columns together."""
+
+_SHAPE: Final = 130.0
+"""The most room for shapes on the left of the middle."""
 
 _LANE: Final = 9.0
 _COLUMN: Final = 18.0
 _LONGEST_NAME: Final = 220.0
 _LONGEST_TYPES: Final = 240.0
 _STRENGTH: Final = 0.35
+_LINE: Final[Any] = {"color": INK, "linewidth": 0.9}
+_ARROW: Final[Any] = {"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0, **_LINE}
 _FACES: Final = (SKY, ORANGE, GREEN, PURPLE, BLUE, VERMILION)
 
 
@@ -81,15 +87,11 @@ class CallsPicture(NamedTuple):
 
 
 def picture_data(heading: Heading, model: Model) -> CallsPicture:
-    """Return what to draw of a model. Raises `UserError` if it is too much for a picture."""
+    """Return what to draw of a model. Raises `UserError` if that is too much for a picture."""
     graph = model.graph
+    refuse_too_many(heading, stretches(graph))
     figures = layer_figures(graph, model.layers, "float32")
     costs = stretch_costs(graph, figures, LAYERWISE, "float32")
-    if len(costs) > MOST_ROWS:
-        raise UserError(
-            f"{heading.title} runs {len(costs)} modules and operations one after the other, and a "
-            f"picture shows at most {MOST_ROWS}; try --what memory"
-        )
     parts = [one.stretch for one in costs]
     return CallsPicture(
         heading,
@@ -122,6 +124,13 @@ class _Line(NamedTuple):
     value: int
     source: int
     targets: tuple[int, ...]
+
+
+class _Entering(NamedTuple):
+    """The values that enter a row: from the row above it, and from further above."""
+
+    straight: list[int]
+    skipping: list[int]
 
 
 class _Layout(NamedTuple):
@@ -159,19 +168,21 @@ def picture_of(data: CallsPicture) -> Figure:
     """Return the picture."""
     rows, lines = list(_rows(data)), list(_lines(data))
     heights = list(_heights(rows))
-    columns = (_width(rows, 0), _width(rows, 1), _width(rows, 2))
+    names, types, costs = (_width(rows, column) for column in range(3))
+    columns = (names, max(types, _LEAST - names - costs), costs)
     layout = _Layout(EDGE + _PAD, columns, (), _lanes(lines))
     heading = Heading(data.heading.title, (*data.heading.notes, *_notes(data)))
-    width = max(layout.side + EDGE, _MIN_WIDTH)
-    sheet = Sheet(heading, width, heights[-1] + _ROW + _PAD)
+    sheet = Sheet(heading, layout.side + EDGE, heights[-1] + _ROW + _PAD)
     layout = layout._replace(tops=tuple(sheet.top - height for height in heights))
     figure, page = sheet.figure()
-    _draw_frames(page, rows, layout)
+    entering = _entering(lines)
+    _draw_frames(page, rows, {n: _straight_text(data, one) for n, one in entering.items()}, layout)
     for row, top in zip(rows, layout.tops, strict=True):
         _draw_row(page, row, layout, top)
     for line in lines:
-        _draw_line(page, line, layout)
-    _draw_shapes(page, data, lines, layout)
+        _draw_line(page, line, entering, layout)
+    for number, one in entering.items():
+        _draw_shapes(page, data, number, one, layout)
     return figure
 
 
@@ -202,10 +213,9 @@ def _cost_text(one: StretchCosts) -> str:
 
 
 def _notes(data: CallsPicture) -> Iterator[str]:
-    yield (
-        "Observed in one forward pass. MACs: convolutions + linear. × 3: three in a row that are "
-        "alike, their costs together."
-    )
+    yield "Observed in one forward pass. MACs: convolutions + linear."
+    if any(one.stretch.repeats > 1 for one in data.costs):
+        yield "× 3: three in a row that are alike, and their costs together."
     if data.uncounted:
         yield f"Not counted as MACs, because there is no rule: {', '.join(data.uncounted)}."
 
@@ -224,6 +234,16 @@ def _lines(data: CallsPicture) -> Iterator[_Line]:
         targets.setdefault((source, wire.value), []).append(target)
     for (source, value), found in targets.items():
         yield _Line(value, source, tuple(sorted(found)))
+
+
+def _entering(lines: Sequence[_Line]) -> dict[int, _Entering]:
+    """Return the values that enter each row."""
+    found: dict[int, _Entering] = {}
+    for line in lines:
+        for target in line.targets:
+            one = found.setdefault(target, _Entering([], []))
+            (one.straight if target == line.source + 1 else one.skipping).append(line.value)
+    return found
 
 
 def _lanes(lines: Sequence[_Line]) -> dict[int, int]:
@@ -259,7 +279,9 @@ def _heights(rows: Sequence[_Row]) -> Iterator[float]:
         yield at
 
 
-def _draw_frames(page: Axes, rows: Sequence[_Row], layout: _Layout) -> None:
+def _draw_frames(
+    page: Axes, rows: Sequence[_Row], straight: Mapping[int, str], layout: _Layout
+) -> None:
     from matplotlib.patches import Rectangle
 
     width = layout.right - layout.left + 2 * _PAD
@@ -271,8 +293,8 @@ def _draw_frames(page: Axes, rows: Sequence[_Row], layout: _Layout) -> None:
             style: Any = {"facecolor": "#f6f8fa", "edgecolor": GRID, "linewidth": 0.8}
             corner = (layout.left - _PAD, bottom)
             page.add_patch(Rectangle(corner, width, top - bottom, **style))
-            # the shape that enters is in the middle
-            text = shortened(frame, SMALL, layout.middle - layout.left - _SHAPE)
+            entering = text_width(straight.get(numbers[0], ""), SMALL)
+            text = shortened(frame, SMALL, layout.middle - layout.left - entering - 16)
             write(page, layout.left, top - 3, text, color=PALE, va="top")
 
 
@@ -293,35 +315,34 @@ def _draw_row(page: Axes, row: _Row, layout: _Layout, top: float) -> None:
     write(page, x, text=shortened(row.costs, SMALL, costs), ha="right", **place)
 
 
-def _draw_line(page: Axes, line: _Line, layout: _Layout) -> None:
+def _draw_line(page: Axes, line: _Line, entering: Mapping[int, _Entering], layout: _Layout) -> None:
     """Draw a value: straight down to the next row, at the side to later ones."""
-    style: Any = {"color": INK, "linewidth": 0.9}
-    arrow: Any = {"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0, **style}
     start = layout.tops[line.source] - _ROW
     for target in line.targets:
         top = layout.tops[target]
         if target == line.source + 1:
-            ends = ((layout.middle, top), (layout.middle, start))
+            page.annotate("", (layout.middle, top), (layout.middle, start), arrowprops=_ARROW)
         else:
-            x, y = layout.lane(layout.lanes[line.value]), top - 5
-            ends = ((layout.right, y), (x, y))
-            page.plot([layout.right, x, x], [start + 5, start + 5, y], **style)
-        page.annotate("", *ends, arrowprops=arrow)
+            values = entering[target].skipping
+            x = layout.lane(layout.lanes[line.value])
+            y = top - _ROW / 2 * (values.index(line.value) + 1) / (len(values) + 1)
+            page.plot([layout.right, x, x], [start + 4, start + 4, y], **_LINE)
+            page.annotate("", (layout.right, y), (x, y), arrowprops=_ARROW)
 
 
-def _draw_shapes(page: Axes, data: CallsPicture, lines: Sequence[_Line], layout: _Layout) -> None:
-    """Write above each row the shapes that enter: from the row above, and from further above."""
-    straight: dict[int, list[str]] = {}
-    skipping: dict[int, list[str]] = {}
-    for line in lines:
-        for target in line.targets:
-            which = straight if target == line.source + 1 else skipping
-            which.setdefault(target, []).append(shape_text(data.shapes[line.value]))
-    for target, shapes in straight.items():
-        text = shortened(", ".join(shapes), SMALL, _SHAPE - 12)
-        y = layout.tops[target] + _ABOVE
-        write(page, layout.middle - 6, y, text, ha="right", va="center")
-    for target, shapes in skipping.items():
-        text = shortened(", ".join(shapes), SMALL, layout.right - layout.middle - 12)
-        y = layout.tops[target] + _ABOVE
-        write(page, layout.right, y, text, color=PALE, ha="right", va="center")
+def _draw_shapes(
+    page: Axes, data: CallsPicture, number: int, one: _Entering, layout: _Layout
+) -> None:
+    """Write above a row the shapes of the values that enter it."""
+    place: Any = {"y": layout.tops[number] + _ABOVE, "ha": "right", "va": "center"}
+    write(page, layout.middle - 6, text=_straight_text(data, one), **place)
+    text = _shapes_text(data, one.skipping, layout.right - layout.middle - 12)
+    write(page, layout.right, text=text, color=PALE, **place)
+
+
+def _straight_text(data: CallsPicture, one: _Entering) -> str:
+    return _shapes_text(data, one.straight, _SHAPE)
+
+
+def _shapes_text(data: CallsPicture, values: Sequence[int], width: float) -> str:
+    return shortened(", ".join(shape_text(data.shapes[one]) for one in values), SMALL, width)

@@ -11,6 +11,7 @@ from functools import partial
 from math import cos, log10, pi, sin
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mbv2cli.costs.figures import MACS
 from mbv2cli.costs.layers import layer_figures
 from mbv2cli.costs.roofline import Point, points
 from mbv2cli.errors import UserError
@@ -74,6 +75,7 @@ class RooflinePicture(NamedTuple):
     input_shapes: tuple[Shape, ...]
     points: tuple[Point, ...]
     dtype: str
+    uncounted: tuple[str, ...]
 
 
 def picture_data(heading: Heading, model: Model, dtype: str) -> RooflinePicture:
@@ -84,7 +86,7 @@ def picture_data(heading: Heading, model: Model, dtype: str) -> RooflinePicture:
             f"{heading.title} has no convolution and no linear layer, so there is no roofline; "
             "try --what memory"
         )
-    return RooflinePicture(heading, model.graph.input_shapes, found, dtype)
+    return RooflinePicture(heading, model.graph.input_shapes, found, dtype, model.uncounted(MACS))
 
 
 def draw(data: RooflinePicture, suffix: str) -> bytes:
@@ -165,6 +167,8 @@ def _notes(data: RooflinePicture) -> Iterator[str]:
         "divided by the bytes of input, output and weights, once each. If a device does R MACs in "
         "the time that it takes to move a byte, the layers to the left of R wait for memory."
     )
+    if data.uncounted:
+        yield f"Not here, because there is no rule for MACs: {', '.join(data.uncounted)}."
 
 
 def _draw_legend(page: Axes, data: RooflinePicture, y: float) -> None:

@@ -32,7 +32,7 @@ GROUPS: Final[Mapping[str, CommandList]] = {
     "Inspect": {
         "summary": "Show shapes, parameters, MACs and torchsummary's table of a model.",
         "explain": "Say what each layer of a block does and costs, with the numbers of this block.",
-        "draw": "Draw the feature maps of a block or of a network as SVG or PNG.",
+        "draw": "Draw shapes, memory, costs or a roofline as SVG or PNG.",
         "counts": "Explain why counters differ: MACs and parameters under every tool's convention.",
         "memory": "Show the memory of a model: activations under every rule, weights, flash.",
     },

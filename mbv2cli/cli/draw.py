@@ -7,37 +7,81 @@ from typing import Annotated, Final
 
 import typer
 
+from mbv2cli.cli.completion import completion
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_matplotlib
-from mbv2cli.cli.options import Target
+from mbv2cli.cli.modules import model_of
+from mbv2cli.cli.options import AnyTarget, Inputs
+from mbv2cli.costs.memory import ELEMENT_BYTES, LAYERWISE, MEMORY_RULES, dtype_named, rule_named
 from mbv2cli.errors import UserError
-from mbv2cli.inspection import plan_of
-from mbv2cli.report.text import described
+from mbv2cli.report.draw import What
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.specs.reader import Setting, read_request
-from mbv2cli.specs.requests import refuse_module
+from mbv2cli.specs.reader import Setting
+from mbv2cli.specs.requests import read_any_request
+from mbv2cli.specs.words import one_of
 
 HELP = """\
-Draws each feature map as a box: as wide as its channels and as high as its pixels, to scale. \
-Between the boxes are the convolutions of a block, or the stages of a network, with their MACs. \
-Needs matplotlib: pip install 'mbv2[plot]'.
+shapes draws each feature map as a box, as wide as its channels and as high as its pixels, to \
+scale; of a module of your own, the modules that run and the shapes that pass between them. \
+memory draws the bytes of activations that are alive while each operation runs, and the peak. \
+cost draws parameters, MACs and bytes, stage by stage. roofline draws the MACs of each layer over \
+its MACs per byte. Needs matplotlib: pip install 'mbv2[plot]'.
 
   mbv2 draw --output block.svg
 
   mbv2 draw network:width_mult=0.5 --output network.png
+
+  mbv2 draw network --what memory --dtype int8 --output memory.svg
+
+  mbv2 draw my_model.py:Net --what cost --output cost.svg
 """
 
 FIRST: Final = (
-    *("--output", "--in", "--out", "--stride", "--expand"),
-    *("--width-mult", "--size"),
+    *("--what", "--output", "--in", "--out", "--stride", "--expand"),
+    *("--width-mult", "--size", "--peak-rule", "--dtype"),
 )
+
+_RULES: Final = tuple(rule.name for rule in MEMORY_RULES)
 
 
 @with_flags(target_settings=(BlockSpec, NetworkSpec, InputSpec))
 def draw(
-    target: Target = "block",
+    target: AnyTarget = "block",
     *,
     target_settings: list[Setting],
+    inputs: Inputs = None,
+    what_name: Annotated[
+        str,
+        typer.Option(
+            "--what",
+            metavar="NAME",
+            help=f"What the picture shows. One of {', '.join(What)}.",
+            rich_help_panel="Output",
+            autocompletion=completion(lambda: list(What)),
+        ),
+    ] = What.SHAPES,
+    rule_name: Annotated[
+        str | None,
+        typer.Option(
+            "--peak-rule",
+            metavar="NAME",
+            help=f"Memory rule of memory and cost. One of {', '.join(_RULES)}.",
+            show_default=LAYERWISE.name,
+            rich_help_panel="Output",
+            autocompletion=completion(lambda: _RULES),
+        ),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            "--dtype",
+            metavar="NAME",
+            help=f"Element type of the bytes. One of {', '.join(ELEMENT_BYTES)}.",
+            show_default="float32",
+            rich_help_panel="Output",
+            autocompletion=completion(lambda: ELEMENT_BYTES),
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -49,15 +93,34 @@ def draw(
         ),
     ] = None,
 ) -> None:
+    what = What(one_of(what_name, What, "--what"))
     if output is None:
         raise UserError("--output is missing; name the picture, such as --output block.svg")
-    refuse_module(target, "draw shows what a spec plans, and a module has no plan")
-    request = read_request(target, target_settings)
+    _refuse_unused(what, rule_name, dtype)
+    rule, dtype = rule_named(rule_name or LAYERWISE.name), dtype_named(dtype or "float32")
+    request = read_any_request(target, target_settings, inputs or ())
     start_matplotlib(output, "--output")
     from mbv2cli.cli.files import outputs
-    from mbv2cli.report.draw import draw as picture
-    from mbv2cli.report.draw import drawing_of
+    from mbv2cli.report.draw import pictures
 
-    drawing = drawing_of(plan_of(request.spec, request.input), described(request))
+    heading, suffix = pictures.heading_of(request), output.suffix
+    model = model_of(request)
+    match what:
+        case What.SHAPES:
+            picture = pictures.draw_shapes(heading, model, suffix)
+        case What.MEMORY:
+            picture = pictures.draw_memory(heading, model, rule, dtype, suffix)
+        case What.COST:
+            picture = pictures.draw_cost(heading, model, rule, dtype, suffix)
+        case What.ROOFLINE:
+            picture = pictures.draw_roofline(heading, model, dtype, suffix)
     with outputs() as opened:
-        opened(output).write(picture(drawing, output.suffix))
+        opened(output).write(picture)
+
+
+def _refuse_unused(what: What, rule: str | None, dtype: str | None) -> None:
+    """Raise `UserError` for a flag that the picture does not depend on."""
+    if rule is not None and what not in (What.MEMORY, What.COST):
+        raise UserError(f"--peak-rule does nothing with --what {what}; leave one of them out")
+    if dtype is not None and what is What.SHAPES:
+        raise UserError(f"--dtype does nothing with --what {what}; leave one of them out")

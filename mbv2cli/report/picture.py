@@ -1,16 +1,20 @@
-"""What all pictures share: their formats, their colours, and how they become a file."""
+"""What all pictures share: their formats, colours, texts, and how they become a file."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mbv2cli.errors import UserError
+from mbv2cli.shown import shown
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ft2font import FT2Font
 
 PNG_DOTS_PER_INCH: Final = 200
 """An 8 inch picture has 1,600 pixels: sharp on a slide, and in a README at half the size."""
@@ -19,6 +23,33 @@ PNG_DOTS_PER_INCH: Final = 200
 SKY, ORANGE, GREEN, BLUE = "#56b4e9", "#e69f00", "#009e73", "#0072b2"
 VERMILION, PURPLE, BLACK = "#d55e00", "#cc79a7", "#000000"
 
+INK, PALE = "#1f2328", "#57606a"
+"""The colours of text. A picture has a white ground, so that a dark page does not hide them."""
+
+GRID: Final = "#d0d7de"
+
+POINTS: Final = 72
+"""Points of an inch: one unit of a picture is a point, and so is one of a font."""
+
+TEXT: Final = 10.0
+SMALL: Final = 8.5
+LINE: Final = 1.3
+"""The height of a line of text, in sizes of its font."""
+
+EDGE: Final = 20.0
+_MEASURED: Final = 100
+"""The size of the font in which texts are measured, in points."""
+
+WIDEST: Final = 740.0
+
+_WIDE: Final = 1.1
+"""The width of a sign of East Asia or of an emoji, in sizes of its font."""
+
+TEXT_STYLE: Final[Any] = {
+    "svg.fonttype": "none",  # text stays text
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica", "sans-serif"],
+}
 _STYLE: Final[Any] = {"svg.hashsalt": "mbv2"}  # the same picture is the same file
 
 
@@ -37,11 +68,185 @@ def saved(make: Callable[[], Figure], suffix: str, style: Any) -> bytes:
 
     ``style`` has matplotlib's parameters, under which ``make`` runs.
     """
+    import warnings
+
     from matplotlib import rc_context
 
-    with rc_context({**_STYLE, **style}):
+    with rc_context({**_STYLE, **style}), warnings.catch_warnings():
+        # the viewer of an SVG has a font for a sign that matplotlib's own font lacks
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         file = io.BytesIO()
         form = suffix.lower().removeprefix(".")
         metadata = {"Date": None} if form == "svg" else None
         make().savefig(file, format=form, dpi=PNG_DOTS_PER_INCH, metadata=metadata)
     return file.getvalue()
+
+
+def mixed(colour: str, strength: float) -> str:
+    """Return a colour mixed with white."""
+    parts = [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
+    return "#" + "".join(f"{round(255 - strength * (255 - part)):02x}" for part in parts)
+
+
+def plain(text: str) -> str:
+    """Return a text of the user for matplotlib, which reads a formula between two dollars."""
+    return shown(text).replace("$", r"\$")
+
+
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Return the points that a text takes in DejaVu Sans; other fonts of the style are narrower.
+
+    ``size`` is that of the font.
+    """
+    narrow = text if text.isascii() else "".join(filter(_is_narrow, text))
+    font = _font(weight)
+    font.set_text(narrow)
+    measured: float = font.get_width_height()[0] / 64 / _MEASURED
+    return (measured + _WIDE * (len(text) - len(narrow))) * size
+
+
+def _is_narrow(sign: str) -> bool:
+    from unicodedata import east_asian_width
+
+    return east_asian_width(sign) not in "WF"
+
+
+@cache
+def _font(weight: str) -> FT2Font:
+    """Return DejaVu Sans, which matplotlib brings along; matplotlib's own changes its size."""
+    from matplotlib.font_manager import FontProperties, findfont
+    from matplotlib.ft2font import FT2Font
+
+    font = FT2Font(findfont(FontProperties(family="DejaVu Sans", weight=weight)))
+    font.set_size(_MEASURED, POINTS)
+    return font
+
+
+def shortened(text: str, size: float, width: float, weight: str = "normal") -> str:
+    """Return a text that fits into ``width`` points: without its middle if it is too long."""
+    text = shown(text)
+    if text_width(text, size, weight) <= width:
+        return text
+    for kept in range(len(text) // 2, 0, -1):
+        if text_width(short := f"{text[:kept]}…{text[-kept:]}", size, weight) <= width:
+            return short
+    return "…"
+
+
+def wrapped(text: str, size: float, width: float, weight: str = "normal") -> list[str]:
+    """Return the lines of a text, each at most ``width`` points wide."""
+    lines = [""]
+    for word in shown(text).split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if text_width(longer, size, weight) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(shortened(word, size, width, weight))
+    return [line for line in lines if line]
+
+
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Return ascending places, moved until any two are ``gap`` apart and between low and high.
+
+    There must be room: ``gap * (len(places) - 1) <= high - low``.
+    """
+    moved = list(places)
+    for number, place in enumerate(moved):
+        least = moved[number - 1] + gap if number else low
+        moved[number] = max(place, least)
+    for number in range(len(moved) - 1, -1, -1):
+        most = moved[number + 1] - gap if number + 1 < len(moved) else high
+        moved[number] = min(moved[number], most)
+    return moved
+
+
+class Heading(NamedTuple):
+    """The first lines of a picture: what is drawn, and in smaller print what is said of it."""
+
+    title: str
+    notes: tuple[str, ...] = ()
+
+
+class Sheet(NamedTuple):
+    """A picture in points: a heading, room to draw in, and lines in small print below."""
+
+    heading: Heading
+    width: float
+    body: float
+    footer: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> float:
+        """The height of all."""
+        return self.bottom + self.body + self._head + EDGE
+
+    @property
+    def bottom(self) -> float:
+        """Where the room to draw in ends below."""
+        lines = len(list(self._lines(self.footer)))
+        return EDGE + (lines * LINE * SMALL + 8 if lines else 0)
+
+    @property
+    def top(self) -> float:
+        """Where the room to draw in ends above."""
+        return self.bottom + self.body
+
+    @property
+    def left(self) -> float:
+        """Where the room to draw in starts on the left."""
+        return EDGE
+
+    @property
+    def right(self) -> float:
+        """Where the room to draw in ends on the right."""
+        return self.width - EDGE
+
+    def figure(self) -> tuple[Figure, Axes]:
+        """Return the picture with its texts, and axes in points that cover it."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(self.width / POINTS, self.height / POINTS))
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, self.width), ylim=(0, self.height))
+        axes.set_axis_off()
+        y = self.height - EDGE
+        for line in self._titles:
+            write(axes, EDGE, y, line, size=TEXT, weight="bold", va="top")
+            y -= LINE * TEXT
+        for line in self._lines(self.heading.notes):
+            write(axes, EDGE, y, line, color=PALE, va="top")
+            y -= LINE * SMALL
+        y = self.bottom - 8
+        for line in self._lines(self.footer):
+            write(axes, EDGE, y, line, color=PALE, va="top")
+            y -= LINE * SMALL
+        return figure, axes
+
+    def axes(self, figure: Figure, box: tuple[float, float, float, float]) -> Axes:
+        """Add axes to the picture: ``box`` is left, bottom, width and height in points."""
+        left, bottom, width, height = box
+        axes = figure.add_axes(
+            (left / self.width, bottom / self.height, width / self.width, height / self.height)
+        )
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(PALE)
+        axes.tick_params(labelsize=SMALL, colors=PALE, labelcolor=INK, length=3)
+        return axes
+
+    @property
+    def _head(self) -> float:
+        notes = len(list(self._lines(self.heading.notes)))
+        return len(self._titles) * LINE * TEXT + notes * LINE * SMALL + 8
+
+    @property
+    def _titles(self) -> list[str]:
+        return wrapped(self.heading.title, TEXT, self.width - 2 * EDGE, "bold")
+
+    def _lines(self, texts: Sequence[str]) -> Iterator[str]:
+        for text in texts:
+            yield from wrapped(text, SMALL, self.width - 2 * EDGE)
+
+
+def write(axes: Axes, x: float, y: float, text: str, size: float = SMALL, **style: Any) -> None:
+    """Write a text at a place in points."""
+    axes.text(x, y, text.replace("$", r"\$"), fontsize=size, **{"color": INK, **style})

@@ -140,10 +140,6 @@ def test_other_formats_of_a_module(folder: Path, format_name: str) -> None:
         ("identify my_model.py", "for a module, name its class too: my_model.py:Net"),
         ("cliffs my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
         ("sweep my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
-        (
-            "draw my_model.py:Net --output x.svg",
-            "a module has no plan; give a block, a network or a preset",
-        ),
         ("explain my_model.py:Net", "a module has no plan; give a block, a network or a preset"),
         ("init my_model.py:Net", 'write module = "my_model.py:Net" and limits into a case of'),
         ("counts network --input 1x3x8x8", "--input belongs to a module of your own"),

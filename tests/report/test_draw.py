@@ -14,7 +14,8 @@ from matplotlib.text import Text
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, plan_of
 from mbv2cli.inspection import ModelSpec, Plan
-from mbv2cli.report.draw import draw, drawing_of, picture_of
+from mbv2cli.report.draw.feature_maps import draw, drawing_of, picture_of
+from mbv2cli.report.picture import Heading
 from mbv2cli.report.text import described
 from mbv2cli.specs.reader import Request, read_request
 from tests.process import mbv2_here
@@ -30,7 +31,7 @@ TARGETS = (
 def texts_of(spec: ModelSpec, input_: InputSpec) -> Iterator[tuple[str, Any]]:
     """Yield each text of a picture and its box in points."""
     plan = plan_of(spec, input_)
-    picture = picture_of(drawing_of(plan, described(Request("", spec, input_))))
+    picture = picture_of(drawing_of(plan, Heading(described(Request("", spec, input_)))))
     canvas = FigureCanvasAgg(picture)
     canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's
     for text in picture.findobj(Text):
@@ -83,7 +84,7 @@ def numbers_of(plan: Plan) -> set[str]:
 def test_every_number_in_the_picture_is_the_plan_s(target: str) -> None:
     request = read_request(target)
     plan = plan_of(request.spec, request.input)
-    picture = ET.fromstring(draw(drawing_of(plan, ""), ".svg"))  # noqa: S314  (our own)
+    picture = ET.fromstring(draw(drawing_of(plan, Heading("")), ".svg"))  # noqa: S314  (our own)
     shown = [text.text or "" for text in picture.iter("{http://www.w3.org/2000/svg}text")]
     macs = [text for text in shown if "MACs" in text]
     shapes = [text for text in shown if re.fullmatch(r"\d+(×\d+×\d+)?", text)]

@@ -7,12 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from mbv2cli.costs.figures import Figure
-from mbv2cli.report.picture import BLACK, BLUE, VERMILION, saved
+from mbv2cli.report.picture import BLACK, BLUE, VERMILION, plain, saved
 from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.search.figures import AxisFigure, figure_named
 from mbv2cli.search.members import Members
 from mbv2cli.search.query import Bound
-from mbv2cli.shown import shown
 from mbv2cli.specs.units import Unit, short_text
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def _picture(report: SweepReport) -> Picture:
 def _draw(report: SweepReport, picture: Picture) -> None:
     axes = picture.add_subplot()
     result, base = report.result, report.query.space.base
-    title = f"{result.feasible:,} of {result.tried:,} members of {_plain(base)} fit"
+    title = f"{result.feasible:,} of {result.tried:,} members of {plain(base)} fit"
     _scatter(report, axes, result.others, "fail a limit", color=_OTHERS, s=7, alpha=0.7)
     _scatter(report, axes, report.cloud, "fit", color=_FEASIBLE, s=9, alpha=0.7)
     _draw_front(report, axes)
@@ -67,11 +66,6 @@ def _draw(report: SweepReport, picture: Picture) -> None:
     _draw_limits(report, axes)
     if axes.get_legend_handles_labels()[0]:
         picture.legend(title=title, loc="outside upper center", ncols=4, frameon=False)
-
-
-def _plain(text: str) -> str:
-    """Return a text of the user for matplotlib, which reads a formula between two dollars."""
-    return shown(text).replace("$", r"\$")
 
 
 def _scatter(report: SweepReport, axes: Axes, members: Members, label: str, **style: Any) -> None:

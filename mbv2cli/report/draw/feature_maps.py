@@ -1,34 +1,42 @@
-"""`mbv2 draw`: the feature maps of a model, to scale, and what lies between them."""
+"""The feature maps of a planned model, to scale, and what lies between them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mbv2cli.costs.layers import By, GroupFigures, grouped, layer_figures
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer, Role
 from mbv2cli.inspection import Plan
-from mbv2cli.report.picture import GREEN, ORANGE, PURPLE, SKY, saved
+from mbv2cli.report.picture import (
+    EDGE,
+    GREEN,
+    INK,
+    LINE,
+    ORANGE,
+    PALE,
+    POINTS,
+    PURPLE,
+    SKY,
+    SMALL,
+    TEXT,
+    TEXT_STYLE,
+    WIDEST,
+    Heading,
+    mixed,
+    saved,
+    text_width,
+    wrapped,
+    write,
+)
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.units import count_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_POINTS: Final = 72
-"""Points of an inch: one unit of the picture is a point, and so is one of a font."""
-
-_TEXT: Final = 10.0
-_SMALL: Final = 8.5
-_LINE: Final = 1.3
-"""The height of a line of text, in sizes of its font."""
-
-_LETTER: Final = 0.66
-"""The width of a letter, in sizes of its font: the mean of a bold text in DejaVu Sans."""
 
 _TALLEST: Final = 130.0
 _SHORTEST: Final = 16.0
@@ -37,9 +45,7 @@ _THINNEST: Final = 5.0
 _SLANT: Final = 0.28
 """How far the third axis goes to the right and up, for each point of height."""
 
-_EDGE: Final = 20.0
 _GAP: Final = 20.0
-_WIDEST: Final = 740.0
 
 _FACES: Final = {
     "map": "#cfd8dc",
@@ -49,13 +55,6 @@ _FACES: Final = {
     "stem": SKY,
     "head": GREEN,
     "classifier": PURPLE,
-}
-_INK: Final = "#1f2328"
-_PALE: Final = "#57606a"
-_STYLE: Final[Any] = {
-    "svg.fonttype": "none",  # text stays text
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica", "sans-serif"],
 }
 
 
@@ -86,26 +85,26 @@ class Step(NamedTuple):
 class Drawing(NamedTuple):
     """Feature maps in forward order, the steps between them, and the shortcut around all."""
 
-    title: str
+    heading: Heading
     maps: tuple[FeatureMap, ...]
     steps: tuple[Step, ...]
     shortcut: str = ""
 
 
-def drawing_of(plan: Plan, title: str) -> Drawing:
+def drawing_of(plan: Plan, heading: Heading) -> Drawing:
     """Return what to draw of a plan: the convolutions of a block, or the stages of a network."""
     if isinstance(plan.spec, BlockSpec):
-        return _of_block(plan, plan.spec, title)
-    return _of_network(plan, plan.spec, title)
+        return _of_block(plan, plan.spec, heading)
+    return _of_network(plan, plan.spec, heading)
 
 
-def _of_block(plan: Plan, spec: BlockSpec, title: str) -> Drawing:
+def _of_block(plan: Plan, spec: BlockSpec, heading: Heading) -> Drawing:
     convs = [layer for layer in plan.layers if layer.macs]
     maps = [FeatureMap(plan.input_shape, "map")]
     maps += [FeatureMap(layer.output_shape, str(layer.role)) for layer in convs]
     steps = tuple(Step(str(layer.role), tuple(_conv_lines(layer, spec))) for layer in convs)
     shortcut = "shortcut: input + output" if spec.has_shortcut else ""
-    return Drawing(title, tuple(maps), steps, shortcut)
+    return Drawing(heading, tuple(maps), steps, shortcut)
 
 
 def _conv_lines(layer: Layer, spec: BlockSpec) -> Iterator[str]:
@@ -116,13 +115,13 @@ def _conv_lines(layer: Layer, spec: BlockSpec) -> Iterator[str]:
     yield f"{count_text(layer.macs)} MACs"
 
 
-def _of_network(plan: Plan, spec: NetworkSpec, title: str) -> Drawing:
+def _of_network(plan: Plan, spec: NetworkSpec, heading: Heading) -> Drawing:
     stages = grouped(layer_figures(plan.graph, plan.layers, "float32"), By.STAGE)
     maps = [FeatureMap(plan.input_shape, "map")]
     maps += [FeatureMap(one.output_shape or (), _face(one.name)) for one in stages]
     repeats = {f"s{number}": count for number, count in enumerate(spec.repeats, start=1)}
     return Drawing(
-        title,
+        heading,
         tuple(maps),
         tuple(Step(one.name, tuple(_stage_lines(one, repeats.get(one.name)))) for one in stages),
     )
@@ -140,7 +139,7 @@ def _stage_lines(stage: GroupFigures, repeats: int | None) -> Iterator[str]:
 
 def draw(drawing: Drawing, suffix: str) -> bytes:
     """Return the picture as the content of a file whose name ends in ``.svg`` or ``.png``."""
-    return saved(partial(picture_of, drawing), suffix, _STYLE)
+    return saved(partial(picture_of, drawing), suffix, TEXT_STYLE)
 
 
 def picture_of(drawing: Drawing) -> Figure:
@@ -148,7 +147,7 @@ def picture_of(drawing: Drawing) -> Figure:
     from matplotlib.figure import Figure
 
     layout = _Layout.of(drawing)
-    picture = Figure(figsize=(layout.width / _POINTS, layout.height / _POINTS))
+    picture = Figure(figsize=(layout.width / POINTS, layout.height / POINTS))
     axes = picture.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, layout.width), ylim=(0, layout.height))
     axes.set_axis_off()
@@ -205,27 +204,29 @@ class _Layout(NamedTuple):
         sizes = list(map(_size_of(drawing.maps), drawing.maps))
         texts = max(map(_step_height, drawing.steps))
         axes: list[float] = []
-        y = _EDGE
+        y = EDGE
         for row in range(places[-1].row, -1, -1):
             tallest = max(
                 height for place, (_, height) in zip(places, sizes, strict=True) if place.row == row
             )
-            axes.insert(0, y + _LINE * _SMALL + 8 + tallest / 2)
+            axes.insert(0, y + LINE * SMALL + 8 + tallest / 2)
             y = axes[0] + max(texts, tallest * (0.5 + _SLANT)) + _GAP
         boxes = [
             _Box(place.x, axes[place.row] - height / 2, thickness, height)
             for place, (thickness, height) in zip(places, sizes, strict=True)
         ]
         shortcut = y + 4
-        y += _GAP + _LINE * _SMALL if drawing.shortcut else 0
+        y += _GAP + LINE * SMALL if drawing.shortcut else 0
         starts = [
-            boxes[number - 1].right if number and places[number - 1].row == place.row else _EDGE
+            boxes[number - 1].right if number and places[number - 1].row == place.row else EDGE
             for number, place in enumerate(places)
         ]
-        title = _title_lines(drawing)
-        widths = [box.right for box in boxes] + [_text_width(line, _TEXT) for line in title]
-        width = max(widths) + 2 * _EDGE
-        height = y + len(title) * _LINE * _TEXT + _EDGE
+        title, notes = _title_lines(drawing), _note_lines(drawing)
+        widths = [box.right for box in boxes]
+        widths += [text_width(line, TEXT, "bold") for line in title]
+        widths += [text_width(line, SMALL) for line in notes]
+        width = max(widths) + 2 * EDGE
+        height = y + len(title) * LINE * TEXT + len(notes) * LINE * SMALL + EDGE
         return cls(width, height, tuple(boxes), tuple(starts), shortcut)
 
 
@@ -237,15 +238,15 @@ class _Place(NamedTuple):
 
 
 def _places(drawing: Drawing) -> Iterator[_Place]:
-    row, x = 0, _EDGE
+    row, x = 0, EDGE
     for number, one in enumerate(drawing.maps):
         thickness, height = _size_of(drawing.maps)(one)
         box = thickness + _SLANT * height
-        room = max(0.0, (_text_width(_shape_text(one.shape), _SMALL) - box) / 2)
+        room = max(0.0, (text_width(_shape_text(one.shape), SMALL) - box) / 2)
         step = _step_width(drawing.steps[number - 1]) if number else 0.0
         wide = step + box + 2 * room
-        if x + wide > _WIDEST and number > 1:
-            row, x = row + 1, _EDGE
+        if x + wide > WIDEST and number > 1:
+            row, x = row + 1, EDGE
         yield _Place(row, x + step + room)
         x += wide
 
@@ -262,7 +263,11 @@ def _size_of(maps: Sequence[FeatureMap]) -> Any:
 
 
 def _title_lines(drawing: Drawing) -> list[str]:
-    return wrap(drawing.title, int(_WIDEST / _text_width("n", _TEXT)))
+    return wrapped(drawing.heading.title, TEXT, WIDEST, "bold")
+
+
+def _note_lines(drawing: Drawing) -> list[str]:
+    return [line for note in drawing.heading.notes for line in wrapped(note, SMALL, WIDEST)]
 
 
 def _lines(step: Step) -> tuple[str, ...]:
@@ -270,15 +275,11 @@ def _lines(step: Step) -> tuple[str, ...]:
 
 
 def _step_height(step: Step) -> float:
-    return len(_lines(step)) * _LINE * _SMALL + 8
+    return len(_lines(step)) * LINE * SMALL + 8
 
 
 def _step_width(step: Step) -> float:
-    return max(_text_width(line, _SMALL) for line in _lines(step)) + _GAP
-
-
-def _text_width(text: str, size: float) -> float:
-    return len(text) * _LETTER * size
+    return max(text_width(line, SMALL, "bold") for line in _lines(step)) + _GAP
 
 
 def _shape_text(shape: Shape) -> str:
@@ -286,13 +287,16 @@ def _shape_text(shape: Shape) -> str:
 
 
 def _draw(drawing: Drawing, layout: _Layout, axes: Axes) -> None:
-    title: Any = {"fontsize": _TEXT, "color": _INK, "weight": "bold", "va": "top"}
-    for number, line in enumerate(_title_lines(drawing)):
-        y = layout.height - _EDGE - number * _LINE * _TEXT
-        axes.text(_EDGE, y, line, **title)
+    y = layout.height - EDGE
+    for line in _title_lines(drawing):
+        write(axes, EDGE, y, line, size=TEXT, weight="bold", va="top")
+        y -= LINE * TEXT
+    for line in _note_lines(drawing):
+        write(axes, EDGE, y, line, color=PALE, va="top")
+        y -= LINE * SMALL
     for one, box in zip(drawing.maps, layout.boxes, strict=True):
         _draw_box(axes, box, _FACES[one.face])
-        place: Any = {"ha": "center", "va": "top", "fontsize": _SMALL, "color": _INK}
+        place: Any = {"ha": "center", "va": "top", "fontsize": SMALL, "color": INK}
         axes.text(box.middle, box.y - 6, _shape_text(one.shape), **place)
     for step, start, box in zip(drawing.steps, layout.starts[1:], layout.boxes[1:], strict=True):
         _draw_step(axes, step, start + 3, box.x - 3, box.y + box.height / 2)
@@ -310,27 +314,21 @@ def _draw_box(axes: Axes, box: _Box, face: str) -> None:
     side = ((right, y), (right + slant, y + slant), (right + slant, top + slant), (right, top))
     for corners, strength in ((front, 1.0), (above, 0.55), (side, 0.75)):
         axes.add_patch(
-            Polygon(corners, facecolor=_mixed(face, strength), edgecolor=_INK, linewidth=0.8)
+            Polygon(corners, facecolor=mixed(face, strength), edgecolor=INK, linewidth=0.8)
         )
 
 
-def _mixed(colour: str, strength: float) -> str:
-    """Return a colour mixed with white."""
-    parts = [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
-    return "#" + "".join(f"{round(255 - strength * (255 - part)):02x}" for part in parts)
-
-
 def _draw_step(axes: Axes, step: Step, start: float, end: float, y: float) -> None:
-    axes.annotate("", (end, y), (start, y), arrowprops={"arrowstyle": "->", "color": _INK})
+    axes.annotate("", (end, y), (start, y), arrowprops={"arrowstyle": "->", "color": INK})
     above = y + 6
     for number, line in enumerate(reversed(_lines(step))):
         is_title = number == len(step.lines)
-        place: Any = {"ha": "center", "va": "bottom", "fontsize": _SMALL}
+        place: Any = {"ha": "center", "va": "bottom", "fontsize": SMALL}
         axes.text(
             (start + end) / 2,
-            above + number * _LINE * _SMALL,
+            above + number * LINE * SMALL,
             line,
-            color=_INK if is_title else _PALE,
+            color=INK if is_title else PALE,
             weight="bold" if is_title else "normal",
             **place,
         )
@@ -339,10 +337,10 @@ def _draw_step(axes: Axes, step: Step, start: float, end: float, y: float) -> No
 def _draw_shortcut(axes: Axes, text: str, layout: _Layout) -> None:
     first, last = layout.boxes[0], layout.boxes[-1]
     y = layout.shortcut
-    line: Any = {"color": _INK, "linewidth": 1.2}
+    line: Any = {"color": INK, "linewidth": 1.2}
     axes.plot([first.middle, first.middle, last.middle], [first.top + 3, y, y], **line)
     axes.annotate(
         "", (last.middle, last.top + 2), (last.middle, y), arrowprops={"arrowstyle": "->", **line}
     )
-    place: Any = {"ha": "center", "va": "bottom", "fontsize": _SMALL, "color": _INK}
+    place: Any = {"ha": "center", "va": "bottom", "fontsize": SMALL, "color": INK}
     axes.text((first.middle + last.middle) / 2, y + 3, text, **place)

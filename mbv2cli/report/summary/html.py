@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from mbv2cli.costs.figures import FIGURES, MACS, PEAK, Counting, Figure
 from mbv2cli.costs.layers import By
-from mbv2cli.costs.memory import MemoryUse
+from mbv2cli.costs.memory import LAYERWISE, MemoryUse
+from mbv2cli.errors import UserError
 from mbv2cli.inspection import Plan
-from mbv2cli.report.draw import draw, drawing_of
+from mbv2cli.report.draw.pictures import (
+    draw_cost,
+    draw_memory,
+    draw_roofline,
+    draw_shapes,
+    heading_of,
+)
 from mbv2cli.report.html.skeleton import HtmlPage, Section, page_text, shown_text
 from mbv2cli.report.html.svg import figure
 from mbv2cli.report.html.table import (
@@ -28,7 +35,7 @@ from mbv2cli.report.summary.rows import GroupRow, LayerRow
 from mbv2cli.report.summary.table import doubts, header, highlights, layer_style
 from mbv2cli.report.summary.verdict import verdict
 from mbv2cli.report.summary.view import View, cell, is_number
-from mbv2cli.report.text import described, sentence, total_text
+from mbv2cli.report.text import sentence, total_text
 from mbv2cli.specs.units import Unit, amount_text, bytes_text
 
 _COLUMNS: Final = (
@@ -55,7 +62,7 @@ def as_html(report: SummaryReport, command: str) -> str:
         (verdict(report), *lines, *doubts(report)),
         (
             Section("Figures", plain_table(_figures(report))),
-            Section("Picture", _picture(report)),
+            Section("Pictures", _pictures(report)),
             Section("Layers", sortable_table(_table(report))),
         ),
     )
@@ -113,19 +120,40 @@ def _peak_rule(report: SummaryReport, use: MemoryUse) -> str:
     )
 
 
-def _picture(report: SummaryReport) -> str:
-    model = report.model
-    if not isinstance(model, Plan):
-        return _sentence("There is no picture: mbv2 draws what a spec plans.")
-    title = described(report.request)
+def _pictures(report: SummaryReport) -> str:
+    """Return the pictures of `mbv2 draw`, or why there is none."""
+    heading, model, dtype = heading_of(report.request), report.model, report.run.dtype
+    what = "feature maps, to scale" if isinstance(model, Plan) else "module calls"
+    pictures: dict[str, Callable[[], bytes]] = {
+        f"The {what}": lambda: draw_shapes(heading, model, ".svg"),
+        "Where parameters, MACs and bytes go": lambda: draw_cost(
+            heading, model, LAYERWISE, dtype, ".svg"
+        ),
+        "The bytes alive while each operation runs": lambda: draw_memory(
+            heading, model, LAYERWISE, dtype, ".svg"
+        ),
+        "MACs of each layer over its MACs per byte": lambda: draw_roofline(
+            heading, model, dtype, ".svg"
+        ),
+    }
     try:
-        picture = draw(drawing_of(model, title), ".svg")
+        import matplotlib  # noqa: F401, ICN001  (only to see whether it is there)
     except ImportError:
         return _sentence(
-            "There is no picture: matplotlib is not installed; run pip install 'mbv2[plot]', then "
-            "make the page again."
+            "There are no pictures: matplotlib is not installed; run pip install 'mbv2[plot]', "
+            "then make the page again."
         )
-    return figure(picture, "drawing", f"The feature maps of {title}, to scale")
+    return "\n".join(
+        _picture(f"picture-{number}", label, draw)
+        for number, (label, draw) in enumerate(pictures.items(), start=1)
+    )
+
+
+def _picture(name: str, label: str, draw: Callable[[], bytes]) -> str:
+    try:
+        return figure(draw(), name, label)
+    except UserError as error:
+        return _sentence(f"{label}: there is no picture; {error}.")
 
 
 def _sentence(text: str) -> str:

@@ -125,13 +125,18 @@ def grouped(figures: Iterable[LayerFigures], by: By) -> tuple[GroupFigures, ...]
     all_macs = sum(group.macs for group in sums.values())
     shared = {
         name: group._replace(
-            params_share=group.params / all_params, macs_share=group.macs / all_macs
+            params_share=_share(group.params, all_params), macs_share=_share(group.macs, all_macs)
         )
         for name, group in sums.items()
     }
     if by is By.KIND:
         return tuple(shared.values())
     return tuple(_placed(group, groups[name][-1]) for name, group in shared.items())
+
+
+def _share(part: int, whole: int) -> float:
+    """Return a share; 0 where the model has nothing to share, such as an activation alone."""
+    return part / whole if whole else 0.0
 
 
 def whole(figures: Iterable[LayerFigures]) -> GroupFigures:

@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     (folder / "x<").mkdir()
-    (folder / HOSTILE).write_text("classes = 5\n")
+    (folder / HOSTILE).write_text("classes = 5\nhead = 8\nstages = [{t = 1, c = 8}]\n")
     commands = {
         "summary": ("summary", "network", "--no-forward"),
         "sweep": ("sweep", "network", *SWEEP),
@@ -180,11 +180,11 @@ def test_the_front_is_read_by_mouse_and_by_keyboard(page: Page, files: dict[str,
 def test_without_javascript_everything_is_there(browser: Browser, files: dict[str, Path]) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    for name in ("summary", "sweep"):
+    for name, pictures in (("summary", 4), ("sweep", 1)):
         opened(page, files[name])
         rows = page.locator("tbody tr").count() - page.locator("#sliders tbody tr").count()
         assert page.locator("tbody tr:visible").count() == rows > 10
         assert page.get_by_role("button").count() == 0
         assert page.locator("input:visible").count() == 0
-        assert page.locator("svg:visible").count() == 1
+        assert page.locator("svg:visible").count() == pictures
     context.close()

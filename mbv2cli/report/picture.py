@@ -42,8 +42,8 @@ _MEASURED: Final = 100
 
 WIDEST: Final = 740.0
 
-_WIDE: Final = 1.1
-"""The width of a sign of East Asia or of an emoji, in sizes of its font."""
+_MISSING: Final = 1.1
+"""The width of a sign that DejaVu Sans lacks, such as one of East Asia, in sizes of its font."""
 
 TEXT_STYLE: Final[Any] = {
     "svg.fonttype": "none",  # text stays text
@@ -98,17 +98,16 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 
     ``size`` is that of the font.
     """
-    narrow = text if text.isascii() else "".join(filter(_is_narrow, text))
+    return size * sum(_advance(sign, weight) for sign in text)
+
+
+@cache
+def _advance(sign: str, weight: str) -> float:
+    """Return the width of a sign, in sizes of its font."""
     font = _font(weight)
-    font.set_text(narrow)
-    measured: float = font.get_width_height()[0] / 64 / _MEASURED
-    return (measured + _WIDE * (len(text) - len(narrow))) * size
-
-
-def _is_narrow(sign: str) -> bool:
-    from unicodedata import east_asian_width
-
-    return east_asian_width(sign) not in "WF"
+    if not font.get_char_index(ord(sign)):
+        return _MISSING
+    return font.load_char(ord(sign)).linearHoriAdvance / 2**16 / _MEASURED
 
 
 @cache

@@ -33,14 +33,14 @@ its MACs per byte. Needs matplotlib: pip install 'mbv2[plot]'.
 
   mbv2 draw network:width_mult=0.5 --output network.png
 
-  mbv2 draw network --what memory --dtype int8 --output memory.svg
+  mbv2 draw network --what memory --output memory.svg
 
   mbv2 draw my_model.py:Net --what cost --output cost.svg
 """
 
 FIRST: Final = (
     *("--what", "--output", "--in", "--out", "--stride", "--expand"),
-    *("--width-mult", "--size", "--peak-rule", "--dtype"),
+    *("--width-mult", "--size", "--peak-rule", "--dtype", "--ridge"),
 )
 
 _RULES: Final = tuple(rule.name for rule in MEMORY_RULES)

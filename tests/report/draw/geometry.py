@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from functools import cache
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from torch import Tensor, cat, nn
 
@@ -106,6 +107,17 @@ def _boxes(picture: Figure) -> Iterator[tuple[str, Any]]:
         for text in picture.findobj(Text):
             if text.get_visible() and text.get_text():
                 yield text.get_text(), text.get_window_extent()
+
+
+def assert_no_line_crosses_a_text(picture: Figure) -> None:
+    """Assert that no line with corners passes through the box of a text."""
+    boxes = list(_boxes(picture))
+    for line in picture.findobj(Line2D):
+        for (a, b), (c, d) in pairwise(line.get_transform().transform(line.get_xydata())):
+            low, left, high, right = min(b, d), min(a, c), max(b, d), max(a, c)
+            for text, box in boxes:
+                is_apart = left > box.x1 or right < box.x0 or low > box.y1 or high < box.y0
+                assert is_apart, text
 
 
 def svg_texts(picture: bytes) -> list[str]:

@@ -47,5 +47,5 @@ def test_every_number_of_a_block_is_that_of_its_convolution(target: str) -> None
 def test_no_text_of_a_module_lies_over_another_and_all_costs_are_there() -> None:
     _, model = model_named(OWN)
     names, params, macs, *_ = columns_of(model)
-    assert "stages.0.0 … stages.2.0 × 3  Conv2d + ReLU" in names
+    assert "stages.0.0 … stages.2.0 × 3: Conv2d + ReLU" in names
     assert (params[-1], macs[-1]) == (f"{model.totals.params:,}", f"{model.totals.macs:,}")

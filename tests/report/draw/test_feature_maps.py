@@ -12,7 +12,7 @@ from mbv2cli.report.draw.feature_maps import drawing_of, picture_of
 from mbv2cli.report.picture import Heading
 from mbv2cli.report.text import described
 from mbv2cli.specs.reader import Request, read_request
-from tests.report.draw.geometry import TARGETS, texts_of
+from tests.report.draw.geometry import TARGETS, assert_no_line_crosses_a_text, texts_of
 from tests.strategies import block_specs, network_specs
 
 
@@ -24,7 +24,9 @@ def drawn(spec: ModelSpec, input_: InputSpec) -> Figure:
 @given(block_specs())
 @settings(max_examples=15)
 def test_no_text_of_any_block_lies_over_another(spec: BlockSpec) -> None:
-    texts_of(drawn(spec, InputSpec(size=(64, 48))))
+    picture = drawn(spec, InputSpec(size=(64, 48)))
+    texts_of(picture)
+    assert_no_line_crosses_a_text(picture)
 
 
 @given(network_specs())
@@ -47,7 +49,9 @@ def numbers_of(plan: Plan) -> set[str]:
 def test_no_text_lies_over_another_and_every_number_is_the_plan_s(target: str) -> None:
     request = read_request(target)
     plan = plan_of(request.spec, request.input)
-    shown = texts_of(drawn(request.spec, request.input))
+    picture = drawn(request.spec, request.input)
+    shown = texts_of(picture)
+    assert_no_line_crosses_a_text(picture)
     macs = [text for text in shown if "MACs" in text]
     shapes = [text for text in shown if re.fullmatch(r"\d+(×\d+×\d+)?", text)]
     assert len(macs) + 1 == len(shapes) >= 3

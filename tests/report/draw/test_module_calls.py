@@ -4,19 +4,23 @@ import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
 
 from mbv2cli.errors import UserError
-from mbv2cli.inspection import Observed
-from mbv2cli.report.draw.labels import MOST_ROWS
+from mbv2cli.inspection import ModelSpec, Observed, plan_of
+from mbv2cli.report.draw.limits import MOST_ROWS
 from mbv2cli.report.draw.module_calls import draw, picture_data, picture_of
 from mbv2cli.report.picture import Heading
 from mbv2cli.shown import is_visible
+from mbv2cli.specs import InputSpec
 from tests.report.draw.geometry import (
+    assert_no_line_crosses_a_text,
     model_named,
     own_model,
     svg_texts,
     texts_of,
 )
+from tests.strategies import block_specs, network_specs
 
 
 def observed(target: str) -> Observed:
@@ -38,18 +42,29 @@ def test_no_text_lies_over_another_and_every_number_is_that_of_the_operations(ta
     assert set(shown) <= shapes
 
 
+@given(block_specs() | network_specs())
+@settings(max_examples=8)
+def test_no_text_of_any_model_lies_over_another(spec: ModelSpec) -> None:
+    graph = replace(plan_of(spec, InputSpec(size=(64, 48))).graph, segments=())
+    picture = picture_of(picture_data(Heading("title"), Observed(graph)))
+    texts_of(picture)
+    assert_no_line_crosses_a_text(picture)
+
+
 def test_blocks_that_are_alike_are_one_row() -> None:
     texts = texts_of(picture_of(picture_data(Heading("title"), observed("network"))))
     for name in ("features.5–6 × 2", "features.8–10 × 3", "features.12–13 × 2"):
         assert name in texts
-    assert "features  Sequential" in texts
+    assert "features: Sequential" in texts
 
 
 def test_values_that_skip_modules_and_hostile_names_are_shown() -> None:
     data = picture_data(Heading("my_model.py:Net()"), own_model())
     content = draw(data, ".svg")
     texts = svg_texts(content)
-    assert sorted(texts) == sorted(texts_of(picture_of(data)))
+    picture = picture_of(data)
+    assert sorted(texts) == sorted(texts_of(picture))
+    assert_no_line_crosses_a_text(picture)
     assert "<script>$\\frac$" in texts
     assert "\\u202e\\x1b[31m層" in texts
     assert any(text.startswith("WWW") and "…" in text for text in texts)

@@ -48,7 +48,7 @@ ROOT: Final = Path(__file__).parent.parent
 README: Final = ROOT / "README.md"
 GUIDES: Final = ROOT / "mbv2cli" / "guides"
 PAGES: Final = (README, *sorted(GUIDES.glob("*.md")))
-PICTURES: Final = (ROOT / ".github" / "block.svg", ROOT / ".github" / "sweep.svg")
+PICTURES: Final = tuple(ROOT / ".github" / f"{name}.svg" for name in ("block", "memory", "sweep"))
 """The pictures that the commands of a block draw."""
 TERMINAL: Final = ROOT / ".github" / "summary.svg"
 README_BYTES: Final = 20_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import inf, nan
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -31,17 +33,23 @@ its MACs per byte. Needs matplotlib: pip install 'mbv2[plot]'.
 
   mbv2 draw network:width_mult=0.5 --output network.png
 
-  mbv2 draw network --what memory --dtype int8 --output memory.svg
+  mbv2 draw network --what memory --output memory.svg
 
   mbv2 draw my_model.py:Net --what cost --output cost.svg
 """
 
 FIRST: Final = (
     *("--what", "--output", "--in", "--out", "--stride", "--expand"),
-    *("--width-mult", "--size", "--peak-rule", "--dtype"),
+    *("--width-mult", "--size", "--peak-rule", "--dtype", "--ridge"),
 )
 
 _RULES: Final = tuple(rule.name for rule in MEMORY_RULES)
+_USED_BY: Final = {
+    "--peak-rule": (What.MEMORY, What.COST),
+    "--dtype": (What.MEMORY, What.COST, What.ROOFLINE),
+    "--ridge": (What.ROOFLINE,),
+}
+"""The pictures that depend on a flag."""
 
 
 @with_flags(target_settings=(BlockSpec, NetworkSpec, InputSpec))
@@ -82,6 +90,16 @@ def draw(
             autocompletion=completion(lambda: ELEMENT_BYTES),
         ),
     ] = None,
+    ridge_text: Annotated[
+        str | None,
+        typer.Option(
+            "--ridge",
+            metavar="X",
+            help="MACs that your device does while it moves a byte: a line in the roofline.",
+            rich_help_panel="Output",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -96,7 +114,8 @@ def draw(
     what = What(one_of(what_name, What, "--what"))
     if output is None:
         raise UserError("--output is missing; name the picture, such as --output block.svg")
-    _refuse_unused(what, rule_name, dtype)
+    _refuse_unused(what, {"--peak-rule": rule_name, "--dtype": dtype, "--ridge": ridge_text})
+    ridge = _ridge(ridge_text) if ridge_text is not None else None
     rule, dtype = rule_named(rule_name or LAYERWISE.name), dtype_named(dtype or "float32")
     request = read_any_request(target, target_settings, inputs or ())
     start_matplotlib(output, "--output")
@@ -113,14 +132,24 @@ def draw(
         case What.COST:
             picture = pictures.draw_cost(heading, model, rule, dtype, suffix)
         case What.ROOFLINE:
-            picture = pictures.draw_roofline(heading, model, dtype, suffix)
+            picture = pictures.draw_roofline(heading, model, dtype, suffix, ridge)
     with outputs() as opened:
         opened(output).write(picture)
 
 
-def _refuse_unused(what: What, rule: str | None, dtype: str | None) -> None:
+def _refuse_unused(what: What, flags: Mapping[str, str | None]) -> None:
     """Raise `UserError` for a flag that the picture does not depend on."""
-    if rule is not None and what not in (What.MEMORY, What.COST):
-        raise UserError(f"--peak-rule does nothing with --what {what}; leave one of them out")
-    if dtype is not None and what is What.SHAPES:
-        raise UserError(f"--dtype does nothing with --what {what}; leave one of them out")
+    for flag, value in flags.items():
+        if value is not None and what not in _USED_BY[flag]:
+            raise UserError(f"{flag} does nothing with --what {what}; leave one of them out")
+
+
+def _ridge(text: str) -> float:
+    """Return the number. Raises `UserError`."""
+    try:
+        ridge = float(text)
+    except ValueError:
+        ridge = nan
+    if not 0 < ridge < inf:
+        raise UserError(f"--ridge must be a number above 0, such as 4, not '{text}'")
+    return ridge

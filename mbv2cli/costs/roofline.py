@@ -27,8 +27,21 @@ class Point(NamedTuple):
         return self.macs * len(self.layers)
 
 
+class Side(NamedTuple):
+    """Layers on one side of a ridge: how many, and their MACs."""
+
+    layers: int
+    macs: int
+
+
+def left_of(ridge: float, every: Iterable[Point]) -> Side:
+    """Return the layers with fewer MACs per byte than ``ridge``: they wait for memory."""
+    left = [one for one in every if one.intensity < ridge]
+    return Side(sum(len(one.layers) for one in left), sum(one.all_macs for one in left))
+
+
 def points(figures: Iterable[LayerFigures]) -> tuple[Point, ...]:
-    """Return the layers that have MACs, those that cost most first."""
+    """Return the layers that have MACs, those with the most MACs together first."""
     alike: dict[tuple[Kind, int, int], list[Layer]] = {}
     for one in figures:
         if one.layer.macs and one.moved_bytes and one.layer.kind:

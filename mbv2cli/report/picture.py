@@ -1,9 +1,9 @@
-"""What all pictures share: their formats, colours, texts, and how they become a file."""
+"""What all pictures share: their formats, colours and texts, and how they become a file."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -42,8 +42,8 @@ _MEASURED: Final = 100
 
 WIDEST: Final = 740.0
 
-_WIDE: Final = 1.1
-"""The width of a sign of East Asia or of an emoji, in sizes of its font."""
+_MISSING: Final = 1.1
+"""The width of a sign that DejaVu Sans lacks, such as one of East Asia, in sizes of its font."""
 
 TEXT_STYLE: Final[Any] = {
     "svg.fonttype": "none",  # text stays text
@@ -98,17 +98,16 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 
     ``size`` is that of the font.
     """
-    narrow = text if text.isascii() else "".join(filter(_is_narrow, text))
+    return size * sum(_advance(sign, weight) for sign in text)
+
+
+@cache
+def _advance(sign: str, weight: str) -> float:
+    """Return the width of a sign, in sizes of its font."""
     font = _font(weight)
-    font.set_text(narrow)
-    measured: float = font.get_width_height()[0] / 64 / _MEASURED
-    return (measured + _WIDE * (len(text) - len(narrow))) * size
-
-
-def _is_narrow(sign: str) -> bool:
-    from unicodedata import east_asian_width
-
-    return east_asian_width(sign) not in "WF"
+    if not font.get_char_index(ord(sign)):
+        return _MISSING
+    return font.load_char(ord(sign)).linearHoriAdvance / 2**16 / _MEASURED
 
 
 @cache
@@ -166,14 +165,26 @@ class Heading(NamedTuple):
     title: str
     notes: tuple[str, ...] = ()
 
+    def title_lines(self, width: float) -> list[str]:
+        """Return the lines of the title, each at most ``width`` points wide."""
+        return wrapped(self.title, TEXT, width, "bold")
+
+    def note_lines(self, width: float) -> list[str]:
+        """Return the lines of the notes, each at most ``width`` points wide."""
+        return [line for note in self.notes for line in wrapped(note, SMALL, width)]
+
+    def width(self, most: float) -> float:
+        """Return the points that the lines take if each is at most ``most`` wide."""
+        titles = [text_width(line, TEXT, "bold") for line in self.title_lines(most)]
+        return max([*titles, *(text_width(line, SMALL) for line in self.note_lines(most))])
+
 
 class Sheet(NamedTuple):
-    """A picture in points: a heading, room to draw in, and lines in small print below."""
+    """A picture in points: a heading, and room to draw in below it."""
 
     heading: Heading
     width: float
     body: float
-    footer: tuple[str, ...] = ()
 
     @property
     def height(self) -> float:
@@ -183,18 +194,12 @@ class Sheet(NamedTuple):
     @property
     def bottom(self) -> float:
         """Where the room to draw in ends below."""
-        lines = len(list(self._lines(self.footer)))
-        return EDGE + (lines * LINE * SMALL + 8 if lines else 0)
+        return EDGE
 
     @property
     def top(self) -> float:
         """Where the room to draw in ends above."""
         return self.bottom + self.body
-
-    @property
-    def left(self) -> float:
-        """Where the room to draw in starts on the left."""
-        return EDGE
 
     @property
     def right(self) -> float:
@@ -213,11 +218,7 @@ class Sheet(NamedTuple):
         for line in self._titles:
             write(axes, EDGE, y, line, size=TEXT, weight="bold", va="top")
             y -= LINE * TEXT
-        for line in self._lines(self.heading.notes):
-            write(axes, EDGE, y, line, color=PALE, va="top")
-            y -= LINE * SMALL
-        y = self.bottom - 8
-        for line in self._lines(self.footer):
+        for line in self._notes:
             write(axes, EDGE, y, line, color=PALE, va="top")
             y -= LINE * SMALL
         return figure, axes
@@ -235,16 +236,15 @@ class Sheet(NamedTuple):
 
     @property
     def _head(self) -> float:
-        notes = len(list(self._lines(self.heading.notes)))
-        return len(self._titles) * LINE * TEXT + notes * LINE * SMALL + 8
+        return len(self._titles) * LINE * TEXT + len(self._notes) * LINE * SMALL + 8
 
     @property
     def _titles(self) -> list[str]:
-        return wrapped(self.heading.title, TEXT, self.width - 2 * EDGE, "bold")
+        return self.heading.title_lines(self.width - 2 * EDGE)
 
-    def _lines(self, texts: Sequence[str]) -> Iterator[str]:
-        for text in texts:
-            yield from wrapped(text, SMALL, self.width - 2 * EDGE)
+    @property
+    def _notes(self) -> list[str]:
+        return self.heading.note_lines(self.width - 2 * EDGE)
 
 
 def write(axes: Axes, x: float, y: float, text: str, size: float = SMALL, **style: Any) -> None:

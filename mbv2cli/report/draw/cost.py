@@ -12,13 +12,8 @@ from mbv2cli.costs.memory import MemoryRule
 from mbv2cli.costs.outline import StretchCosts, stretch_costs, stretches, total
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Model
-from mbv2cli.report.draw.labels import (
-    name_text,
-    refuse_too_many,
-    repeats_text,
-    shape_text,
-    types_text,
-)
+from mbv2cli.report.draw.labels import name_text, repeats_text, shape_text, types_text
+from mbv2cli.report.draw.limits import refuse_too_many
 from mbv2cli.report.picture import (
     BLUE,
     EDGE,
@@ -121,7 +116,7 @@ def picture_of(data: CostPicture) -> Figure:
 
 def _name(one: StretchCosts) -> str:
     part = one.stretch
-    types = f"  {types_text(part)}" if part.name and part.types else ""
+    types = f": {types_text(part)}" if part.name and part.types else ""
     return f"{name_text(part)}{repeats_text(part)}{types}"
 
 

@@ -17,19 +17,16 @@ from mbv2cli.report.picture import (
     LINE,
     ORANGE,
     PALE,
-    POINTS,
     PURPLE,
     SKY,
     SMALL,
-    TEXT,
     TEXT_STYLE,
     WIDEST,
     Heading,
+    Sheet,
     mixed,
     saved,
     text_width,
-    wrapped,
-    write,
 )
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.units import count_text
@@ -46,6 +43,9 @@ _SLANT: Final = 0.28
 """How far the third axis goes to the right and up, for each point of height."""
 
 _GAP: Final = 20.0
+_OF_BLOCK: Final = 4
+"""The most feature maps of a block, which stay in one row: the shortcut leads over them."""
+
 
 _FACES: Final = {
     "map": "#cfd8dc",
@@ -144,13 +144,10 @@ def draw(drawing: Drawing, suffix: str) -> bytes:
 
 def picture_of(drawing: Drawing) -> Figure:
     """Return the picture."""
-    from matplotlib.figure import Figure
-
     layout = _Layout.of(drawing)
-    picture = Figure(figsize=(layout.width / POINTS, layout.height / POINTS))
-    axes = picture.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, layout.width), ylim=(0, layout.height))
-    axes.set_axis_off()
+    right = max(box.right for box in layout.boxes)
+    width = max(right, EDGE + drawing.heading.width(WIDEST)) + EDGE
+    picture, axes = Sheet(drawing.heading, width, layout.top - EDGE).figure()
     _draw(drawing, layout, axes)
     return picture
 
@@ -191,8 +188,7 @@ class _Layout(NamedTuple):
     in a row below.
     """
 
-    width: float
-    height: float
+    top: float
     boxes: tuple[_Box, ...]
     starts: tuple[float, ...]
     shortcut: float
@@ -221,13 +217,7 @@ class _Layout(NamedTuple):
             boxes[number - 1].right if number and places[number - 1].row == place.row else EDGE
             for number, place in enumerate(places)
         ]
-        title, notes = _title_lines(drawing), _note_lines(drawing)
-        widths = [box.right for box in boxes]
-        widths += [text_width(line, TEXT, "bold") for line in title]
-        widths += [text_width(line, SMALL) for line in notes]
-        width = max(widths) + 2 * EDGE
-        height = y + len(title) * LINE * TEXT + len(notes) * LINE * SMALL + EDGE
-        return cls(width, height, tuple(boxes), tuple(starts), shortcut)
+        return cls(y, tuple(boxes), tuple(starts), shortcut)
 
 
 class _Place(NamedTuple):
@@ -245,7 +235,7 @@ def _places(drawing: Drawing) -> Iterator[_Place]:
         room = max(0.0, (text_width(_shape_text(one.shape), SMALL) - box) / 2)
         step = _step_width(drawing.steps[number - 1]) if number else 0.0
         wide = step + box + 2 * room
-        if x + wide > WIDEST and number > 1:
+        if x + wide > WIDEST and number > 1 and len(drawing.maps) > _OF_BLOCK:
             row, x = row + 1, EDGE
         yield _Place(row, x + step + room)
         x += wide
@@ -260,14 +250,6 @@ def _size_of(maps: Sequence[FeatureMap]) -> Any:
         return thickness, max(_SHORTEST, _TALLEST * one.height / tallest)
 
     return size
-
-
-def _title_lines(drawing: Drawing) -> list[str]:
-    return wrapped(drawing.heading.title, TEXT, WIDEST, "bold")
-
-
-def _note_lines(drawing: Drawing) -> list[str]:
-    return [line for note in drawing.heading.notes for line in wrapped(note, SMALL, WIDEST)]
 
 
 def _lines(step: Step) -> tuple[str, ...]:
@@ -287,13 +269,6 @@ def _shape_text(shape: Shape) -> str:
 
 
 def _draw(drawing: Drawing, layout: _Layout, axes: Axes) -> None:
-    y = layout.height - EDGE
-    for line in _title_lines(drawing):
-        write(axes, EDGE, y, line, size=TEXT, weight="bold", va="top")
-        y -= LINE * TEXT
-    for line in _note_lines(drawing):
-        write(axes, EDGE, y, line, color=PALE, va="top")
-        y -= LINE * SMALL
     for one, box in zip(drawing.maps, layout.boxes, strict=True):
         _draw_box(axes, box, _FACES[one.face])
         place: Any = {"ha": "center", "va": "top", "fontsize": SMALL, "color": INK}

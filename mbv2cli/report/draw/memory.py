@@ -87,12 +87,12 @@ def picture_of(data: MemoryPicture) -> Figure:
     """Return the picture."""
     names = _names(data)
     width = min(max(WIDEST, _LEFT + 2 * EDGE + LINE * SMALL * (len(names) + 1)), _WIDEST)
-    room = (width - 2 * EDGE - _LEFT) / (LINE * SMALL)
-    names = names[:: ceil(len(names) / room)]
+    every = ceil(len(names) * LINE * SMALL / (width - 2 * EDGE - _LEFT))
+    names = names[::every]
     plot = width - 2 * EDGE - _LEFT
     rotated = _is_rotated(names, plot / len(data.use.steps))
     below = 14 + (max(text_width(one.text, SMALL) for one in names) if rotated else LINE * SMALL)
-    heading = Heading(data.heading.title, (*data.heading.notes, *_notes(data)))
+    heading = Heading(data.heading.title, (*data.heading.notes, *_notes(data), *_left_out(every)))
     sheet = Sheet(heading, width, _HEIGHT + below + 14)
     figure, page = sheet.figure()
     bottom = sheet.bottom + below
@@ -112,6 +112,11 @@ def _notes(data: MemoryPicture) -> Iterator[str]:
     yield _peak_text(data)
     if data.use.unknown:
         yield f"At least this: the rule does not know {', '.join(data.use.unknown)}."
+
+
+def _left_out(every: int) -> Iterator[str]:
+    if every > 1:
+        yield f"There is room for one name in {every}."
 
 
 def _peak_text(data: MemoryPicture) -> str:

@@ -16,13 +16,8 @@ from mbv2cli.costs.memory import LAYERWISE
 from mbv2cli.costs.outline import StretchCosts, Wire, stretch_costs, stretches, wires
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Model
-from mbv2cli.report.draw.labels import (
-    name_text,
-    refuse_too_many,
-    repeats_text,
-    shape_text,
-    types_text,
-)
+from mbv2cli.report.draw.labels import name_text, repeats_text, shape_text, types_text
+from mbv2cli.report.draw.limits import refuse_too_many
 from mbv2cli.report.picture import (
     BLUE,
     EDGE,
@@ -196,7 +191,7 @@ def _rows(data: CallsPicture) -> Iterator[_Row]:
         part = one.stretch
         face = faces.setdefault(part.types, _FACES[len(faces) % len(_FACES)])
         name = f"{part.name and name_text(part)}{repeats_text(part)}".strip()
-        frame = f"{part.frame}  {part.frame_type}".strip()
+        frame = part.frame and f"{part.frame}: {part.frame_type}"
         yield _Row(name, types_text(part), _cost_text(one), frame, face)
     outputs = [wire for wire in data.wires if wire.target is None]
     for number in range(len(outputs)):
@@ -209,7 +204,7 @@ def _cost_text(one: StretchCosts) -> str:
         texts.append(f"{count_text(one.params)} params")
     if one.macs:
         texts.append(f"{count_text(one.macs)} MACs")
-    return "   ".join(texts)
+    return ", ".join(texts)
 
 
 def _notes(data: CallsPicture) -> Iterator[str]:

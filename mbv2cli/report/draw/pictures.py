@@ -46,8 +46,14 @@ def draw_cost(heading: Heading, model: Model, rule: MemoryRule, dtype: str, suff
     return draw(picture_data(heading, model, rule, dtype), suffix)
 
 
-def draw_roofline(heading: Heading, model: Model, dtype: str, suffix: str) -> bytes:
-    """Return the MACs of each layer over its MACs per byte moved."""
+def draw_roofline(
+    heading: Heading, model: Model, dtype: str, suffix: str, ridge: float | None = None
+) -> bytes:
+    """Return the MACs of each layer over its MACs per byte moved.
+
+    ``ridge`` is how many MACs the device does while it moves a byte. Raises `UserError` if no
+    layer has MACs.
+    """
     from mbv2cli.report.draw.roofline import draw, picture_data
 
-    return draw(picture_data(heading, model, dtype), suffix)
+    return draw(picture_data(heading, model, dtype, ridge), suffix)

@@ -1,19 +1,19 @@
 """MACs of each convolution and linear layer over its MACs for a byte that it moves.
 
-A roofline without a roof: which device runs the model is not known here. On any device the layers
-on the left wait for memory first.
+A roofline without a roof: mbv2 does not know which device runs the model. The user may give the
+ridge, which is where the device stops waiting for memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from math import cos, log10, pi, sin
+from math import cos, inf, log10, pi, sin
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mbv2cli.costs.figures import MACS
 from mbv2cli.costs.layers import layer_figures
-from mbv2cli.costs.roofline import Point, points
+from mbv2cli.costs.roofline import Point, left_of, points
 from mbv2cli.errors import UserError
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Kind
@@ -76,17 +76,25 @@ class RooflinePicture(NamedTuple):
     points: tuple[Point, ...]
     dtype: str
     uncounted: tuple[str, ...]
+    ridge: float | None = None
 
 
-def picture_data(heading: Heading, model: Model, dtype: str) -> RooflinePicture:
-    """Return what to draw of a model. Raises `UserError` if no layer has MACs."""
+def picture_data(
+    heading: Heading, model: Model, dtype: str, ridge: float | None
+) -> RooflinePicture:
+    """Return what to draw of a model. Raises `UserError` if no layer has MACs.
+
+    ``ridge`` is how many MACs the device does while it moves a byte; None if nobody said.
+    """
     found = points(layer_figures(model.graph, model.layers, dtype))
     if not found:
         raise UserError(
             f"{heading.title} has no convolution and no linear layer, so there is no roofline; "
             "try --what memory"
         )
-    return RooflinePicture(heading, model.graph.input_shapes, found, dtype, model.uncounted(MACS))
+    return RooflinePicture(
+        heading, model.graph.input_shapes, found, dtype, model.uncounted(MACS), ridge
+    )
 
 
 def draw(data: RooflinePicture, suffix: str) -> bytes:
@@ -146,9 +154,14 @@ def picture_of(data: RooflinePicture) -> Figure:
     figure, page = sheet.figure()
     _draw_legend(page, data, sheet.top - 14)
     left, bottom = EDGE + _LEFT, sheet.bottom + table + _BELOW
-    x = _Scale.of([one.intensity for one in data.points], left, sheet.right - left)
+    intensities = [one.intensity for one in data.points]
+    intensities += [data.ridge] if data.ridge else []
+    x = _Scale.of(intensities, left, sheet.right - left)
     y = _Scale.of([one.macs for one in data.points], bottom, _HEIGHT)
     _draw_axes(page, x, y)
+    if data.ridge:
+        at = x.at(data.ridge)
+        page.plot([at, at], [bottom, bottom + _HEIGHT], color=VERMILION, linestyle="--", zorder=1)
     for one in reversed(data.points):
         shape, colour = _MARKS.get(one.kind, _OTHER)
         page.plot(
@@ -164,11 +177,25 @@ def _notes(data: RooflinePicture) -> Iterator[str]:
     inputs = ", ".join(map(shape_text, data.input_shapes))
     yield (
         f"Each convolution and linear layer, input {inputs}, {data.dtype}. MACs per byte: MACs "
-        "divided by the bytes of input, output and weights, once each. If a device does R MACs in "
-        "the time that it takes to move a byte, the layers to the left of R wait for memory."
+        "divided by the bytes of input, output and weights, once each."
     )
+    yield _ridge_text(data)
     if data.uncounted:
         yield f"Not here, because there is no rule for MACs: {', '.join(data.uncounted)}."
+
+
+def _ridge_text(data: RooflinePicture) -> str:
+    if data.ridge is None:
+        return (
+            "If a device does R MACs in the time that it takes to move a byte, the layers to the "
+            "left of R wait for memory."
+        )
+    left, every = left_of(data.ridge, data.points), left_of(inf, data.points)
+    return (
+        f"A device that does {data.ridge:g} MACs while it moves a byte: {left.layers} of "
+        f"{every.layers} layers are to the left and wait for memory. They have "
+        f"{count_text(left.macs)} of {count_text(every.macs)} MACs."
+    )
 
 
 def _draw_legend(page: Axes, data: RooflinePicture, y: float) -> None:

@@ -19,7 +19,7 @@ MAX_GRID: Final = 2_000
 class Grid:
     """Whether each member can be built, whether it meets each condition, and its figures.
 
-    A member that cannot be built meets no condition, and its figures have no meaning.
+    The conditions and figures of a member that cannot be built have no meaning.
     """
 
     exist: tuple[bool, ...]
@@ -36,7 +36,7 @@ def grid_of(query: Query) -> Grid | None:
     digits = digits_of_chunk(query.space, query.draw, 0)
     exist = engine.exist(digits)
     values = dict(zip(names, engine.values(digits), strict=True))
-    met = (exist & holds(condition, values) for condition in query.conditions)
+    met = (holds(condition, values) for condition in query.conditions)
     return Grid(
         tuple(exist.tolist()),
         tuple(tuple(one.tolist()) for one in met),

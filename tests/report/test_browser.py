@@ -148,14 +148,14 @@ def test_the_sliders_show_the_members_of_the_sweep(page: Page, files: dict[str, 
     member = page.locator("#member")
     assert member.inner_text() == "network:width_mult=1.0,size=224: fits."
     width = page.get_by_role("slider", name="width_mult")
-    width.press("Home")
-    assert width.get_attribute("aria-valuetext") == "0.35"
+    width.press("ArrowLeft")
+    assert width.get_attribute("aria-valuetext") == "0.5"
     box = page.get_by_role("slider", name="size").bounding_box()
     assert box
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    assert member.inner_text() == "network:width_mult=0.35,size=160: fits."
+    assert member.inner_text() == "network:width_mult=0.5,size=160: fits."
     printed = mbv2_here(
-        *("summary", "network:width_mult=0.35,size=160", "--no-forward"),
+        *("summary", "network:width_mult=0.5,size=160", "--no-forward"),
         *("--print", "params,macs"),
     )
     shown = [page.locator(f"[data-figure='{number}']").inner_text() for number in (0, 1)]

@@ -230,11 +230,12 @@ def test_the_tables_and_points_of_a_sweep_are_those_of_json() -> None:
 
 
 def test_a_member_that_cannot_be_built_says_so() -> None:
-    data = PageParser(page_of("sweep", "block", "--size", "32", "--in", "1,3")).data
-    assert data["states"] == ["fits"]
-    arguments = ("sweep", "network", "--size", "8,96", "--output-stride", "32")
-    data = PageParser(page_of(*arguments)).data
-    assert len(data["state"]) == 2
+    arguments = ("--in", "4", "--expand", "0.1,1,6", "--max-params", "500")
+    data = PageParser(page_of("sweep", *arguments)).data
+    states = [data["states"][number] for number in data["state"]]
+    assert states == ["cannot be built", "fits", "fails params <= 500"]
+    assert [texts[0] for texts in data["figures"]] == [""] * len(data["figures"])
+    assert "" not in [text for texts in data["figures"] for text in texts[1:]]
 
 
 @pytest.mark.parametrize(
@@ -318,6 +319,7 @@ def test_a_name_is_text_wherever_it_stands(name: str) -> None:
     assert parsed.elements == PLAIN_PAGE.elements
     assert parsed.attributes == PLAIN_PAGE.attributes
     assert parsed.data == {"name": name}
+    assert "<" not in parsed.texts["script"][0]
     assert unseen(page) == {"\n"}
 
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from torch import Tensor, cat, nn
 
@@ -110,14 +111,22 @@ def _boxes(picture: Figure) -> Iterator[tuple[str, Any]]:
 
 
 def assert_no_line_crosses_a_text(picture: Figure) -> None:
-    """Assert that no line with corners passes through the box of a text."""
+    """Assert that no line, and no edge of a rectangle, passes through the box of a text."""
     boxes = list(_boxes(picture))
-    for line in picture.findobj(Line2D):
-        for (a, b), (c, d) in pairwise(line.get_transform().transform(line.get_xydata())):
+    for corners in _corners(picture):
+        for (a, b), (c, d) in pairwise(corners):
             low, left, high, right = min(b, d), min(a, c), max(b, d), max(a, c)
             for text, box in boxes:
                 is_apart = left > box.x1 or right < box.x0 or low > box.y1 or high < box.y0
                 assert is_apart, text
+
+
+def _corners(picture: Figure) -> Iterator[Any]:
+    """Yield the corners of each line and of each rectangle of a picture."""
+    for line in picture.findobj(Line2D):
+        yield line.get_transform().transform(line.get_xydata())
+    for one in picture.findobj(Rectangle):
+        yield one.get_transform().transform(one.get_path().vertices)
 
 
 def svg_texts(picture: bytes) -> list[str]:

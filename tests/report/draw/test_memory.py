@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
+from mbv2cli.inspection import Observed
 from mbv2cli.report.draw.labels import name_text
 from mbv2cli.report.draw.memory import picture_data, picture_of
 from mbv2cli.report.picture import Heading
@@ -41,6 +42,13 @@ def test_no_text_lies_over_another_and_every_number_is_the_model_s(
     for part in data.stretches:
         if "WW" not in part.name:
             assert any(one.startswith(shown(name_text(part))) for one in texts), part
+
+
+def test_names_of_single_steps_are_moved_apart() -> None:
+    _, model = model_named("network")
+    graph = replace(model.graph, segments=())
+    data = picture_data(Heading("title"), Observed(graph), RULES["eager"], "float32")
+    assert {"classifier.0", "classifier.1"} <= set(texts_of(picture_of(data)))
 
 
 def test_the_scale_has_round_amounts_below_the_peak() -> None:

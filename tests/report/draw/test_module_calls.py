@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
+from matplotlib.lines import Line2D
 
 from mbv2cli.errors import UserError
 from mbv2cli.inspection import ModelSpec, Observed, plan_of
@@ -73,6 +74,21 @@ def test_values_that_skip_modules_and_hostile_names_are_shown() -> None:
     assert texts.count("1×8×16×16") == 5
     assert {"input", "output 1", "output 2"} <= set(texts)
     assert "stages.0.0 … stages.2.0 × 3" in texts
+
+
+def test_values_that_skip_the_same_row_have_lines_of_their_own() -> None:
+    data = picture_data(Heading("title"), own_model())
+    picture = picture_of(data)
+    places = {line.get_path().vertices[1, 0] for line in picture.findobj(Line2D)}
+    rows = len(data.costs)
+    reach: dict[int, list[int]] = {}
+    for wire in data.wires:
+        source = -1 if wire.source is None else wire.source
+        target = rows if wire.target is None else wire.target
+        reach.setdefault(wire.value, [source]).append(target)
+    skipping = [(ends[0], max(ends)) for ends in reach.values() if max(ends) > ends[0] + 1]
+    most = max(sum(a <= row <= b for a, b in skipping) for row in range(-1, rows + 1))
+    assert len(places) >= most >= 2
 
 
 def test_a_model_that_is_too_long_for_a_picture_is_refused() -> None:

@@ -34,6 +34,14 @@ def test_no_text_lies_over_another_and_each_row_has_the_numbers_of_its_layer(nam
     assert len(cells) == 5 * min(8, len(data.points))
 
 
+def test_numbers_of_points_that_lie_on_each_other_do_not() -> None:
+    _, model = model_named("network")
+    data = picture_data(Heading("title"), model, "float32", None)
+    near = tuple(data.points[0]._replace(intensity=4 + n / 100) for n in range(8))
+    texts = texts_of(picture_of(data._replace(points=near)))
+    assert all(texts.count(number) == 2 for number in "1234678")  # beside the point, in the table
+
+
 def test_a_ridge_divides_the_layers() -> None:
     _, model = model_named("network")
     data = picture_data(Heading("title"), model, "float32", 4.0)

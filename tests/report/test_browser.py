@@ -54,7 +54,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def page(browser: Browser) -> Iterator[Page]:
     """Yield a tab. What it writes to a console, or asks for beside its own file, is a fault."""
     context = browser.new_context()
-    context.set_default_timeout(10_000)
     faults: list[str] = []
     tab = context.new_page()
     tab.on("console", lambda message: faults.append(message.text))

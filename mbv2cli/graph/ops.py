@@ -93,10 +93,18 @@ class Arithmetic(NamedTuple):
 
 
 class Rearrangement(NamedTuple):
-    """A concatenation, reshape or padding: its further arguments as text; whether it is a view."""
+    """A concatenation or reshape: its further arguments as text; whether it is a view."""
 
     arguments: str = ""
     view: bool = False
+
+
+class Pad(NamedTuple):
+    """A padding: elements before and after each dimension, last dimension first, as in torch."""
+
+    sides: tuple[int, ...]
+    mode: str = "constant"
+    value: float = 0
 
 
 class Plain(NamedTuple):
@@ -106,7 +114,7 @@ class Plain(NamedTuple):
 
 
 Attributes: TypeAlias = (
-    Conv | Norm | Act | Pool | Linear | Dropout | Arithmetic | Rearrangement | Plain
+    Conv | Norm | Act | Pool | Linear | Dropout | Arithmetic | Rearrangement | Pad | Plain
 )
 
 

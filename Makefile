@@ -33,9 +33,9 @@ peers: $(VENV)/installed-bench
 zoo: $(ZOO)/installed
 	$(ZOO)/bin/pytest -m zoo tests/nn tests/identify tests/specs/weights/test_zoo_files.py
 
-# 2.3 GB; ARENA_NETWORKS=40 ARENA_SEED=… converts that many random networks of that seed
+# 2.3 GB; ARENA_MODELS=40 ARENA_SEED=… converts that many random networks of that seed
 arena: $(ARENA)/installed
-	$(ARENA)/bin/pytest -n 0 -m arena tests/costs/test_arena_live.py
+	$(ARENA)/bin/pytest -p no:anyio -n 0 -m arena tests/costs/test_arena_live.py
 
 # the lowest and the newest versions that users may have; each torch is a CUDA build of 5 GB
 oldest newest: %: .venv-%/installed

@@ -12,12 +12,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import torch
 from torch import nn
 
+BYTES: Final = {"INT8": 1, "FLOAT32": 4}
 CALIBRATIONS: Final = 2
 ARENA_SIZE: Final = 64 * 2**20
 HEAD: Final = re.compile(r"Arena allocation head (\d+) bytes")
@@ -29,6 +31,11 @@ class Tensor(NamedTuple):
     number: int
     shape: tuple[int, ...]
     type: str
+
+    @property
+    def size(self) -> int:
+        """The bytes of the tensor."""
+        return prod(self.shape) * BYTES[self.type]
 
 
 class LiveOp(NamedTuple):

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from mbv2cli.costs.int8_graph import Int8Graph
+from mbv2cli.costs.int8_graph import MULTIPLYING, Int8Graph
 
 ALIGNMENT: Final = 16
 
@@ -93,6 +93,20 @@ def arena_of(graph: Int8Graph) -> Arena:
     """Return the arena of an int8 graph whose operations are all known."""
     buffers = tuple(_buffers(graph))
     return Arena(graph, tuple(map(Placement, buffers, _offsets(buffers))))
+
+
+def least_size(graph: Int8Graph) -> int:
+    """Return bytes that the arena has at least, where operations are not known.
+
+    Input and result of a convolution or a linear layer are there while it runs.
+    """
+    sizes = (*graph.input_sizes, *(op.size for op in graph.ops))
+    pairs = (
+        sum(_aligned(sizes[one]) for one in op.inputs) + _aligned(op.size)
+        for op in graph.ops
+        if op.name in MULTIPLYING
+    )
+    return max(pairs, default=0)
 
 
 def _buffers(graph: Int8Graph) -> Iterator[Buffer]:

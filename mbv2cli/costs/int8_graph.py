@@ -20,6 +20,8 @@ PAD: Final = "PAD"
 PAD_WITH: Final = "PADV2"
 """Of a maximum: pads with the lowest number instead of zero."""
 
+MULTIPLYING: Final = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
+
 
 class Int8Op(NamedTuple):
     """An operation of the int8 graph, which writes one tensor.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mbv2cli.costs.figures import Figure, graded_figures
+from mbv2cli.costs.figures import Figure, combining_figures
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.search.space import Axis, Space
 from mbv2cli.specs.units import Unit
@@ -27,7 +27,7 @@ SIDES: Final = (
     AxisFigure("size", "the larger of height and width"),
 )
 
-COSTS: Final[Mapping[str, Figure]] = {figure.name: figure for figure in graded_figures()}
+COSTS: Final[Mapping[str, Figure]] = {figure.name: figure for figure in combining_figures()}
 """What is worked out for every member."""
 
 _SIDES: Final = {figure.name: figure for figure in SIDES}

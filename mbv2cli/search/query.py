@@ -240,6 +240,11 @@ def _bounds(limits: Limits) -> Iterator[Bound]:
         kind, _, figure = key.partition("_")
         limit = getattr(limits, key)
         if kind in ("max", "min") and limit is not None:
+            if figure not in COSTS:
+                raise UserError(
+                    f"a search cannot limit {figure} yet (the figures are {', '.join(COSTS)}); "
+                    f"check the members that you choose with mbv2 check --{kind}-{figure}"
+                )
             yield Bound(figure, limit, is_minimum=kind == "min")
 
 

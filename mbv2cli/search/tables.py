@@ -97,6 +97,13 @@ class Columns:
         """Return the column of a field."""
         return self._by_place[key, stage]
 
+    def words(self, *keys: str) -> tuple[str, ...]:
+        """Return every value of the fields of these names, of the stages too; None is left out."""
+        axes = (column.axis for (key, _), column in self._by_place.items() if key in keys)
+        return tuple(
+            dict.fromkeys(value for axis in axes for value in axis.values if value is not None)
+        )
+
 
 def numbers(columns: Iterable[Column], digits: Digits) -> Any:
     """Return the number of each member's combination of values. The last column varies fastest.

@@ -80,7 +80,7 @@ def _arena_bytes(plan: Plan, fields: Mapping[str, object]) -> int | None:
     """Return the arena with other fields; None if that is not a model, or not known."""
     batch, _, height, width = plan.input_shape
     size = fields.get("size")
-    own = {name: value for name, value in fields.items() if name not in {"size", "padding"}}
+    own = {name: value for name, value in fields.items() if name != "size"}
     try:
         spec = type(plan.spec).model_validate({**plan.spec.model_dump(by_alias=True), **own})
         sides = (size, size) if isinstance(size, int) else (height, width)
@@ -88,8 +88,4 @@ def _arena_bytes(plan: Plan, fields: Mapping[str, object]) -> int | None:
         graph = int8_graph(changed.graph)
     except UserError:
         return None
-    if graph.unknown:
-        return None
-    for pad in reversed(graph.pads) if "padding" in fields else ():
-        graph = graph.without(pad)
-    return arena_of(graph).size
+    return None if graph.unknown else arena_of(graph).size

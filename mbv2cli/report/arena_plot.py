@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
+from math import ceil, log2
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from mbv2cli.costs.arena import Arena, Placement
@@ -30,8 +32,8 @@ _COLOURS: Final = {
     "FULLY_CONNECTED": PURPLE,
 }
 _STYLE: Final[Any] = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
-_TITLE_LETTERS: Final = 90
-_BINARY: Final = [1, 2, 4, 8]
+_TITLE_LETTERS: Final = 100
+_MOST_TICKS: Final = 8
 
 
 def draw(report: ArenaReport, suffix: str) -> bytes:
@@ -85,19 +87,20 @@ def _draw_box(axes: Axes, report: ArenaReport, placement: Placement) -> None:
 
 
 def _draw_scales(axes: Axes, report: ArenaReport, arena: Arena) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
 
+    highest = max(arena.size, report.limit or 0, 1)
     axes.set_xlim(0, len(report.graph.ops) + 1)
-    axes.set_ylim(0, max(arena.size, report.limit or 0) * 1.03)
+    axes.set_ylim(0, highest * 1.03)
     axes.set_xlabel("operations of the int8 model, in the order in which they run")
     axes.set_ylabel("offset in the arena")
-    axes.yaxis.set_major_locator(MaxNLocator(8, steps=_BINARY))
+    step = 2 ** ceil(log2(highest / _MOST_TICKS))
+    axes.yaxis.set_major_locator(MultipleLocator(step))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda size, _: short_text(size, Unit.BYTES)))
 
 
 def _title(report: ArenaReport, arena: Arena) -> str:
     """Return name and arena; a dollar would start a formula."""
-    name = shown(described(report.request)).replace("$", r"\$")
-    if len(name) > _TITLE_LETTERS:
-        name = f"{name[:_TITLE_LETTERS]}…"
+    lines = wrap(shown(described(report.request)), _TITLE_LETTERS)
+    name = "\n".join(lines).replace("$", r"\$")
     return f"{name}\narena of TFLM: {bytes_text(arena.size)}"

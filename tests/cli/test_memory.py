@@ -146,7 +146,7 @@ def test_cliffs_counts_as_every_command_does() -> None:
 # The arena.
 
 
-def test_the_arena_is_the_figure_and_every_buffer_is_in_it(tmp_path: Path) -> None:
+def test_the_arena_is_the_figure_and_every_buffer_is_in_it() -> None:
     document = json.loads(mbv2_here("memory", "network", "--arena", "--format", "json").stdout)
     arena = document["arena"]
     printed = mbv2_here("summary", "network", "--no-forward", "--print", "tflm_bytes").stdout

@@ -38,7 +38,10 @@ def random_block(draw: random.Random) -> BlockSpec:
     channels = draw.randint(1, 24)
     out = channels if draw.random() < 1 / 2 else draw.randint(1, 24)
     expand = draw.choice([1, 2, 3, 6, round(draw.uniform(0.7, 8), 2)])
-    return BlockSpec.model_validate({"in": channels, "out": out, "expand": expand, **window(draw)})
+    padding = draw.choice(["torch", "same"])
+    return BlockSpec.model_validate(
+        {"in": channels, "out": out, "expand": expand, "padding": padding, **window(draw)}
+    )
 
 
 def window(draw: random.Random) -> dict[str, Any]:
@@ -65,6 +68,7 @@ def random_network(draw: random.Random) -> NetworkSpec:
             "classes": draw.choice([0, 2, 10]),
             "head": draw.choice([0, 64, 320]),
             "act": draw.choice(ACTS),
+            "padding": draw.choice(["torch", "same"]),
             **settings,
         }
     )

@@ -18,7 +18,7 @@ _INDEX_BYTES: Final = 4
 
 PAD: Final = "PAD"
 PAD_WITH: Final = "PADV2"
-"""Of a maximum: pads with the lowest number instead of zero."""
+"""Pads with another number than zero, as a maximum needs."""
 
 MULTIPLYING: Final = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 
@@ -159,17 +159,22 @@ class _Lowering:
 
     def is_only_taker(self, op: Op) -> bool:
         """Return whether nothing else needs what ``op`` takes."""
-        return self.takers[op.inputs[0]] == 1
+        return len(self.takers[op.inputs[0]]) == 1
+
+    def only_taker(self, index: int) -> Op | None:
+        """Return the operation that alone needs the result of another; None if several need it."""
+        takers = self.takers[self.graph.value_of(index)]
+        return takers[0] if len(takers) == 1 else None
 
 
-def _takers(graph: Graph) -> list[int]:
-    """Return how many operations and outputs need each value."""
-    takers = [0] * len(graph.shapes)
+def _takers(graph: Graph) -> list[list[Op | None]]:
+    """Return the operations that need each value; None stands for an output of the model."""
+    takers: list[list[Op | None]] = [[] for _ in graph.shapes]
     for index in _needed(graph):
         for value in set(graph.ops[index].inputs):
-            takers[value] += 1
+            takers[value].append(graph.ops[index])
     for value in graph.outputs:
-        takers[value] += 1
+        takers[value].append(None)
     return takers
 
 
@@ -182,15 +187,20 @@ def _conv(lowering: _Lowering, index: int, op: Op) -> int | None:
     if not isinstance(conv, Conv) or op.function != "conv2d":
         return None
     x = lowering.tensor_of[op.inputs[0]]
-    sides = _sides(conv.padding)
-    if any(sides) and not is_same_padding(op.input_shapes[0], *conv[:2], conv.dilation, sides):
-        x = lowering.add(PAD, index, (x,), _padded_size(op.input_shapes[0], sides))
+    if _needs_pad(op.input_shapes[0], conv):
+        x = lowering.add(PAD, index, (x,), _padded_size(op.input_shapes[0], _sides(conv.padding)))
     is_depthwise = conv.groups == op.input_shapes[0][1]
     name = "DEPTHWISE_CONV_2D" if is_depthwise else "CONV_2D"
     tensor = lowering.add(name, index, (x,), prod(op.output_shape))
     lowering.folds_norm.add(tensor)
     lowering.fuses_act.add(tensor)
     return tensor
+
+
+def _needs_pad(shape: Shape, conv: Conv) -> bool:
+    """Return whether a convolution of an input of ``shape`` has a PAD of its own before it."""
+    sides = _sides(conv.padding)
+    return any(sides) and not is_same_padding(shape, conv.kernel, conv.stride, conv.dilation, sides)
 
 
 def _sides(padding: Sides | str) -> tuple[int, ...]:
@@ -214,20 +224,15 @@ def _pad(lowering: _Lowering, index: int, op: Op) -> int | None:
         case Pad(sides=(_, _, _, _) as sides, mode="constant", value=value):
             if value == 0 and _is_part_of_conv(lowering, index, sides):
                 return lowering.tensor_of[op.inputs[0]]
-            return lowering.add_own(PAD, index, op)
+            return lowering.add_own(PAD_WITH if value else PAD, index, op)
     return None
 
 
 def _is_part_of_conv(lowering: _Lowering, index: int, sides: tuple[int, ...]) -> bool:
     """Return whether the padding and the convolution that takes it are one with SAME padding."""
-    graph = lowering.graph
-    value = graph.value_of(index)
-    taker = next((op for op in graph.ops[index + 1 :] if value in op.inputs), None)
-    if taker is None or lowering.takers[value] != 1:
-        return False
-    match taker.attributes:
-        case Conv(kernel, stride, padding, dilation) if not any(_sides(padding)):
-            shape = graph.shapes[graph.ops[index].inputs[0]]
+    match lowering.only_taker(index):
+        case Op(attributes=Conv(kernel, stride, padding, dilation)) if not any(_sides(padding)):
+            shape = lowering.graph.ops[index].input_shapes[0]
             return is_same_padding(shape, kernel, stride, dilation, sides)
     return False
 
@@ -257,6 +262,8 @@ def _act(lowering: _Lowering, index: int, op: Op) -> int | None:
     if op.function == "silu":
         gate = lowering.add_own("LOGISTIC", index, op)
         return _fusing(lowering, lowering.add("MUL", index, (x, gate), prod(op.output_shape)))
+    if op.function == "hardsigmoid":
+        return _hardsigmoid(lowering, index, op)
     name = _OWN_ACTS.get(op.function)
     return lowering.add_own(name, index, op) if name else None
 
@@ -264,6 +271,22 @@ def _act(lowering: _Lowering, index: int, op: Op) -> int | None:
 def _is_fusable(op: Op) -> bool:
     """Return whether convolutions, pools and arithmetic can apply the activation themselves."""
     return op.function in _FUSED_ACTS or op.attributes == Act(op.inplace, _CLIP_AT_1)
+
+
+def _hardsigmoid(lowering: _Lowering, index: int, op: Op) -> int | None:
+    """Add ReLU6(x + 3) ÷ 6: convolutions before and after take over what they can."""
+    x, size = lowering.tensor_of[op.inputs[0]], prod(op.output_shape)
+    if x in lowering.folds_norm and x in lowering.fuses_act and lowering.is_only_taker(op):
+        lowering.fuses_act.discard(x)
+        lowering.folds_norm.discard(x)
+    else:
+        x = lowering.add("ADD", index, (x,), size)
+    match lowering.only_taker(index):
+        case Op(attributes=Conv() as conv) as taker if not _needs_pad(taker.input_shapes[0], conv):
+            return x
+        case Op(kind=Kind.CONV | Kind.ADD | Kind.MUL | Kind.POOL) | None:
+            return lowering.add("MUL", index, (x,), size)
+    return None
 
 
 def _in_float(lowering: _Lowering, name: str, index: int, op: Op) -> int:
@@ -298,10 +321,16 @@ def _pool(lowering: _Lowering, index: int, op: Op) -> int | None:
 
 
 def _global_pool(lowering: _Lowering, index: int, op: Op) -> int | None:
-    """Add a MEAN, or a SUM of one element each, with what TFLM's kernel needs beside it."""
+    """Add a MEAN with what TFLM's kernel needs beside it.
+
+    Of a map of 1×1 the converter makes a SUM if the result is flattened, and else nothing.
+    """
     if lowering.tensor_of[op.inputs[0]] in lowering.is_flexible:
         return None  # a TRANSPOSE stays before it
     shape = op.input_shapes[0]
+    taker = lowering.only_taker(index)
+    if prod(shape[2:]) == 1 and not (taker and taker.kind is Kind.RESHAPE):
+        return lowering.tensor_of[op.inputs[0]]
     sums, position, axes = prod(op.output_shape), len(shape), 2
     return lowering.add_own(
         "SUM" if prod(shape[2:]) == 1 else "MEAN",

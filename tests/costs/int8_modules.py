@@ -65,13 +65,13 @@ def with_itself(act: Callable[[Tensor], Tensor]) -> nn.Module:
     return nn.Sequential(pointwise(), Runs(lambda _self, x: act(x) + x), pointwise())
 
 
-def gated(*, is_linear: bool) -> nn.Module:
+def gated(*, is_linear: bool, gate: Callable[[Tensor], Tensor] = torch.sigmoid) -> nn.Module:
     """Return squeeze-and-excitation, of 1×1 convolutions or of linear layers."""
 
     def forward(self: Any, x: Tensor) -> Tensor:
         y = self.a(x)
         z = F.adaptive_avg_pool2d(y, 1)
-        z = torch.sigmoid(self.d(F.relu(self.c(z.flatten(1) if is_linear else z))))
+        z = gate(self.d(F.relu(self.c(z.flatten(1) if is_linear else z))))
         return self.b(y * (z.view(1, 8, 1, 1) if is_linear else z))  # type: ignore[no-any-return]
 
     inner = (nn.Linear(8, 4), nn.Linear(4, 8)) if is_linear else (pointwise(4), pointwise(8, 4))
@@ -218,6 +218,18 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "average with a padding": Example(lambda: between(nn.AvgPool2d(3, 1, 1))),
     "gate of convolutions": Example(lambda: gated(is_linear=False)),
     "gate of linear layers": Example(lambda: gated(is_linear=True)),
+    "gate by Hardsigmoid": Example(lambda: gated(is_linear=False, gate=F.hardsigmoid)),
+    "gate of 1x1": Example(lambda: gated(is_linear=False), _square(1)),
+    "gate by Hardsigmoid of 1x1": Example(
+        lambda: gated(is_linear=False, gate=F.hardsigmoid), _square(1)
+    ),
+    "Hardsigmoid, depthwise": Example(lambda: between(nn.Hardsigmoid(), depthwise(3, 1, 1))),
+    "Hardsigmoid, pad, depthwise": Example(lambda: between(nn.Hardsigmoid(), depthwise(3, 2, 1))),
+    "Hardsigmoid last": Example(lambda: nn.Sequential(pointwise(), nn.Hardsigmoid())),
+    "Hardsigmoid first": Example(lambda: nn.Sequential(nn.Hardsigmoid(), pointwise())),
+    "Hardsigmoid of what two need": Example(lambda: with_itself(F.hardsigmoid)),
+    "Hardsigmoid after add": Example(lambda: after_two(lambda x, y: F.hardsigmoid(x + y))),
+    "Hardsigmoid, linear": Example(lambda: pooled(nn.Hardsigmoid(), nn.Linear(4, 4))),
     "linear on a map": Example(
         lambda: nn.Sequential(pointwise(), nn.Flatten(), nn.Linear(8 * 64, 4))
     ),

@@ -1,16 +1,18 @@
 """What TensorFlow Lite Micro allocates for a module: converted, quantised to int8, and planned.
 
-Runs where the extra ``arena`` is installed (``make arena``).
+Runs in the environment of ``make arena``. ``python -m tests.costs.live_arena`` writes
+``tests/reference/int8_graph.csv``: the operations and the arena of each of `EXAMPLES`.
 """
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -18,6 +20,8 @@ from typing import Final, NamedTuple
 
 import torch
 from torch import nn
+
+from tests.reference_tables import REFERENCE
 
 BYTES: Final = {"INT8": 1, "FLOAT32": 4}
 CALIBRATIONS: Final = 2
@@ -64,6 +68,11 @@ def live_arena(module: nn.Module, input_shape: tuple[int, ...]) -> Live:
     """Return what TFLM allocates for ``module`` on an input of (batch, channels, height, width)."""
     flatbuffer = with_weights_inside(quantized(module, input_shape))
     return Live(operations(flatbuffer), head_bytes(flatbuffer), flatbuffer)
+
+
+def ops_text(ops: Iterable[tuple[str, int]]) -> str:
+    """Return names of operations with the bytes that each writes, as the table has them."""
+    return " ".join(f"{name}:{size}" for name, size in ops)
 
 
 def quantized(module: nn.Module, input_shape: tuple[int, ...]) -> bytes:
@@ -177,3 +186,24 @@ def standard_error() -> Iterator[list[str]]:
             os.close(kept)
             file.seek(0)
             text.append(file.read())
+
+
+def _write_table() -> None:
+    from tests.costs.int8_modules import EXAMPLES
+
+    with (REFERENCE / "int8_graph.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["module", "tflm_head_bytes", "ops"])
+        for name, example in EXAMPLES.items():
+            torch.manual_seed(0)
+            try:
+                live = live_arena(example.module(), example.input_shape)
+            except RuntimeError as error:  # TFLM has no kernel for an operation
+                table.writerow([name, "", str(error)])
+                continue
+            ops = ops_text((op.name, op.outputs[0].size) for op in live.ops)
+            table.writerow([name, live.head_bytes, ops])
+
+
+if __name__ == "__main__":
+    _write_table()

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field
 
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
-from mbv2cli.search.figures import COSTS, figure_names, refuse_unknown
+from mbv2cli.search.figures import COSTS, WHOLE, figure_names, refuse_unknown
 from mbv2cli.search.space import Space
 from mbv2cli.search.where import Where, read_where
 from mbv2cli.specs.base import Spec
@@ -159,6 +159,16 @@ class Query:
         )
         return tuple(dict.fromkeys(names))
 
+    @cached_property
+    def whole(self) -> tuple[str, ...]:
+        """The searched figures that only a whole model has."""
+        return tuple(name for name in self.searched if name in WHOLE)
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The figures that are reported of each member."""
+        return (*REPORTED, *self.whole)
+
     @property
     def sampled(self) -> int:
         """Size of the sample of members that fit."""
@@ -240,11 +250,6 @@ def _bounds(limits: Limits) -> Iterator[Bound]:
         kind, _, figure = key.partition("_")
         limit = getattr(limits, key)
         if kind in ("max", "min") and limit is not None:
-            if figure not in COSTS:
-                raise UserError(
-                    f"a search cannot limit {figure} yet (the figures are {', '.join(COSTS)}); "
-                    f"check the members that you choose with mbv2 check --{kind}-{figure}"
-                )
             yield Bound(figure, limit, is_minimum=kind == "min")
 
 

@@ -52,7 +52,7 @@ def _blocks(report: SweepReport) -> Iterator[Block]:
         yield Line()
         heading = f"Top {len(report.top)} by {report.order_text} ({_peak(query.counting)})"
         yield Line(heading, BOLD, _INDENT)
-        yield _table(report.top, [query.order.figure])
+        yield _table(report.top, [query.order.figure, *query.whole])
     if query.front:
         yield Line()
         yield from _front(report)
@@ -95,6 +95,13 @@ def _counts(report: SweepReport) -> Iterator[Line]:
         "",
         _INDENT,
     )
+    for bound in query.bounds:
+        if bound.figure in query.whole and not bound.is_minimum:
+            text = (
+                f"{bound.figure}: exact where the layerwise int8 peak, which is never above it, "
+                "keeps the limit. The others fail by that peak alone."
+            )
+            yield Line(text, "", _INDENT)
 
 
 def _peak(counting: Counting) -> str:
@@ -203,7 +210,8 @@ def _front(report: SweepReport) -> Iterator[Block]:
     yield Line(f"Pareto front, {', '.join(words)}: {_members(size)} ({peak})", BOLD, _INDENT)
     listed = report.front[:_LISTED_FRONT]
     if listed:
-        yield _table(listed, [ordering.figure for ordering in orderings])
+        figures = [ordering.figure for ordering in orderings]
+        yield _table(listed, [*figures, *report.query.whole])
     if size > len(listed):
         text = f"{size - len(listed):,} more are not listed (--format json lists up to 1,000)."
         yield Line(text, "", _INDENT)
@@ -211,9 +219,9 @@ def _front(report: SweepReport) -> Iterator[Block]:
 
 def _table(winners: Sequence[Winner], figures: Sequence[str]) -> Table:
     """Return a row for each member. Its target is in the row or, if it is long, below."""
-    more = (name for name in figures if name in REPORTED)
-    names = list(dict.fromkeys((*_COLUMNS, *more)))
-    ranked = list(dict.fromkeys((*(name for name in figures if name in REPORTED), *names)))
+    figures = [name for name in figures if name in winners[0].figures]
+    names = list(dict.fromkeys((*_COLUMNS, *figures)))
+    ranked = list(dict.fromkeys((*figures, *names)))
     columns = [
         _figure_column(name, [one.figures[name] for one in winners], ranked.index(name))
         for name in names

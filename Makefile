@@ -2,12 +2,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ZOO := .venv-zoo
+ARENA := .venv-arena
 USERS := .[cluster,parquet,plot,test]
 
 INPUTS ?= 100000
 SEED ?= $(shell date +%s)
 
-.PHONY: demo test fuzz lint bench oldest newest peers zoo clean
+.PHONY: demo test fuzz lint arena bench oldest newest peers zoo clean
 
 demo: $(VENV)/installed
 	$(BIN)/mbv2 summary --in 3 --out 64 --expand 6
@@ -32,6 +33,10 @@ peers: $(VENV)/installed-bench
 zoo: $(ZOO)/installed
 	$(ZOO)/bin/pytest -m zoo tests/nn tests/identify tests/specs/weights/test_zoo_files.py
 
+# 2.3 GB; ARENA_MODELS=40 ARENA_SEED=… converts that many random networks of that seed
+arena: $(ARENA)/installed
+	$(ARENA)/bin/pytest -p no:anyio -n 0 -m arena tests/costs/test_arena_live.py
+
 # the lowest and the newest versions that users may have; each torch is a CUDA build of 5 GB
 oldest newest: %: .venv-%/installed
 	.venv-$@/bin/pytest
@@ -41,7 +46,7 @@ bench: $(VENV)/installed-bench $(ZOO)/installed
 	$(ZOO)/bin/python -m tests.bench_modules
 
 clean:
-	rm -rf $(VENV) $(ZOO) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) $(ZOO) $(ARENA) .venv-oldest .venv-newest .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find mbv2cli tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/installed: pyproject.toml
@@ -68,4 +73,10 @@ $(VENV)/installed-bench: $(VENV)/installed
 $(ZOO)/installed: pyproject.toml
 	$(PYTHON) -m venv $(ZOO)
 	$(ZOO)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[zoo]'
+	touch $@
+
+# without the check of conflicts: litert-torch's xdsl wants a typing-extensions older than pydantic's
+$(ARENA)/installed: pyproject.toml
+	$(PYTHON) -m venv $(ARENA)
+	$(ARENA)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[arena]'
 	touch $@

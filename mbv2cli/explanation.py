@@ -176,7 +176,7 @@ def _parts(figures: Sequence[LayerFigures]) -> Iterator[PartCosts]:
 def _dense(spec: BlockSpec, input_shape: Shape) -> Alternative:
     """Return one dense convolution with the same kernel, stride and dilation, and BatchNorm."""
     g = GraphBuilder(input_shape)
-    how = same(spec.kernel, spec.stride, spec.dilation)
+    how = same(spec.kernel, spec.strides, spec.dilation)
     y = conv_bn_act(g, "", 0, spec.out_channels, spec.act, how=how)
     return Alternative(None, _costs(g.graph(y)))
 
@@ -185,7 +185,7 @@ def _dense_middle(spec: BlockSpec, input_shape: Shape) -> Alternative:
     """Return the block with a dense convolution in place of the depthwise one."""
     g, hidden = GraphBuilder(input_shape), spec.hidden_channels
     y = conv_bn_act(g, "", 0, hidden, spec.act) if spec.has_expansion else 0
-    how = same(spec.kernel, spec.stride, spec.dilation)
+    how = same(spec.kernel, spec.strides, spec.dilation)
     y = conv_bn_act(g, "", y, hidden, spec.act, how=how)
     y = norm(g, "", conv(g, "", y, spec.out_channels))
     y = add(g, "", 0, y) if spec.has_shortcut else y
@@ -201,11 +201,11 @@ def _bottleneck(spec: BlockSpec, input_shape: Shape) -> Alternative:
     g, out = GraphBuilder(input_shape), spec.out_channels
     middle = max(1, out // _REDUCTION)
     y = conv_bn_act(g, "", 0, middle, spec.act)
-    y = conv_bn_act(g, "", y, middle, spec.act, how=same(spec.kernel, spec.stride, spec.dilation))
+    y = conv_bn_act(g, "", y, middle, spec.act, how=same(spec.kernel, spec.strides, spec.dilation))
     y = norm(g, "", conv(g, "", y, out))
     x = 0
     if not spec.has_shortcut:
-        x = norm(g, "", conv(g, "", 0, out, same(1, spec.stride)))
+        x = norm(g, "", conv(g, "", 0, out, same(1, spec.strides)))
     y = activation(g, "", add(g, "", x, y), spec.act)
     return Alternative(middle, _costs(g.graph(y)))
 

@@ -8,9 +8,8 @@ from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from mbv2cli.costs.conventions import count, mac_convention
-from mbv2cli.costs.figures import MACS, PEAK, Counting, Figure
-from mbv2cli.costs.memory import MemoryRule, MemoryUse, memory_use, rule_named
+from mbv2cli.costs.figures import Counting, Figure
+from mbv2cli.costs.memory import MemoryRule, MemoryUse, memory_use
 from mbv2cli.costs.segments import PlacedCosts, segment_costs, together
 from mbv2cli.graph.build import planned_graph
 from mbv2cli.graph.graph import Graph, GraphInModel
@@ -103,12 +102,9 @@ class Model:
         """The output of the last block at each stride; a module has no blocks that are known."""
         return {}
 
-    def uncounted(self, _figure: Figure, _counting: Counting = _DEFAULT) -> tuple[str, ...]:
-        """Return the functions that a figure has no rule for: it then is at least what is known.
-
-        A planned graph has none.
-        """
-        return ()
+    def uncounted(self, figure: Figure, counting: Counting = _DEFAULT) -> tuple[str, ...]:
+        """Return the functions that a figure has no rule for: it then is at least what is known."""
+        return figure.unknown(self.graph, counting)
 
     def memory(self, rule: MemoryRule) -> MemoryUse:
         """Return the memory of activations under a rule, moment by moment."""
@@ -130,12 +126,6 @@ class Observed(Model):
     def input_shape(self) -> Shape:
         """The shape of the first input."""
         return self.graph.input_shapes[0]
-
-    def uncounted(self, figure: Figure, counting: Counting = _DEFAULT) -> tuple[str, ...]:
-        """Return the functions that a figure has no rule for: it then is at least what is known."""
-        if figure is MACS:
-            return count(mac_convention(counting.convention), self.graph.ops).unknown
-        return rule_named(counting.rule).unknown(self.graph) if figure is PEAK else ()
 
 
 @dataclass(frozen=True)
@@ -180,7 +170,9 @@ class Plan(Model):
         return {costs.jump[0]: costs.output_shape for costs in blocks}
 
     def figure(self, figure: Figure, counting: Counting = _DEFAULT) -> int:
-        """Return a figure of the model, from those of its segments."""
+        """Return a figure of the model, from those of its segments if it combines."""
+        if not figure.combines:
+            return super().figure(figure, counting)
         return together(self.segments, figure, counting)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, Stage
 from mbv2cli.specs.fields import Activation, HeadScaling, StemScaling
-from mbv2cli.specs.network import PAPER_STAGES, cumulative_strides
+from mbv2cli.specs.network import PAPER_STAGES, cumulative_strides, heights
 
 activations = st.sampled_from(get_args(Activation))
 odd_kernels = st.sampled_from([1, 3, 5, 7])
@@ -51,7 +51,7 @@ stages = st.fixed_dictionaries(
 @st.composite
 def network_specs(draw: st.DrawFn) -> NetworkSpec:
     own_stages = draw(st.one_of(st.just(PAPER_STAGES), st.lists(stages, min_size=1, max_size=4)))
-    reached = cumulative_strides(stage.stride for stage in own_stages)
+    reached = cumulative_strides(heights(own_stages))
     output_strides = sorted({s for s in reached if s in (8, 16, 32)} | {reached[-1]})
     return NetworkSpec(
         stages=tuple(own_stages),

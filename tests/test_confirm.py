@@ -321,10 +321,10 @@ BUILDER_FAULTS: Final[dict[str, Fault]] = {
     },
     "the shortcut adds the result to itself": builder_fault("add", doubled_add),
     "no activation": builder_fault("activation", lambda _g, _path, x, _act: x),
-    "no BatchNorm": builder_fault("norm", lambda _g, _path, x: x),
+    "no BatchNorm": builder_fault("norm", lambda _g, _path, x, *_eps: x),
     "another epsilon": builder_fault("_BATCH_NORM", Norm(eps=1e-3)),
     "pooling to another size": builder_fault("_GLOBAL", Pool(output=(1, 2))),
-    "a linear layer without bias": builder_fault("_LINEAR", ops.Linear(bias=False)),
+    "a linear layer without bias": builder_fault("Linear", lambda bias: ops.Linear(not bias)),
     "dropout drops": builder_fault("Dropout", lambda p: Dropout(p, training=True)),
     "flattening from another dimension": builder_fault(
         "_FLATTEN", ops.Rearrangement("2", view=True)
@@ -334,7 +334,7 @@ BUILDER_FAULTS: Final[dict[str, Fault]] = {
         "leaky_relu",
         build.Activation("leaky_relu", "LeakyReLU", Act(inplace=True, parameter=0.2)),
     ),
-    "another stride of the stem": builder_fault("STEM_STRIDE", 1),
+    "another stride of the stem": lambda patch: patch.setattr(NetworkSpec, "stem_strides", (1, 1)),
     "another kernel of the stem": builder_fault("STEM_KERNEL", 5),
     "torchsummary's bytes of an element": lambda patch: patch.setattr(
         torchsummary_sizes, "BYTES_PER_ELEMENT", 4.1

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from mbv2cli.cli.flags import with_flags
+from mbv2cli.cli.imports import start_matplotlib
 from mbv2cli.cli.modules import model_of
 from mbv2cli.cli.options import AnyTarget, Inputs, Output, format_option
 from mbv2cli.cli.output import write
+from mbv2cli.costs.figures import TFLM
 from mbv2cli.costs.memory import ELEMENT_BYTES, dtype_named
 from mbv2cli.errors import UserError
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.report.memory import memory_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.specs.reader import Setting
-from mbv2cli.specs.requests import read_any_request
+from mbv2cli.specs.reader import Setting, read_spec
+from mbv2cli.specs.requests import AnyRequest, read_any_request
+
+if TYPE_CHECKING:
+    from mbv2cli.inspection import Model
+    from mbv2cli.report.arena import ArenaReport
 
 HELP = """\
 Shows the activation peak of the whole batch under each memory rule, and the layer that causes \
@@ -26,6 +33,8 @@ the peak. Exact, and without torch unless the TARGET is a module of your own.
 
   mbv2 memory network:width_mult=0.35 --size 96 --dtype int8
 
+  mbv2 memory network --size 96 --arena --max-tflm 320KiB
+
   mbv2 memory --in 16 --out 24 --stride 2 --format json
 
   mbv2 memory my_model.py:Net
@@ -33,7 +42,8 @@ the peak. Exact, and without torch unless the TARGET is a module of your own.
 
 FIRST: Final = (
     *("--in", "--out", "--stride", "--expand", "--width-mult"),
-    *("--classes", "--size", "--batch", "--format", "--output"),
+    *("--classes", "--size", "--batch", "--arena", "--max-tflm", "--plot"),
+    *("--format", "--output"),
 )
 
 
@@ -52,6 +62,32 @@ def memory(
             rich_help_panel="Output",
         ),
     ] = None,
+    arena: Annotated[
+        bool,
+        typer.Option(
+            "--arena",
+            help="Show where TensorFlow Lite Micro puts each buffer of the int8 model.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
+    max_tflm: Annotated[
+        str | None,
+        typer.Option(
+            "--max-tflm",
+            metavar="BYTES",
+            help="With --arena: say what keeps the arena within these bytes, such as 320KiB.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="With --arena: draw the buffers into FILE, which ends in .svg or .png.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
     format_name: Annotated[str | None, format_option("memory")] = None,
     output: Output = None,
 ) -> None:
@@ -60,8 +96,53 @@ def memory(
     if dtype is not None:
         dtype = dtype_named(dtype)
         _refuse_unused(format_name)
+    if arena:
+        _refuse_dtype(dtype)
+    else:
+        _refuse_without_arena(max_tflm, plot)
+    limit = _limit(max_tflm)
+    if plot is not None:
+        start_matplotlib(plot, "--plot")
     request = read_any_request(target, target_settings, inputs or ())
-    write(render(memory_of(request, model_of(request), dtype)), output)
+    model = model_of(request)
+    found = _arena(request, model, limit, plot) if arena else None
+    write(render(memory_of(request, model, dtype, found)), output)
+
+
+def _limit(max_tflm: str | None) -> int | None:
+    if max_tflm is None:
+        return None
+    from mbv2cli.gate.limits import Limits
+
+    limits = read_spec(Limits, [Setting("max_tflm", max_tflm, "--max-tflm")])
+    return limits.limit_of(TFLM)
+
+
+def _arena(request: AnyRequest, model: Model, limit: int | None, plot: Path | None) -> ArenaReport:
+    from mbv2cli.report.arena import arena_report
+
+    report = arena_report(request, model, limit)
+    if plot is not None:
+        from mbv2cli.cli.files import outputs
+        from mbv2cli.report.arena_plot import draw
+
+        picture = draw(report, plot.suffix)
+        with outputs() as opened:
+            opened(plot).write(picture)
+    return report
+
+
+def _refuse_without_arena(max_tflm: str | None, plot: Path | None) -> None:
+    for flag, value in (("--max-tflm", max_tflm), ("--plot", plot)):
+        if value is not None:
+            raise UserError(f"{flag} does nothing without --arena; add --arena, or leave it out")
+
+
+def _refuse_dtype(dtype: str | None) -> None:
+    if dtype not in {None, "int8"}:
+        raise UserError(
+            f"--arena is of the int8 model, not of --dtype {dtype}; leave one of them out"
+        )
 
 
 def _refuse_unused(format_name: str) -> None:

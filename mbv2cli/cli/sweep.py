@@ -15,7 +15,7 @@ from mbv2cli.cli.imports import start_numpy
 from mbv2cli.cli.options import Convention, DType, Quiet, format_option
 from mbv2cli.cli.output import typed_command, write
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
-from mbv2cli.costs.figures import graded_figures
+from mbv2cli.costs.figures import combining_figures
 from mbv2cli.costs.memory import dtype_named
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
@@ -26,7 +26,7 @@ from mbv2cli.search.space import Space, read_space, read_space_file
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_spec
 
-_FIGURES: Final = ", ".join(figure.name for figure in graded_figures())
+_FIGURES: Final = ", ".join(figure.name for figure in combining_figures())
 
 HELP = f"""\
 Every field takes a list or start:stop:step. --space FILE has choices for the fields of every \

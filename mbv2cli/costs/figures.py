@@ -12,7 +12,7 @@ from functools import reduce
 from math import prod
 from typing import Final, NamedTuple
 
-from mbv2cli.costs.conventions import mac_convention
+from mbv2cli.costs.conventions import count, mac_convention
 from mbv2cli.costs.memory import (
     EAGER,
     ELEMENT_BYTES,
@@ -25,7 +25,7 @@ from mbv2cli.costs.memory import (
     timeline,
 )
 from mbv2cli.costs.receptive_field import Geometry, geometries
-from mbv2cli.graph.graph import GraphInModel
+from mbv2cli.graph.graph import Graph, GraphInModel
 from mbv2cli.graph.ops import Conv, Kind, Linear, Op, larger
 from mbv2cli.specs.units import Unit
 
@@ -37,9 +37,12 @@ class Combine(Enum):
 
     SUM = "sum"
     HIGHEST = "highest"
+    NOT_AT_ALL = "only a whole graph has the figure"
 
     def together(self, amounts: Iterable[Amount]) -> Amount:
         """Return the sum, or the highest, of amounts."""
+        if self is Combine.NOT_AT_ALL:
+            raise ValueError("no segment has a part of the figure")
         return sum(amounts) if self is Combine.SUM else reduce(larger, amounts)
 
 
@@ -63,9 +66,10 @@ class Figure:
     """One number about a model.
 
     ``of`` gives the amount of a graph or segment and ``combine`` how the segments' amounts make
-    the model's; ``start`` is added to it. A figure with a ``better`` side can be limited, is
-    locked and compared, and can be searched by; ``example`` is a limit of it, as people write
-    it. ``rule`` is there for the peak of one memory rule.
+    the model's; ``start`` is added to it. ``unknown`` names the functions of a graph that the
+    figure has no rule for: the amount then is at least what is known. A figure with a ``better``
+    side can be limited, is locked and compared, and can be searched by if it combines; ``example``
+    is a limit of it, as people write it. ``rule`` is there for the peak of one memory rule.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Figure:
     of: Callable[[GraphInModel, Counting], Amount]
     unit: Unit = Unit.COUNT
     combine: Callable[[Counting], Combine] = lambda _counting: Combine.SUM
+    unknown: Callable[[Graph, Counting], tuple[str, ...]] = lambda _graph, _counting: ()
     better: Better | None = None
     start: int = 0
     rule: MemoryRule | None = None
@@ -82,6 +87,11 @@ class Figure:
     def field(self) -> str:
         """The name in JSON and of ``--print``: an amount of bytes says so."""
         return f"{self.name}_bytes" if self.unit is Unit.BYTES else self.name
+
+    @property
+    def combines(self) -> bool:
+        """Whether the figure of a model follows from those of its segments."""
+        return self.combine(Counting()) is not Combine.NOT_AT_ALL
 
     def value(self, graph: GraphInModel, counting: Counting) -> Amount:
         """Return the figure of a whole graph."""
@@ -94,6 +104,10 @@ def _sum_of(field: Callable[[Op], Amount]) -> Callable[[GraphInModel, Counting],
 
 def _macs(model: GraphInModel, counting: Counting) -> Amount:
     return sum(map(mac_convention(counting.convention).of, model.graph.ops))
+
+
+def _uncounted_macs(graph: Graph, counting: Counting) -> tuple[str, ...]:
+    return count(mac_convention(counting.convention), graph.ops).unknown
 
 
 def _activations(op: Op) -> Amount:
@@ -149,6 +163,20 @@ def _peak_of(rule: MemoryRule, model: GraphInModel, dtype: str) -> Amount:
     )
 
 
+def _tflm_bytes(model: GraphInModel, _counting: Counting) -> int:
+    from mbv2cli.costs.arena import arena_of, least_size
+    from mbv2cli.costs.int8_graph import int8_graph
+
+    graph = int8_graph(model.graph)
+    return least_size(graph) if graph.unknown else arena_of(graph).size
+
+
+def _without_int8_rule(graph: Graph, _counting: Counting) -> tuple[str, ...]:
+    from mbv2cli.costs.int8_graph import int8_graph
+
+    return int8_graph(graph).unknown
+
+
 def _combined(rule: MemoryRule) -> Combine:
     return Combine.SUM if rule.grows else Combine.HIGHEST
 
@@ -160,6 +188,7 @@ def _peak_figure(rule: MemoryRule) -> Figure:
         lambda model, counting: _peak_of(rule, model, counting.dtype),
         Unit.BYTES,
         lambda _counting: _combined(rule),
+        lambda graph, _counting: rule.unknown(graph),
         rule=rule,
     )
 
@@ -168,7 +197,12 @@ PARAMS: Final = Figure(
     "params", "parameters", _sum_of(lambda op: op.params), better=Better.SMALLER, example="2M"
 )
 MACS: Final = Figure(
-    "macs", "MACs of the whole batch", _macs, better=Better.SMALLER, example="300M"
+    "macs",
+    "MACs of the whole batch",
+    _macs,
+    unknown=_uncounted_macs,
+    better=Better.SMALLER,
+    example="300M",
 )
 PEAK: Final = Figure(
     "peak",
@@ -176,8 +210,20 @@ PEAK: Final = Figure(
     lambda model, counting: _peak_of(rule_named(counting.rule), model, counting.dtype),
     Unit.BYTES,
     lambda counting: _combined(rule_named(counting.rule)),
+    lambda graph, counting: rule_named(counting.rule).unknown(graph),
     Better.SMALLER,
     example="512KiB",
+)
+TFLM: Final = Figure(
+    "tflm",
+    "bytes of the arena that TensorFlow Lite Micro plans for the activations of the int8 model, as "
+    "LiteRT converts it",
+    _tflm_bytes,
+    Unit.BYTES,
+    lambda _counting: Combine.NOT_AT_ALL,
+    _without_int8_rule,
+    Better.SMALLER,
+    example="320KiB",
 )
 FLASH: Final = Figure(
     "flash",
@@ -210,6 +256,7 @@ FIGURES: Sequence[Figure] = (
     PARAMS,
     MACS,
     PEAK,
+    TFLM,
     FLASH,
     ACTIVATIONS,
     LAYERS,
@@ -246,6 +293,11 @@ def needs_model_input(figure: Figure, counting: Counting) -> bool:
 def graded_figures() -> tuple[Figure, ...]:
     """Return the figures with a better side: limited, locked, compared, searched by."""
     return tuple(figure for figure in FIGURES if figure.better)
+
+
+def combining_figures() -> tuple[Figure, ...]:
+    """Return the graded figures that follow from those of a model's segments."""
+    return tuple(figure for figure in graded_figures() if figure.combines)
 
 
 def figure_named(name: str) -> Figure:

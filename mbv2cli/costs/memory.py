@@ -15,7 +15,7 @@ from math import prod
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from mbv2cli.graph.graph import Graph, GraphInModel, Lifetime
-from mbv2cli.graph.ops import Dropout, Kind, Norm, Op, Rearrangement, larger
+from mbv2cli.graph.ops import Dropout, Kind, Norm, Op, Pad, Rearrangement, larger
 from mbv2cli.graph.rows import Role, roles_of
 from mbv2cli.specs.words import DTYPE_SYNONYMS, one_of
 
@@ -175,18 +175,24 @@ def fused(graph: Graph) -> tuple[bool, ...]:
     """Return which operations are, once deployed, part of the operation before them.
 
     BatchNorm and activation are, if nothing else needs what they take; dropout and reshapes do
-    nothing.
+    nothing. A padding with zeros is part of the convolution that takes it.
     """
-    takers = [0] * len(graph.shapes)
+    takers: list[list[Kind]] = [[] for _ in graph.shapes]
     for op in graph.ops:
         for value in op.inputs:
-            takers[value] += 1
+            takers[value].append(op.kind)
     inputs = len(graph.input_shapes)
     return tuple(
         op.kind in _FREE
-        or (op.kind in _FUSED and op.inputs[0] >= inputs and takers[op.inputs[0]] == 1)
-        for op in graph.ops
+        or (op.kind is Kind.PAD and takers[value] == [Kind.CONV] and _pads_with_zeros(op))
+        or (op.kind in _FUSED and op.inputs[0] >= inputs and len(takers[op.inputs[0]]) == 1)
+        for value, op in enumerate(graph.ops, start=inputs)
     )
+
+
+def _pads_with_zeros(op: Op) -> bool:
+    pad = op.attributes
+    return isinstance(pad, Pad) and pad.mode == "constant" and not pad.value
 
 
 def _layerwise(context: GraphInModel) -> list[Lifetime]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from mbv2cli.graph.graph import Graph
-from mbv2cli.graph.ops import Conv, Kind, Op, Pool, larger
+from mbv2cli.graph.ops import Conv, Kind, Op, Pool, Shape, larger
 
 Pair: TypeAlias = tuple[Any, ...]
 """(height, width), in input pixels."""
@@ -33,14 +33,24 @@ def geometries(graph: Graph, before: Geometry = PIXEL) -> tuple[Geometry | None,
 
     A convolution sees (kernel - 1) × dilation × jump pixels more than its input (Araujo et al.,
     "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019). Where branches
-    join, the element sees what the branch that sees most does.
+    join, the element sees what the branch that sees most does. A gate with one number for each
+    channel (squeeze-excite) is left out: what it gates is as before.
     """
     found: list[Geometry | None] = [before] * len(graph.input_shapes)
     for op in graph.ops:
-        seen = [found[value] for value in op.inputs]
+        seen = [
+            found[value]
+            for value, shape in zip(op.inputs, op.input_shapes, strict=True)
+            if found[value] or not (op.kind is Kind.MUL and _is_gate(shape))
+        ]
         joined = _joined([one for one in seen if one]) if seen and None not in seen else None
         found.append(_after(op, joined) if joined else None)
     return tuple(found[len(graph.input_shapes) :])
+
+
+def _is_gate(shape: Shape) -> bool:
+    """Return whether a value has one number for each channel: the sides are the number 1."""
+    return len(shape) > 2 and all(isinstance(side, int) and side == 1 for side in shape[2:])  # noqa: PLR2004  (batch, channels)
 
 
 def _joined(branches: list[Geometry]) -> Geometry:

@@ -13,16 +13,10 @@ from typing import NamedTuple
 from mbv2cli.costs.figures import Counting, Figure, needs_model_input
 from mbv2cli.costs.memory import Amount, saves_its_output
 from mbv2cli.costs.receptive_field import Geometry, geometries
-from mbv2cli.graph.build import (
-    ACTIVATIONS,
-    PlacedSegment,
-    SegmentSpec,
-    Stem,
-    segment_graph,
-    segments_of,
-)
+from mbv2cli.graph.build import segment_graph
 from mbv2cli.graph.graph import GraphInModel
 from mbv2cli.graph.ops import Shape
+from mbv2cli.graph.segments import PlacedSegment, SegmentSpec, segments_of
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import NetworkSpec
 
@@ -109,7 +103,7 @@ def segment_costs(spec: BlockSpec | NetworkSpec, input_shape: Shape) -> tuple[Pl
 def _costs_of(spec: SegmentSpec, place: _Place) -> SegmentCosts:
     path = "" if place.is_model else "features.0"
     graph = segment_graph(PlacedSegment("", path, spec), place.input_shape, place.model_input)
-    saves = isinstance(spec, Stem) and saves_its_output(ACTIVATIONS[spec.act].function)
+    saves = saves_its_output(graph.ops[-1].function)
     model = GraphInModel(graph, place.jump, place.input_is_saved)
     return SegmentCosts(model, saves_its_output=saves)
 

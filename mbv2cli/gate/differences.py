@@ -174,7 +174,7 @@ class Differences:
 
 
 def differences(before: Snapshot, after: Snapshot) -> Differences:
-    """Return every difference of two snapshots that hold the same figures in the same order."""
+    """Return every difference of two snapshots whose figures are in the same order."""
     return Differences(
         fields=tuple(_model_changes(before, after)),
         output=FieldChange("output", before.output, after.output),
@@ -186,13 +186,17 @@ def differences(before: Snapshot, after: Snapshot) -> Differences:
 def figure_changes(
     before: Sequence[Measured], after: Sequence[Measured]
 ) -> tuple[FigureChange, ...]:
-    """Return the same figures of two models in pairs."""
+    """Return the figures that both models have in pairs."""
+    shared = {one.figure.name for one in before} & {one.figure.name for one in after}
     return tuple(
         FigureChange(
             *(old.figure, old.amount, new.amount, old.counting, new.counting),
             uncounted=tuple(dict.fromkeys((*old.uncounted, *new.uncounted))),
         )
-        for old, new in zip(before, after, strict=True)
+        for old, new in zip(
+            *([one for one in side if one.figure.name in shared] for side in (before, after)),
+            strict=True,
+        )
     )
 
 

@@ -128,7 +128,7 @@ class Drift:
 
 def drift(locked: Locked, result: CaseResult, tolerance: Mapping[str, Allowance]) -> Drift | None:
     """Return how ``result`` differs from ``locked``; None if nothing differs."""
-    now = locked_of(result)
+    now = locked_of(result).without_figures_after(locked)
     if now.same_as(locked):
         return None
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, TypeAlia
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from mbv2cli.costs.figures import MACS, PARAMS, PEAK, Counting, graded_figures
+from mbv2cli.costs.figures import MACS, PARAMS, PEAK, Counting, combining_figures, graded_figures
 from mbv2cli.costs.memory import LAYERWISE
 from mbv2cli.costs.segments import PlacedCosts, SegmentCosts, together
 from mbv2cli.errors import UserError
@@ -49,7 +49,8 @@ def _read_shape(value: object) -> object:
 
 
 def _every_figure(figures: dict[str, int]) -> dict[str, int]:
-    if figures.keys() != {figure.name for figure in graded_figures()}:
+    known = {figure.name for figure in graded_figures()}
+    if not {figure.name for figure in combining_figures()} <= figures.keys() <= known:
         raise ValueError("other figures")
     if not all(0 <= amount <= MAX_AMOUNT for amount in figures.values()):
         raise ValueError("a figure that no model has")
@@ -96,16 +97,30 @@ class _Measured(FrozenModel):
         return tuple(
             Measured(figure, self.counting, self.figures[figure.name])
             for figure in graded_figures()
+            if figure.name in self.figures
+        )
+
+    def without_figures_after(self, earlier: Locked) -> Self:
+        """Return the same without the figures that the mbv2 that wrote ``earlier`` did not have."""
+        figures = {name: self.figures[name] for name in self.figures if name in earlier.figures}
+        return self.model_copy(update={"figures": figures})
+
+    def measured_of(self, model: Model) -> tuple[Measured, ...]:
+        """Return the accepted figures, each with the functions of ``model`` without a rule."""
+        return tuple(
+            one._replace(uncounted=model.uncounted(one.figure, one.counting))
+            for one in self.measured
         )
 
 
 class LockedCase(_Measured):
     """A case as it was accepted. Reading converts nothing: a changed value is a mistake or a drift.
 
-    ``figures`` has every graded figure, with the peak by ``peak_rule`` and ``peak_dtype``.
-    ``graph`` is a digest. ``spec`` holds the fields that are not the default, from which the
-    accepted graph can be planned again. ``stages`` has a line for each stage, for the reader of
-    the diff: parameters, MACs and layerwise peak.
+    ``figures`` has every graded figure, with the peak by ``peak_rule`` and ``peak_dtype``; a lock
+    of an earlier mbv2 may lack those that do not combine over segments. ``graph`` is a digest.
+    ``spec`` holds the fields that are not the default, from which the accepted graph can be
+    planned again. ``stages`` has a line for each stage, for the reader of the diff: parameters,
+    MACs and layerwise peak.
     """
 
     model_config = ConfigDict(strict=True)
@@ -157,7 +172,8 @@ class LockedCase(_Measured):
     def snapshot(self) -> Snapshot:
         """The accepted model and its figures. Raises `UserError` if it is not a model."""
         plan = self.model
-        return Snapshot(plan, spec_fields(plan, self.counting), self.output, self.measured)
+        fields = spec_fields(plan, self.counting)
+        return Snapshot(plan, fields, self.output, self.measured_of(plan))
 
 
 class LockedModule(_Measured):
@@ -232,11 +248,7 @@ class LockedModule(_Measured):
         arguments = {f"arguments.{name}": value for name, value in self.arguments.items()}
         source = {"kind": self.kind, "module": self.module, **arguments}
         model = self.model
-        measured = tuple(
-            one._replace(uncounted=model.uncounted(one.figure, one.counting))
-            for one in self.measured
-        )
-        return Snapshot(model, {**source, **fields}, self.output, measured)
+        return Snapshot(model, {**source, **fields}, self.output, self.measured_of(model))
 
 
 Locked: TypeAlias = LockedCase | LockedModule

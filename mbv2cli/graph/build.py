@@ -7,9 +7,7 @@ This file calls no torch: it writes down which operations the modules run, and o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import repeat
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mbv2cli.graph import ops
 from mbv2cli.graph.graph import Graph, GraphBuilder
@@ -21,12 +19,26 @@ from mbv2cli.graph.ops import (
     Kind,
     Linear,
     Norm,
+    Pad,
     Pool,
     Rearrangement,
     Shape,
+    Sides,
 )
-from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.network import STEM_KERNEL, STEM_STRIDE, NetworkSpec
+from mbv2cli.graph.rows import BLOCK_TYPE, FUSED_TYPE
+from mbv2cli.graph.segments import (
+    Classifier,
+    Expansion,
+    Head,
+    PlacedSegment,
+    Stem,
+    segments_of,
+)
+from mbv2cli.specs.block import DEFAULT_EPS, BlockSpec
+from mbv2cli.specs.network import STEM_KERNEL, NetworkSpec
+
+if TYPE_CHECKING:
+    from mbv2cli.graph.segments import Block
 
 
 class Activation(NamedTuple):
@@ -45,94 +57,46 @@ ACTIVATIONS: Final[Mapping[str, Activation]] = {
     "gelu": Activation("gelu", "GELU", Act(parameter="none")),
     "leaky_relu": Activation("leaky_relu", "LeakyReLU", Act(inplace=True, parameter=0.01)),
     "identity": Activation("identity", "Identity", Act()),
+    "sigmoid": Activation("sigmoid", "Sigmoid", Act()),
+    "hardsigmoid": Activation("hardsigmoid", "Hardsigmoid", Act()),
 }
 # Python 3.11 takes longer to look up a member of an enum than to make a tuple.
-_CONV, _NORM, _ACT, _ADD = Kind.CONV, Kind.NORM, Kind.ACT, Kind.ADD
+_CONV, _NORM, _ACT, _ADD, _POOL = Kind.CONV, Kind.NORM, Kind.ACT, Kind.ADD, Kind.POOL
 
 _POINTWISE: Final = Conv((1, 1))
+_POINTWISE_BIAS: Final = Conv((1, 1), bias=True)
 _BATCH_NORM: Final = Norm()
-_ADDITION: Final = Arithmetic()
+_ARITHMETIC: Final = Arithmetic()
 _GLOBAL: Final = Pool(output=(1, 1))
 _FLATTEN: Final = Rearrangement(arguments="1", view=True)
-_LINEAR: Final = Linear()
-# depthwise ConvBNAct, projection and its BatchNorm, by their places in the Sequential
-_NAMES: Final = (".0", ".1", ".2")
-_NAMES_AFTER_EXPANSION: Final = (".1", ".2", ".3")
 
 
-class Block(Protocol):
-    """What the builder needs to know of an inverted residual block, as `BlockSpec` has it."""
-
-    def __hash__(self) -> int: ...
-    @property
-    def out_channels(self) -> int: ...
-    @property
-    def hidden_channels(self) -> int: ...
-    @property
-    def kernel(self) -> int: ...
-    @property
-    def stride(self) -> int: ...
-    @property
-    def dilation(self) -> int: ...
-    @property
-    def act(self) -> str: ...
-    @property
-    def has_expansion(self) -> bool: ...
-    @property
-    def has_shortcut(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Stem:
-    """The first convolution of a network, with BatchNorm and activation."""
-
-    out_channels: int
-    act: str
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The last 1×1 convolution of a network, with BatchNorm and activation."""
-
-    out_channels: int
-    act: str
-
-
-@dataclass(frozen=True, slots=True)
-class Classifier:
-    """Global pooling, dropout and the linear layer."""
-
-    classes: int
-    dropout: float
-
-
-SegmentSpec: TypeAlias = Stem | Block | Head | Classifier
-
-
-class PlacedSegment(NamedTuple):
-    """A segment of a model with its stage and its path; a block alone has no path."""
-
-    stage: str
-    path: str
-    spec: SegmentSpec
-
-
-def same(kernel: int, stride: int, dilation: int = 1, groups: int = 1) -> Conv:
+def same(kernel: int, strides: Sides, dilation: int = 1, groups: int = 1) -> Conv:
     """Return the attributes of a convolution with a square kernel and "same" padding."""
     padding = ops.same_padding(kernel, dilation)
-    return Conv(
-        (kernel, kernel), (stride, stride), (padding, padding), (dilation, dilation), groups
-    )
+    return Conv((kernel, kernel), strides, (padding, padding), (dilation, dilation), groups)
+
+
+def pad(g: GraphBuilder, path: str, x: int, how: Conv) -> int:
+    """Add TensorFlow's padding before a convolution: (B, in, H, W) → (B, in, H + h, W + w)."""
+    shape = g.shapes[x]
+    batch, channels, height, width = shape
+    (kernel, _), (down, along), _, (dilation, _), _, _ = how
+    h = ops.tensorflow_padding(height, kernel, down, dilation)
+    w = ops.tensorflow_padding(width, kernel, along, dilation)
+    sides = Pad((w // 2, w - w // 2, h // 2, h - h // 2))
+    padded = (batch, channels, height + h, width + w)
+    return g.op(Kind.PAD, "pad", sides, (x,), (shape,), padded, path, "TensorFlowPadding")
 
 
 def conv(g: GraphBuilder, path: str, x: int, out_channels: int, how: Conv = _POINTWISE) -> int:
-    """Add a square convolution without bias: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
+    """Add a square convolution: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
     shape = g.shapes[x]
     batch, in_channels, height, width = shape
     padding: Any  # numbers: only an observed convolution may have a word
-    (side, _), (stride, _), padding, (dilation, _), groups, _ = how
-    height = ops.conv_side(height, side, stride, padding[0], dilation)
-    width = ops.conv_side(width, side, stride, padding[0], dilation)
+    (side, _), (down, along), padding, (dilation, _), groups, bias = how
+    height = ops.conv_side(height, side, down, padding[0], dilation)
+    width = ops.conv_side(width, side, along, padding[0], dilation)
     weights = ops.conv_weights(in_channels, out_channels, how.kernel, groups)
     return g.op(
         _CONV,
@@ -143,19 +107,19 @@ def conv(g: GraphBuilder, path: str, x: int, out_channels: int, how: Conv = _POI
         (batch, out_channels, height, width),
         path,
         "Conv2d",
-        weights,
+        weights + out_channels if bias else weights,
         0,
         ops.conv_macs(batch * height * width, weights),
     )
 
 
-def norm(g: GraphBuilder, path: str, x: int) -> int:
+def norm(g: GraphBuilder, path: str, x: int, eps: float = DEFAULT_EPS) -> int:
     """Add a BatchNorm."""
     shape = g.shapes[x]
     return g.op(
         _NORM,
         "batch_norm",
-        _BATCH_NORM,
+        _BATCH_NORM if eps == DEFAULT_EPS else Norm(eps),
         (x,),
         (shape,),
         shape,
@@ -174,33 +138,82 @@ def activation(g: GraphBuilder, path: str, x: int, act: str) -> int:
 
 
 def conv_bn_act(
-    g: GraphBuilder, path: str, x: int, out_channels: int, act: str, *, how: Conv = _POINTWISE
+    g: GraphBuilder,
+    path: str,
+    x: int,
+    out_channels: int,
+    act: str,
+    *,
+    eps: float = DEFAULT_EPS,
+    how: Conv = _POINTWISE,
+    pads_apart: bool = False,
 ) -> int:
     """Add what ConvBNAct runs: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
-    start = len(g.ops)
-    y = conv(g, path + ".0", x, out_channels, how)
-    y = norm(g, path + ".1", y)
-    y = activation(g, path + ".2", y, act)
+    y, start, inner = x, len(g.ops), path + "." if path else ""
+    if pads_apart:
+        y, how = pad(g, inner + "pad", x, how), how._replace(padding=(0, 0))
+    y = conv(g, inner + "0", y, out_channels, how)
+    y = norm(g, inner + "1", y, eps)
+    y = activation(g, inner + "2", y, act)
     g.module(path, "ConvBNAct", x, start, is_sequential=True)
+    return y
+
+
+def squeeze_excite(g: GraphBuilder, path: str, x: int, block: Block) -> int:
+    """Add what SqueezeExcite runs: (B, C, H, W) → the same shape, each channel scaled."""
+    shape, start = g.shapes[x], len(g.ops)
+    batch, channels = shape[:2]
+    y = g.op(_POOL, "adaptive_avg_pool2d", _GLOBAL, (x,), (shape,), (batch, channels, 1, 1), path)
+    y = conv(g, path + ".fc1", y, block.squeezed_channels, _POINTWISE_BIAS)
+    y = activation(g, path + ".act", y, block.squeeze_act)
+    y = conv(g, path + ".fc2", y, channels, _POINTWISE_BIAS)
+    y = activation(g, path + ".gate", y, block.se_gate)
+    y = g.op(Kind.MUL, "mul", _ARITHMETIC, (x, y), (shape, g.shapes[y]), shape, path)
+    g.module(path, "SqueezeExcite", x, start)
     return y
 
 
 def inverted_residual(g: GraphBuilder, path: str, x: int, block: Block) -> int:
     """Add what InvertedResidual runs: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
-    hidden, act, start = block.hidden_channels, block.act, len(g.ops)
-    depthwise = same(block.kernel, block.stride, block.dilation, groups=hidden)
-    inner = path + ".conv" if path else "conv"
-    y, names = x, _NAMES
+    hidden, act, eps, start = block.hidden_channels, block.act, block.norm_eps, len(g.ops)
+    inner, y, place = path + ".conv" if path else "conv", x, 0
     if block.has_expansion:
-        y, names = conv_bn_act(g, inner + ".0", y, hidden, act), _NAMES_AFTER_EXPANSION
-    y = conv_bn_act(g, inner + names[0], y, hidden, act, how=depthwise)
-    y = conv(g, inner + names[1], y, block.out_channels)
-    y = norm(g, inner + names[2], y)
+        y, place = conv_bn_act(g, f"{inner}.0", y, hidden, act, eps=eps), 1
+    groups = 1 if block.type == "fused" else hidden  # depthwise: as many groups as channels
+    how, pads_apart = same(block.kernel, block.strides, block.dilation, groups), block.pads_apart
+    y = conv_bn_act(g, f"{inner}.{place}", y, hidden, act, eps=eps, how=how, pads_apart=pads_apart)
+    if block.has_se:
+        place += 1
+        y = squeeze_excite(g, f"{inner}.{place}", y, block)
+    y = conv(g, f"{inner}.{place + 1}", y, block.out_channels)
+    y = norm(g, f"{inner}.{place + 2}", y, eps)
     g.module(inner, "Sequential", x, start, is_sequential=True)
-    if block.has_shortcut:
+    if block.projects_shortcut:
+        y = add(g, path, projected_shortcut(g, path, x, block), y)
+    elif block.has_shortcut:
         y = add(g, path, x, y)
-    g.module(path, "InvertedResidual", x, start)
+    g.module(path, FUSED_TYPE if block.type == "fused" else BLOCK_TYPE, x, start)
     return y
+
+
+def projected_shortcut(g: GraphBuilder, path: str, x: int, block: Block) -> int:
+    """Add the shortcut with a 1×1 convolution: (B, in, H, W) → (B, out, H, W)."""
+    inner, start = path + ".shortcut" if path else "shortcut", len(g.ops)
+    y = conv(g, inner + ".0", x, block.out_channels)
+    y = norm(g, inner + ".1", y, block.norm_eps)
+    g.module(inner, "Sequential", x, start, is_sequential=True)
+    return y
+
+
+def plain_conv(g: GraphBuilder, path: str, x: int, block: Block) -> int:
+    """Add a block that is one convolution: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
+    how = same(block.kernel, block.strides, block.dilation)
+    return conv_bn_act(
+        *(g, path, x, block.out_channels, block.act),
+        eps=block.norm_eps,
+        how=how,
+        pads_apart=block.pads_apart,
+    )
 
 
 def mobilenet_v2(g: GraphBuilder, x: int, segments: Sequence[PlacedSegment]) -> int:
@@ -218,35 +231,63 @@ def mobilenet_v2(g: GraphBuilder, x: int, segments: Sequence[PlacedSegment]) -> 
     return x
 
 
+def expansion(g: GraphBuilder, path: str, x: int, spec: Expansion) -> int:
+    """Add the expansion of a block after which the network stops: (B, in, H, W) → (B, in·t, H, W).
+
+    Its modules have the paths that they have in the whole block.
+    """
+    start = len(g.ops)
+    y = conv_bn_act(g, path + ".conv.0", x, spec.hidden_channels, spec.act, eps=spec.norm_eps)
+    g.module(path + ".conv", "Sequential", x, start, is_sequential=True)
+    g.module(path, "Expansion", x, start)
+    return y
+
+
 def classifier(g: GraphBuilder, x: int, spec: Classifier) -> int:
-    """Add pooling, dropout and the linear layer: (B, in, H, W) → (B, classes)."""
+    """Add pooling, dropout and the linear layers: (B, in, H, W) → (B, classes)."""
     shape = g.shapes[x]
-    batch, channels, _, _ = shape
-    pooled, flat, logits = (batch, channels, 1, 1), (batch, channels), (batch, spec.classes)
-    x = g.op(Kind.POOL, "adaptive_avg_pool2d", _GLOBAL, (x,), (shape,), pooled, "")
+    batch, channels = shape[:2]
+    pooled, flat = (batch, channels, 1, 1), (batch, channels)
+    x = g.op(_POOL, "adaptive_avg_pool2d", _GLOBAL, (x,), (shape,), pooled, "")
     x = g.op(Kind.RESHAPE, "flatten", _FLATTEN, (x,), (pooled,), flat, "")
-    y, start, dropout = x, len(g.ops), Dropout(spec.dropout)
-    y = g.op(Kind.DROPOUT, "dropout", dropout, (y,), (flat,), flat, "classifier.0", "Dropout")
-    y = g.op(
-        Kind.LINEAR,
-        "linear",
-        _LINEAR,
-        (y,),
-        (flat,),
-        logits,
-        "classifier.1",
-        "Linear",
-        params=ops.linear_params(channels, spec.classes),
-        macs=ops.linear_macs(batch, channels, spec.classes),
-    )
+    y, start, place = x, len(g.ops), 0
+    if spec.hidden is not None:
+        y, place = linear(g, "classifier.0", y, spec.hidden, bias=spec.hidden_bias), 2
+        y = activation(g, "classifier.1", y, spec.act)
+    y = dropout(g, f"classifier.{place}", y, spec.dropout)
+    y = linear(g, f"classifier.{place + 1}", y, spec.classes, bias=spec.bias)
     g.module("classifier", "Sequential", x, start, is_sequential=True)
     return y
+
+
+def dropout(g: GraphBuilder, path: str, x: int, probability: float) -> int:
+    """Add a dropout."""
+    shape, how = g.shapes[x], Dropout(probability)
+    return g.op(Kind.DROPOUT, "dropout", how, (x,), (shape,), shape, path, "Dropout")
+
+
+def linear(g: GraphBuilder, path: str, x: int, out_features: int, *, bias: bool) -> int:
+    """Add a linear layer: (B, in) → (B, out)."""
+    shape = g.shapes[x]
+    batch, features = shape
+    return g.op(
+        Kind.LINEAR,
+        "linear",
+        Linear(bias),
+        (x,),
+        (shape,),
+        (batch, out_features),
+        path,
+        "Linear",
+        params=ops.linear_params(features, out_features, int(bias)),
+        macs=ops.linear_macs(batch, features, out_features),
+    )
 
 
 def add(g: GraphBuilder, path: str, x: int, y: int) -> int:
     """Add the addition of two values of the same shape."""
     shape = g.shapes[x]
-    return g.op(_ADD, "add", _ADDITION, (x, y), (shape, shape), shape, path)
+    return g.op(_ADD, "add", _ARITHMETIC, (x, y), (shape, shape), shape, path)
 
 
 def add_segment(g: GraphBuilder, x: int, placed: PlacedSegment) -> int:
@@ -255,32 +296,25 @@ def add_segment(g: GraphBuilder, x: int, placed: PlacedSegment) -> int:
     start = len(g.ops)
     match spec:
         case Stem():
-            how = same(STEM_KERNEL, STEM_STRIDE)
-            y = conv_bn_act(g, path, x, spec.out_channels, spec.act, how=how)
+            how = same(STEM_KERNEL, spec.strides)
+            y = conv_bn_act(
+                *(g, path, x, spec.out_channels, spec.act),
+                eps=spec.norm_eps,
+                how=how,
+                pads_apart=spec.pads_apart,
+            )
+        case Expansion():
+            y = expansion(g, path, x, spec)
         case Head():
-            y = conv_bn_act(g, path, x, spec.out_channels, spec.act)
+            y = conv_bn_act(g, path, x, spec.out_channels, spec.act, eps=spec.norm_eps)
         case Classifier():
             y = classifier(g, x, spec)
+        case _ if spec.type == "conv":
+            y = plain_conv(g, path, x, spec)
         case _:
             y = inverted_residual(g, path, x, spec)
     g.segment(stage, path or stage, start)
     return y
-
-
-def segments_of(spec: BlockSpec | NetworkSpec) -> Sequence[PlacedSegment]:
-    """Return what a model is made of, in forward order."""
-    if isinstance(spec, BlockSpec):
-        return [PlacedSegment("block", "", spec)]
-    head = [Head(spec.head_channels, spec.act)] if spec.head else []
-    counts = enumerate(spec.repeats, start=1)
-    stages = [stage for number, count in counts for stage in repeat(f"s{number}", count)]
-    parts: list[SegmentSpec] = [Stem(spec.stem_channels, spec.act), *spec.blocks, *head]
-    named = zip(["stem", *stages, *("head" for _ in head)], parts, strict=True)
-    segments = [PlacedSegment(s, f"features.{n}", one) for n, (s, one) in enumerate(named)]
-    if spec.classes:
-        classifier = Classifier(spec.classes, spec.dropout)
-        segments.append(PlacedSegment("classifier", "classifier", classifier))
-    return segments
 
 
 def planned_graph(spec: BlockSpec | NetworkSpec, input_shape: Shape) -> Graph:

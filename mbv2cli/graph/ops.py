@@ -93,10 +93,18 @@ class Arithmetic(NamedTuple):
 
 
 class Rearrangement(NamedTuple):
-    """A concatenation, reshape or padding: its further arguments as text; whether it is a view."""
+    """A concatenation or reshape: its further arguments as text; whether it is a view."""
 
     arguments: str = ""
     view: bool = False
+
+
+class Pad(NamedTuple):
+    """A padding: elements before and after each dimension, last dimension first, as in torch."""
+
+    sides: tuple[int, ...]
+    mode: str = "constant"
+    value: float = 0
 
 
 class Plain(NamedTuple):
@@ -106,7 +114,7 @@ class Plain(NamedTuple):
 
 
 Attributes: TypeAlias = (
-    Conv | Norm | Act | Pool | Linear | Dropout | Arithmetic | Rearrangement | Plain
+    Conv | Norm | Act | Pool | Linear | Dropout | Arithmetic | Rearrangement | Pad | Plain
 )
 
 
@@ -160,6 +168,16 @@ def conv_side(side: int, kernel: int, stride: int, padding: int, dilation: int) 
     return (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
+def tensorflow_padding(side: int, kernel: int, stride: int, dilation: int) -> int:
+    """Return the padding of both ends together by which an output side is ⌈side ÷ stride⌉.
+
+    TensorFlow puts half of it before, rounded down, and the rest after (its "SAME" padding).
+    """
+    outputs = (side + stride - 1) // stride
+    needed = (outputs - 1) * stride + dilation * (kernel - 1) + 1 - side
+    return larger(needed, 0)  # type: ignore[no-any-return]  # as the sides are: numbers or arrays
+
+
 def conv_weights(in_channels: int, out_channels: int, kernel: Sides, groups: int) -> int:
     """Return the weights of a convolution."""
     return out_channels * (in_channels // groups) * prod(kernel)
@@ -174,9 +192,9 @@ def conv_macs(positions: int, weights: int) -> int:
     return positions * weights
 
 
-def linear_params(in_features: int, out_features: int) -> int:
-    """Return the weights and biases of a fully connected layer."""
-    return out_features * in_features + out_features
+def linear_params(in_features: int, out_features: int, biases: int = 1) -> int:
+    """Return the weights and biases of a fully connected layer; ``biases`` 0 has none."""
+    return out_features * in_features + out_features * biases
 
 
 def linear_macs(rows: int, in_features: int, out_features: int) -> int:

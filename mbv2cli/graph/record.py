@@ -24,6 +24,7 @@ from mbv2cli.graph.ops import (
     Linear,
     Norm,
     Op,
+    Pad,
     Plain,
     Pool,
     Rearrangement,
@@ -41,7 +42,7 @@ _ATTRIBUTES: Final[Mapping[Kind, Any]] = {
     Kind.CAT: Rearrangement,
     Kind.RESHAPE: Rearrangement,
     Kind.DROPOUT: Dropout,
-    Kind.PAD: Rearrangement,
+    Kind.PAD: Pad,
     Kind.CONSTANT: Plain,
     Kind.UNKNOWN: Plain,
 }

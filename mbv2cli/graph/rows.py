@@ -15,6 +15,7 @@ from mbv2cli.graph.ops import Conv, Op, Shape, Sides
 from mbv2cli.graph.ops import Kind as OpKind
 
 BLOCK_TYPE: Final = "InvertedResidual"
+FUSED_TYPE: Final = "FusedInvertedResidual"
 NETWORK_TYPE: Final = "MobileNetV2"
 
 
@@ -32,6 +33,8 @@ class Role(StrEnum):
     NORM = "norm"
     ACTIVATION = "activation"
     SHORTCUT = "shortcut"
+    SQUEEZE_EXCITE = "squeeze-excite"
+    PADDING = "padding"
     POOL = "pool"
     FLATTEN = "flatten"
     RESHAPE = "reshape"
@@ -51,6 +54,8 @@ class Kind(StrEnum):
     NORM = "norm"
     ACTIVATION = "activation"
     SHORTCUT = "shortcut"
+    SQUEEZE_EXCITE = "squeeze-excite"
+    PADDING = "padding"
     POOLING = "pooling"
     DROPOUT = "dropout"
     OTHER = "other"
@@ -67,6 +72,8 @@ _KIND_OF_ROLE: Final = {
     Role.NORM: Kind.NORM,
     Role.ACTIVATION: Kind.ACTIVATION,
     Role.SHORTCUT: Kind.SHORTCUT,
+    Role.SQUEEZE_EXCITE: Kind.SQUEEZE_EXCITE,
+    Role.PADDING: Kind.PADDING,
     Role.POOL: Kind.POOLING,
     Role.FLATTEN: Kind.POOLING,
     Role.LINEAR: Kind.LINEAR,
@@ -83,11 +90,20 @@ _ROLE_OF_OP: Final = {
     OpKind.POOL: Role.POOL,
     OpKind.RESHAPE: Role.FLATTEN,
     OpKind.DROPOUT: Role.DROPOUT,
+    OpKind.PAD: Role.PADDING,
 }
 """The roles that do not depend on the place in the network."""
 
-_BLOCK_ROLES: Final = (Role.PROJECTION, Role.DEPTHWISE, Role.EXPANSION)
-"""The roles of the convolutions of an inverted residual block, the last one first."""
+_BLOCK_ROLES: Final = {
+    BLOCK_TYPE: (Role.PROJECTION, Role.DEPTHWISE, Role.EXPANSION),
+    FUSED_TYPE: (Role.PROJECTION, Role.EXPANSION),
+}
+"""The roles of the convolutions of a block by its type, the last one first."""
+
+_SQUEEZE_EXCITE: Final = "SqueezeExcit"
+"""How the types of squeeze-excite modules start."""
+
+_GATING: Final = (OpKind.CONV, OpKind.POOL, OpKind.MUL)
 
 
 class Layer(NamedTuple):
@@ -146,28 +162,42 @@ def roles_of(graph: Graph) -> tuple[Role, ...]:
     """Return the role of each operation.
 
     In an inverted residual block the last convolution is the projection, the one before it is
-    depthwise, and the one before that is the expansion. A block with more convolutions, such as
-    one with squeeze-excite, is not ours: the attributes tell.
+    depthwise, and the one before that is the expansion. Squeeze-excite and a convolution on the
+    shortcut do not count. A block with more convolutions is not ours: the attributes tell.
     """
     roles = [_ROLE_OF_OP.get(op.kind, Role.OTHER) for op in graph.ops]
     convs = [index for index, op in enumerate(graph.ops) if op.kind is OpKind.CONV]
-    blocks = [scope for scope in graph.scopes if scope.type == BLOCK_TYPE]
+    blocks = [scope for scope in graph.scopes if scope.type in _BLOCK_ROLES]
     for index in convs:
         roles[index] = _role_outside_blocks(graph.ops[index], index, blocks)
+    for index in _gating(graph):
+        roles[index] = Role.SQUEEZE_EXCITE
     for block in blocks:
-        own = convs[bisect_left(convs, block.start) : bisect_left(convs, block.stop)]
-        for index, role in zip(reversed(own), _BLOCK_ROLES, strict=False):
+        every = convs[bisect_left(convs, block.start) : bisect_left(convs, block.stop)]
+        own = [index for index in every if roles[index] is not Role.SQUEEZE_EXCITE]
+        if len(own) > 1 and graph.ops[own[-1]].inputs == block.inputs:
+            roles[own.pop()] = Role.SHORTCUT  # it takes what the block takes, after the projection
+        for index, role in zip(reversed(own), _BLOCK_ROLES[block.type], strict=False):
             roles[index] = role
-        if len(own) > len(_BLOCK_ROLES):
+        if len(own) > len(_BLOCK_ROLES[block.type]):
             for index in own[:-1]:
                 depthwise = is_depthwise(graph.ops[index])
                 roles[index] = Role.DEPTHWISE if depthwise else Role.CONVOLUTION
     return tuple(_outside_networks(graph, roles))
 
 
+def _gating(graph: Graph) -> Iterator[int]:
+    """Yield the operations of squeeze-excite, but its activations."""
+    for scope in graph.scopes:
+        if scope.type.startswith(_SQUEEZE_EXCITE):
+            for index in range(scope.start, scope.stop):
+                if graph.ops[index].kind in _GATING:
+                    yield index
+
+
 def _outside_networks(graph: Graph, roles: list[Role]) -> Iterator[Role]:
     """Yield the roles; only a network of inverted residuals has a classifier, and flattens."""
-    is_ours = any(scope.type in (NETWORK_TYPE, BLOCK_TYPE) for scope in graph.scopes)
+    is_ours = any(scope.type in (NETWORK_TYPE, *_BLOCK_ROLES) for scope in graph.scopes)
     general = {} if is_ours else {Role.CLASSIFIER: Role.LINEAR, Role.FLATTEN: Role.RESHAPE}
     return (general.get(role, role) for role in roles)
 

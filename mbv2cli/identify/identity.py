@@ -18,7 +18,7 @@ from mbv2cli.identify.reading import Reading, read
 from mbv2cli.identify.steps import Steps, steps_of
 from mbv2cli.inspection import ModelSpec
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.network import STEM_STRIDE, NetworkSpec
+from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.origin import Origin
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
@@ -187,7 +187,7 @@ def scaled_target(spec: NetworkSpec) -> str:
 
 def _output_stride(spec: NetworkSpec) -> int:
     """Return input size ÷ last feature map size, as the strides of the blocks have it."""
-    return STEM_STRIDE * prod(block.stride for block in spec.blocks)
+    return prod([spec.stem_strides[0], *(block.strides[0] for block in spec.blocks)])
 
 
 def _target(fields: Mapping[str, object]) -> str:

@@ -17,7 +17,8 @@ from mbv2cli.graph.ops import Conv
 from mbv2cli.identify.steps import Step, StepKind, Steps, chain_after, taken_by
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import NetworkSpec
-from mbv2cli.specs.regroup import shortest_ratio, stages_of
+from mbv2cli.specs.regroup import stages_of
+from mbv2cli.specs.rounding import shortest_ratio
 
 _ACT_OF_FUNCTION: Final[Mapping[str, str]] = {
     activation.function: name for name, activation in ACTIVATIONS.items()

@@ -8,7 +8,6 @@ BatchNorm, a dropout probability, the sides of the padding) is a remark.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +15,7 @@ from math import prod
 from typing import Final, NamedTuple, TypeAlias
 
 from mbv2cli.graph.graph import Graph
-from mbv2cli.graph.ops import Act, Conv, Dropout, Kind, Linear, Norm, Op, Pool, Rearrangement
+from mbv2cli.graph.ops import Act, Conv, Dropout, Kind, Linear, Norm, Op, Pad, Pool
 
 _INPUT: Final = -1
 """The number of the step that is the input of the model."""
@@ -199,17 +198,10 @@ class _Reader:
 
 def _sides_of(op: Op) -> tuple[int, ...]:
     """Return the sides of a padding with zeros, last dimension first; () for any other."""
-    if not isinstance(op.attributes, Rearrangement):
+    pad = op.attributes
+    if not isinstance(pad, Pad) or pad.mode != "constant" or pad.value or min(pad.sides) < 0:
         return ()
-    found = _ZERO_PADDING.fullmatch(op.attributes.arguments)
-    return tuple(map(int, found["sides"].split(","))) if found else ()
-
-
-_ZERO_PADDING: Final = re.compile(
-    r"(?:pad=)?[(\[](?P<sides>\d+(?:, \d+)*)[)\]](?:, (?:mode=)?'constant')?"
-    r"(?:, (?:value=)?(?:None|0|0\.0))?"
-)
-"""The arguments of torch.nn.functional.pad, as text, that pad with zeros."""
+    return pad.sides
 
 
 def _picks(op: Op) -> bool:

@@ -15,7 +15,7 @@ from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Shape
 from mbv2cli.nn.device import resolve_device, resolve_dtype
 from mbv2cli.nn.heap import give_back, heap_given_back
-from mbv2cli.nn.modules import InvertedResidual, MobileNetV2
+from mbv2cli.nn.modules import MobileNetV2, block_module
 from mbv2cli.nn.observe import Observer
 from mbv2cli.nn.settings import own_settings
 from mbv2cli.nn.torchsummary_table import TorchsummaryTable, run_torchsummary
@@ -98,7 +98,7 @@ def _build(spec: BlockSpec | NetworkSpec, device: torch.device, dtype: torch.dty
     name = "InvertedResidual" if isinstance(spec, BlockSpec) else "MobileNetV2"
     try:
         with _where_drawn(device):
-            model = InvertedResidual(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
+            model = block_module(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
     except Exception as error:
         raise _failed(f"{name} cannot be built", error) from error
     return model.to(device, dtype)

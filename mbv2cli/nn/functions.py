@@ -16,6 +16,7 @@ from mbv2cli.graph.ops import (
     Kind,
     Linear,
     Norm,
+    Pad,
     Plain,
     Pool,
     Rearrangement,
@@ -99,6 +100,11 @@ def _transposed_conv(call: Call, _result: Tensor) -> Meaning:
     weight: Tensor = call.argument(1, "weight")
     macs = call.argument(0, "input").numel() * weight[0].numel()
     return Meaning(Kind.CONV, call.name, Plain(), macs)
+
+
+def _pad(call: Call, _result: Tensor) -> Meaning:
+    sides, mode = tuple(map(int, call.argument(1, "pad"))), call.argument(2, "mode", "constant")
+    return Meaning(Kind.PAD, call.name, Pad(sides, mode, call.argument(3, "value") or 0))
 
 
 def _linear(call: Call, result: Tensor) -> Meaning:
@@ -206,6 +212,7 @@ _READERS: Final[Mapping[str, Callable[[Call, Tensor], Meaning]]] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
     **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed_conv),
     "linear": _linear,
+    "pad": _pad,
     "batch_norm": _batch_norm,
     "hardtanh": _hardtanh,
     "leaky_relu": _leaky_relu,
@@ -241,7 +248,6 @@ _ARITHMETIC: Final[Mapping[str, Kind]] = {
 _REARRANGEMENTS: Final[Mapping[str, Kind]] = {
     "cat": Kind.CAT,
     "stack": Kind.CAT,
-    "pad": Kind.PAD,
     **dict.fromkeys(
         (
             *("flatten", "reshape", "view", "permute", "transpose", "squeeze", "unsqueeze"),

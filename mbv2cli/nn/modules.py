@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from torch import Tensor, nn
 
-from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.network import STEM_KERNEL, STEM_STRIDE, NetworkSpec
+from mbv2cli.specs.block import DEFAULT_EPS, BlockSpec
+from mbv2cli.specs.network import EXPANSION_PATH, STEM_KERNEL, NetworkSpec
 
 ACTIVATIONS: Final[Mapping[str, Callable[[], nn.Module]]] = {
     "relu": lambda: nn.ReLU(inplace=True),
@@ -18,7 +19,28 @@ ACTIVATIONS: Final[Mapping[str, Callable[[], nn.Module]]] = {
     "gelu": nn.GELU,
     "leaky_relu": lambda: nn.LeakyReLU(inplace=True),
     "identity": nn.Identity,
+    "sigmoid": nn.Sigmoid,
+    "hardsigmoid": nn.Hardsigmoid,
 }
+
+
+class TensorFlowPadding(nn.Module):
+    """Zeros around an input as TensorFlow's "SAME" has them: the odd one at the end.
+
+    (B, in, H, W) → what a convolution without padding makes ⌈H/s⌉ × ⌈W/s⌉ of.
+    """
+
+    def __init__(self, kernel: int, strides: tuple[int, int], dilation: int) -> None:
+        super().__init__()
+        self.reach = dilation * (kernel - 1) + 1
+        self.strides = strides
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W)
+        h, w = (
+            max((math.ceil(side / stride) - 1) * stride + self.reach - side, 0)
+            for side, stride in zip(x.shape[2:], self.strides, strict=True)
+        )
+        return nn.functional.pad(x, (w // 2, w - w // 2, h // 2, h - h // 2))
 
 
 class ConvBNAct(nn.Sequential):
@@ -30,59 +52,148 @@ class ConvBNAct(nn.Sequential):
         out_channels: int,
         *,
         kernel: int = 1,
-        stride: int = 1,
+        stride: int | tuple[int, int] = 1,
         dilation: int = 1,
         groups: int = 1,
         act: str = "relu6",
+        eps: float = DEFAULT_EPS,
+        padding: str = "torch",
     ) -> None:
-        super().__init__(
-            nn.Conv2d(
-                in_channels,
-                out_channels,
-                kernel,
-                stride,
-                padding=dilation * (kernel - 1) // 2,
-                dilation=dilation,
-                groups=groups,
-                bias=False,
-            ),
-            nn.BatchNorm2d(out_channels),
-            ACTIVATIONS[act](),
+        super().__init__()
+        strides = stride if isinstance(stride, tuple) else (stride, stride)
+        pads_apart = padding == "same" and strides != (1, 1)
+        if pads_apart:
+            self.add_module("pad", TensorFlowPadding(kernel, strides, dilation))
+        conv = nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel,
+            strides,
+            padding=0 if pads_apart else dilation * (kernel - 1) // 2,
+            dilation=dilation,
+            groups=groups,
+            bias=False,
         )
+        layers = (conv, nn.BatchNorm2d(out_channels, eps), ACTIVATIONS[act]())
+        for place, layer in enumerate(layers):
+            self.add_module(str(place), layer)
+
+
+def _divisible(channels: float, divisor: int) -> int:
+    """Return torchvision's ``_make_divisible``; with divisor 1, the nearest whole number."""
+    if divisor == 1:
+        return max(1, round(channels))
+    divisible = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return divisible + divisor if divisible < 0.9 * channels else divisible
+
+
+def _hidden_channels(spec: BlockSpec) -> int:
+    if spec.hidden is not None:
+        return spec.hidden
+    if spec.type == "inverted" and not _expands(spec):
+        return spec.in_channels
+    return _divisible(spec.in_channels * spec.expand, spec.hidden_nearest)
+
+
+def _expands(spec: BlockSpec) -> bool:
+    return spec.expand != 1 or spec.expansion == "always"
+
+
+class SqueezeExcite(nn.Module):
+    """Scale each channel by what all pixels say (arXiv 1709.01507): (B, C, H, W) → the same."""
+
+    def __init__(self, spec: BlockSpec) -> None:
+        super().__init__()
+        hidden = _hidden_channels(spec)
+        squeezed = _divisible(
+            (spec.in_channels if spec.se_of == "in" else hidden) * spec.se, spec.se_nearest
+        )
+        self.fc1 = nn.Conv2d(hidden, squeezed, 1)
+        self.act = ACTIVATIONS[spec.se_act or spec.act]()
+        self.fc2 = nn.Conv2d(squeezed, hidden, 1)
+        self.gate = ACTIVATIONS[spec.se_gate]()
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+        y: Tensor = nn.functional.adaptive_avg_pool2d(x, (1, 1))  # (B, C, 1, 1)
+        y = self.gate(self.fc2(self.act(self.fc1(y))))  # (B, squeezed, 1, 1) → (B, C, 1, 1)
+        return x * y
 
 
 class InvertedResidual(nn.Module):
     """Widen, filter depthwise, narrow, and add the input (arXiv 1801.04381, figure 4d).
 
     (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉). The narrow ends carry no activation: they are the
-    linear bottlenecks, and the shortcut joins them iff stride is 1 and in = out.
+    linear bottlenecks, and the shortcut joins them iff stride is 1 and in = out. A fused block
+    widens and filters in one convolution.
     """
 
     def __init__(self, spec: BlockSpec) -> None:
         super().__init__()
-        hidden = round(spec.in_channels * spec.expand)
+        hidden = _hidden_channels(spec)
         layers: list[nn.Module] = []
-        if spec.expand != 1:
-            layers.append(ConvBNAct(spec.in_channels, hidden, act=spec.act))
-        layers += [
-            ConvBNAct(  # depthwise: as many groups as channels
-                hidden,
+        if spec.type == "inverted" and _expands(spec):
+            layers.append(ConvBNAct(spec.in_channels, hidden, act=spec.act, eps=spec.norm_eps))
+        layers.append(
+            ConvBNAct(
+                spec.in_channels if spec.type == "fused" else hidden,
                 hidden,
                 kernel=spec.kernel,
                 stride=spec.stride,
                 dilation=spec.dilation,
-                groups=hidden,
+                groups=1 if spec.type == "fused" else hidden,  # depthwise: as many as channels
                 act=spec.act,
-            ),
+                eps=spec.norm_eps,
+                padding=spec.padding,
+            )
+        )
+        if spec.se and spec.type == "inverted":
+            layers.append(SqueezeExcite(spec))
+        layers += [
             nn.Conv2d(hidden, spec.out_channels, 1, bias=False),
-            nn.BatchNorm2d(spec.out_channels),
+            nn.BatchNorm2d(spec.out_channels, spec.norm_eps),
         ]
         self.conv = nn.Sequential(*layers)
-        self.has_shortcut = spec.stride == 1 and spec.in_channels == spec.out_channels
+        keeps_channels = spec.in_channels == spec.out_channels
+        self.has_shortcut = spec.stride == 1 and (
+            spec.shortcut == "projection" or (spec.shortcut == "identity" and keeps_channels)
+        )
+        self.shortcut: nn.Module | None = None
+        if self.has_shortcut and not keeps_channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(spec.in_channels, spec.out_channels, 1, bias=False),
+                nn.BatchNorm2d(spec.out_channels, spec.norm_eps),
+            )
 
     def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W)
         y: Tensor = self.conv(x)  # (B, in·t, H, W) → (B, in·t, H/s, W/s) → (B, out, H/s, W/s)
-        return x + y if self.has_shortcut else y
+        if not self.has_shortcut:
+            return y
+        added: Tensor = x if self.shortcut is None else self.shortcut(x)
+        return added + y
+
+
+class FusedInvertedResidual(InvertedResidual):
+    """A block whose one k×k convolution widens and filters (EfficientNet-EdgeTPU, 2019)."""
+
+
+def _plain_conv(spec: BlockSpec) -> ConvBNAct:
+    return ConvBNAct(
+        spec.in_channels,
+        spec.out_channels,
+        kernel=spec.kernel,
+        stride=spec.stride,
+        dilation=spec.dilation,
+        act=spec.act,
+        eps=spec.norm_eps,
+        padding=spec.padding,
+    )
+
+
+def block_module(spec: BlockSpec) -> nn.Module:
+    """Return the module of a block: an inverted residual, fused or not, or one convolution."""
+    if spec.type == "conv":
+        return _plain_conv(spec)
+    return FusedInvertedResidual(spec) if spec.type == "fused" else InvertedResidual(spec)
 
 
 class MobileNetV2(nn.Module):
@@ -95,20 +206,19 @@ class MobileNetV2(nn.Module):
             spec.in_channels,
             spec.stem_channels,
             kernel=STEM_KERNEL,
-            stride=STEM_STRIDE,
+            stride=spec.stem_stride,
             act=spec.act,
+            eps=spec.norm_eps,
+            padding=spec.padding,
         )
-        features = [stem, *map(InvertedResidual, spec.blocks)]
+        features: list[nn.Module] = [stem, *map(block_module, spec.blocks)]
         out_channels = spec.blocks[-1].out_channels
         if spec.head:
-            features.append(ConvBNAct(out_channels, spec.head_channels, act=spec.act))
+            head = ConvBNAct(out_channels, spec.head_channels, act=spec.act, eps=spec.norm_eps)
+            features.append(head)
             out_channels = spec.head_channels
-        self.features = nn.Sequential(*features)
-        self.classifier = (
-            nn.Sequential(nn.Dropout(spec.dropout), nn.Linear(out_channels, spec.classes))
-            if spec.classes
-            else None
-        )
+        self.features = nn.Sequential(*_kept(features, spec.until))
+        self.classifier = _classifier(spec, out_channels) if spec.classes else None
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W)
@@ -121,13 +231,48 @@ class MobileNetV2(nn.Module):
         return logits
 
 
+class Expansion(nn.Module):
+    """The expansion of a block after which a network stops: (B, in, H, W) → (B, in·t, H, W)."""
+
+    def __init__(self, block: InvertedResidual) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(block.conv[0])
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W)
+        y: Tensor = self.conv(x)
+        return y
+
+
+def _kept(features: list[nn.Module], until: str | None) -> list[nn.Module]:
+    """Return the modules up to ``until``; all of them without it."""
+    if until is None:
+        return features
+    number = int(until.split(".")[1])
+    *kept, last = features[: number + 1]
+    if until.endswith(EXPANSION_PATH) and isinstance(last, InvertedResidual):
+        last = Expansion(last)
+    return [*kept, last]
+
+
+def _classifier(spec: NetworkSpec, in_features: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    if spec.classifier_hidden:
+        hidden = nn.Linear(in_features, spec.classifier_hidden, spec.classifier_hidden_bias)
+        layers, in_features = [hidden, ACTIVATIONS[spec.act]()], spec.classifier_hidden
+    last = nn.Linear(in_features, spec.classes, spec.classifier_bias)
+    return nn.Sequential(*layers, nn.Dropout(spec.dropout), last)
+
+
 def _initialise(module: nn.Module) -> None:
     """Draw the weights as torchvision does, in the same order: a seed gives the same ones."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.ones_(module.weight)
         nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, 0, 0.01)
-        nn.init.zeros_(module.bias)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

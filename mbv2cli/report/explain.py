@@ -16,7 +16,7 @@ from mbv2cli.explanation import (
 )
 from mbv2cli.graph.ops import Shape
 from mbv2cli.report.page import BOLD, DIM, Block, Column, Line, Page, Table, page
-from mbv2cli.report.text import INDENT, bracketed, compact, heading
+from mbv2cli.report.text import INDENT, bracketed, compact, heading, stride_text
 from mbv2cli.specs import BlockSpec
 from mbv2cli.specs.reader import Request
 from mbv2cli.specs.units import bytes_text, bytes_texts
@@ -127,15 +127,21 @@ def _depthwise(found: BlockExplanation) -> _Step:
         f"convolution has {hidden} x {weights} weights for each channel (section 3.1); with it, "
         f"the block would need {times:.2f} times as many MACs."
     )
-    if spec.stride > 1:
+    down, along = spec.strides
+    if (down, along) != (1, 1):
+        rows, columns = (
+            "every row" if down == 1 else f"every {_ordinal(down)} row",
+            "column" if along == down else f"every {_ordinal(along)} column",
+        )
         text += (
-            f" Stride {spec.stride} keeps every {_ordinal(spec.stride)} row and column: "
+            f" Stride {stride_text(spec.stride)} keeps {rows} and {columns}: "
             f"{_size(found.input_shape)} become {_size(found.costs.output_shape)} pixels."
         )
     if spec.dilation > 1:
         side = spec.dilation * (spec.kernel - 1) + 1
         text += f" Dilation {spec.dilation} spreads the weights over {side}x{side} pixels."
-    title = f"Depthwise: {kernel} convolution, stride {spec.stride}, BatchNorm, {spec.act}"
+    stride = stride_text(spec.stride)
+    title = f"Depthwise: {kernel} convolution, stride {stride}, BatchNorm, {spec.act}"
     return _Step(title, text)
 
 
@@ -159,7 +165,7 @@ def _shortcut(spec: BlockSpec) -> _Step:
         return _Step("Shortcut: input + output", text)
     reasons = []
     if spec.stride != 1:
-        reasons.append(f"the stride is {spec.stride}")
+        reasons.append(f"the stride is {stride_text(spec.stride)}")
     if spec.in_channels != spec.out_channels:
         reasons.append(f"the input has {spec.in_channels} channels, the output {spec.out_channels}")
     text = (

@@ -14,6 +14,7 @@ from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES, MEMORY_RULES, TRAINING, M
 from mbv2cli.costs.torchsummary_sizes import PassSize, pass_size
 from mbv2cli.graph.rows import Layer, Role
 from mbv2cli.inspection import Model, Observed
+from mbv2cli.report.arena import ArenaPart, ArenaReport, arena_part, as_page
 from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
 from mbv2cli.report.page import BOLD, DIM, WARNING, Block, Column, Line, Page, Table, page
 from mbv2cli.report.text import heading, sentence
@@ -34,7 +35,7 @@ class MemoryReport:
     """The memory of a request under every rule, its weights, and torchsummary's own figure.
 
     ``pass_size`` is None where torchsummary cannot run, or is wrong. ``dtype`` is the element type
-    that is shown; None for all of them.
+    that is shown; None for all of them. ``arena`` is None where nobody asked for the arena.
     """
 
     request: AnyRequest
@@ -42,6 +43,7 @@ class MemoryReport:
     uses: tuple[MemoryUse, ...]
     pass_size: PassSize | None
     dtype: str | None = None
+    arena: ArenaReport | None = None
 
     def weight_bytes(self, dtype: str) -> int:
         """Return the bytes of all parameters."""
@@ -53,11 +55,16 @@ class MemoryReport:
         return self.model.figure(FLASH)
 
 
-def memory_of(request: AnyRequest, model: Model, dtype: str | None = None) -> MemoryReport:
+def memory_of(
+    request: AnyRequest,
+    model: Model,
+    dtype: str | None = None,
+    arena: ArenaReport | None = None,
+) -> MemoryReport:
     """Return the memory of the ``model`` of a request."""
     uses = tuple(map(model.memory, MEMORY_RULES))
     sizes = None if _doubt(model) else pass_size(model.graph)
-    return MemoryReport(request, model, uses, sizes, dtype)
+    return MemoryReport(request, model, uses, sizes, dtype, arena)
 
 
 def _doubt(model: Model) -> str:
@@ -66,7 +73,12 @@ def _doubt(model: Model) -> str:
 
 
 def as_table(report: MemoryReport) -> Page:
-    """Return peaks, weights and torchsummary's figure. All sizes of a table have one unit."""
+    """Return peaks, weights and torchsummary's figure, or the arena if that is asked for.
+
+    All sizes of a table have one unit.
+    """
+    if report.arena:
+        return as_page(report.arena)
     return page(
         (
             *heading(report.request),
@@ -235,6 +247,9 @@ class MemoryDocument(RequestDocument):
         description="torchsummary's Forward/backward pass size and its parts; null where "
         "torchsummary cannot run, or is wrong."
     )
+    arena: ArenaPart | None = Field(
+        description="The arena of TensorFlow Lite Micro for the int8 model; null without `--arena`."
+    )
 
 
 def as_json(report: MemoryReport) -> str:
@@ -247,6 +262,7 @@ def as_json(report: MemoryReport) -> str:
             flash_bytes=report.flash_bytes,
         ),
         torchsummary_pass_size=report.pass_size and PassSizePart.model_validate(report.pass_size),
+        arena=report.arena and arena_part(report.arena),
     ).text
 
 

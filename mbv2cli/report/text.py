@@ -89,6 +89,11 @@ def compact(shape: Shape) -> str:
     return "x".join(map(str, shape))
 
 
+def stride_text(stride: int | tuple[int, int]) -> str:
+    """Return a stride as people write it: ``2``, or ``2x1`` for height and width."""
+    return compact(stride) if isinstance(stride, tuple) else str(stride)
+
+
 def bracketed(shape: Shape) -> str:
     """Return a shape as ``[1, 64, 224, 224]``, the way torchsummary writes it."""
     return str(list(shape))
@@ -119,4 +124,5 @@ def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:
         yield f"{len(spec.stages)} stages of its own"
     for key in keys(type(spec)):
         if key in values:
-            yield f"{key}={values[key]}"
+            value = values[key]
+            yield f"{key}={compact(value) if isinstance(value, tuple) else value}"

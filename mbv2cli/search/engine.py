@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mbv2cli.costs.figures import Combine, Counting, Figure
 from mbv2cli.costs.memory import Amount
 from mbv2cli.errors import UserError
-from mbv2cli.search.figures import COSTS
+from mbv2cli.search.figures import BOUNDS, COSTS
 from mbv2cli.search.interrupts import raise_interrupt
 from mbv2cli.search.segments import SpaceSegment, segments_of
 from mbv2cli.search.space import Space
@@ -30,7 +30,7 @@ STEP: Final = 2**14
 
 
 class Engine:
-    """Computes figures, given by name, of members of a space.
+    """Computes figures, given by name, of members of a space; of some, a bound (`BOUNDS`).
 
     The amounts of a segment are precomputed if the segment has fewer combinations than there
     are members to look at: then a member costs one look-up a segment. Raises `UserError` if
@@ -42,11 +42,12 @@ class Engine:
     ) -> None:
         self.figures = tuple(figures)
         self._counting = counting
-        self._costs = [COSTS[name] for name in figures if name in COSTS]
+        costs = {**COSTS, **BOUNDS}
+        self._costs = [costs[name] for name in figures if name in costs]
         columns, segments = _segments(space, counting)
         self._refuse_too_large(segments)
         self._segments = _tabulated(segments, self._costs, members)
-        self._axes = {name: _axis_value(columns, name) for name in figures if name not in COSTS}
+        self._axes = {name: _axis_value(columns, name) for name in figures if name not in costs}
         self._scratch = np.empty((len(self._costs) + 2, 0), np.int64)
         """Filled again for each chunk: to get new arrays takes longer than to fill them."""
 

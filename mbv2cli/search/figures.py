@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from mbv2cli.costs.figures import Figure, graded_figures
+from mbv2cli.costs.figures import (
+    PEAK,
+    TFLM,
+    Counting,
+    Figure,
+    combining_figures,
+    graded_figures,
+)
+from mbv2cli.costs.memory import LAYERWISE
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.search.space import Axis, Space
 from mbv2cli.specs.units import Unit
@@ -27,20 +35,38 @@ SIDES: Final = (
     AxisFigure("size", "the larger of height and width"),
 )
 
-COSTS: Final[Mapping[str, Figure]] = {figure.name: figure for figure in graded_figures()}
+COSTS: Final[Mapping[str, Figure]] = {figure.name: figure for figure in combining_figures()}
 """What is worked out for every member."""
+
+WHOLE: Final[Mapping[str, Figure]] = {
+    figure.name: figure for figure in graded_figures() if not figure.combines
+}
+"""What only a whole model has. It is worked out where a bound does not rule the member out."""
+
+_LAYERWISE_INT8: Final = Counting(rule=LAYERWISE.name, dtype="int8")
+
+BOUNDS: Final[Mapping[str, Figure]] = {
+    # TFLM holds input and output of the running operation too, aligned, and any padding beside
+    TFLM.name: replace(
+        PEAK,
+        name=TFLM.name,
+        of=lambda model, _counting: PEAK.of(model, _LAYERWISE_INT8),
+        combine=lambda _counting: PEAK.combine(_LAYERWISE_INT8),
+    )
+}
+"""For each figure of `WHOLE`, a figure that combines over segments and is never larger."""
 
 _SIDES: Final = {figure.name: figure for figure in SIDES}
 
 
 def figure_names(space: Space) -> tuple[str, ...]:
     """Return the names of all figures that members of ``space`` have."""
-    return (*COSTS, *_SIDES, *(axis.key for axis in space.axes if is_number(axis)))
+    return (*COSTS, *WHOLE, *_SIDES, *(axis.key for axis in space.axes if is_number(axis)))
 
 
 def figure_named(name: str) -> Figure | AxisFigure:
     """Return the figure of this name; an axis that holds numbers is a figure too."""
-    return COSTS.get(name) or _SIDES.get(name) or AxisFigure(name, name)
+    return COSTS.get(name) or WHOLE.get(name) or _SIDES.get(name) or AxisFigure(name, name)
 
 
 def refuse_unknown(names: Iterable[str], space: Space, place: str) -> None:

@@ -10,6 +10,7 @@ from mbv2cli.search.engine import Engine
 from mbv2cli.search.members import digits_of_chunk
 from mbv2cli.search.query import REPORTED, Query
 from mbv2cli.search.run import holds
+from mbv2cli.search.whole import amounts_at
 
 MAX_GRID: Final = 2_000
 """Largest space of which every member is listed. It is less than a chunk of members."""
@@ -36,9 +37,11 @@ def grid_of(query: Query) -> Grid | None:
     digits = digits_of_chunk(query.space, query.draw, 0)
     exist = engine.exist(digits)
     values = dict(zip(names, engine.values(digits), strict=True))
+    for name in query.whole:
+        values[name] = amounts_at(query, name, digits, values[name], exist)
     met = (holds(condition, values) for condition in query.conditions)
     return Grid(
         tuple(exist.tolist()),
         tuple(tuple(one.tolist()) for one in met),
-        {name: tuple(values[name].tolist()) for name in REPORTED},
+        {name: tuple(values[name].tolist()) for name in query.reported},
     )

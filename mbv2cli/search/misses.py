@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final, NamedTuple
 
-from mbv2cli.costs.figures import PEAK, Combine, Counting
+from mbv2cli.costs.arena import arena_of
+from mbv2cli.costs.figures import PEAK, TFLM, Combine, Counting
+from mbv2cli.costs.int8_graph import int8_graph
 from mbv2cli.costs.memory import INPLACE_DEPTHWISE, LAYERWISE, rule_named
 from mbv2cli.errors import UserError
 from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import ModelSpec, plan_of
-from mbv2cli.search.figures import COSTS
+from mbv2cli.search.figures import COSTS, WHOLE
 from mbv2cli.search.members import Members
 from mbv2cli.search.partial import PartialResult
 from mbv2cli.search.query import Bound, Query
@@ -25,6 +27,8 @@ from mbv2cli.search.where import Where
 from mbv2cli.search.winners import Winner, winners
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.run import InputSpec
+
+_FIGURES: Final = {**COSTS, **WHOLE}
 
 _SMALLEST: Final = "int8"
 """The element type of the fewest bytes."""
@@ -115,7 +119,7 @@ def _miss(query: Query, bound: Bound, met: int, member: Winner) -> Miss:
     if met:
         return Miss(bound, met, member, amount)
     counting = query.counting
-    is_sum = COSTS[bound.figure].combine(counting) is Combine.SUM
+    is_sum = _FIGURES[bound.figure].combine(counting) is Combine.SUM
     model = _Model(member.request.spec, member.request.input, counting)
     fields = _fields(model, bound)
     return Miss(
@@ -124,7 +128,7 @@ def _miss(query: Query, bound: Bound, met: int, member: Winner) -> Miss:
         member,
         amount,
         _parts(member, bound.figure, counting) if is_sum else (),
-        None if is_sum else _culprit(member, counting),
+        None if is_sum else _culprit(member, bound, counting),
         tuple(field.name for field in fields),
         tuple(_changes(query, bound, model, fields)),
     )
@@ -141,9 +145,13 @@ def _parts(member: Winner, name: str, counting: Counting) -> tuple[Part, ...]:
     return tuple(sorted(parts, key=lambda part: -part.amount))
 
 
-def _culprit(member: Winner, counting: Counting) -> Layer:
+def _culprit(member: Winner, bound: Bound, counting: Counting) -> Layer:
     """Return the layer that causes the peak."""
     plan = member.plan
+    if bound.figure == TFLM.name:
+        arena = arena_of(int8_graph(plan.graph))
+        moment = arena.alive.index(arena.live_peak)
+        return plan.layer_of(arena.graph.ops[max(moment - 1, 0)].op)
     return plan.layer_of(plan.memory(rule_named(counting.rule)).culprit)
 
 
@@ -160,7 +168,7 @@ class _Model(NamedTuple):
 
     def amount(self, bound: Bound) -> int:
         """Return the figure that is limited."""
-        return plan_of(self.spec, self.input).figure(COSTS[bound.figure], self.counting)
+        return plan_of(self.spec, self.input).figure(_FIGURES[bound.figure], self.counting)
 
     def value(self, field: str) -> Any:
         """Return the value of a field of the spec."""

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field
 
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
-from mbv2cli.search.figures import COSTS, figure_names, refuse_unknown
+from mbv2cli.search.figures import COSTS, WHOLE, figure_names, refuse_unknown
 from mbv2cli.search.space import Space
 from mbv2cli.search.where import Where, read_where
 from mbv2cli.specs.base import Spec
@@ -159,6 +159,16 @@ class Query:
             *(REPORTED if self.cdf else ()),
         )
         return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def whole(self) -> tuple[str, ...]:
+        """The searched figures that only a whole model has."""
+        return tuple(name for name in self.searched if name in WHOLE)
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The figures that are reported of each member."""
+        return (*REPORTED, *self.whole)
 
     @property
     def sampled(self) -> int:

@@ -24,9 +24,10 @@ from mbv2cli.search.query import REPORTED, Bound, Keep, Query
 from mbv2cli.search.reducer import Reducer
 from mbv2cli.search.tables import Digits
 from mbv2cli.search.where import Where
+from mbv2cli.search.whole import with_amounts
 
 CHUNKS: Final = 32
-"""Chunks of a task."""
+"""Chunks of a task, unless members are planned one by one: then a task is a chunk."""
 
 AHEAD: Final = 2
 """Tasks for each worker that are given out before their results are needed."""
@@ -103,7 +104,11 @@ def in_this_process(query: Query) -> Generator[PartialResult]:
 
 def count_tasks(query: Query) -> int:
     """Return the number of tasks of a search."""
-    return ceil(query.draw.count / (CHUNKS * CHUNK))
+    return ceil(query.draw.count / (_chunks(query) * CHUNK))
+
+
+def _chunks(query: Query) -> int:
+    return 1 if query.whole else CHUNKS
 
 
 def search_task(query: Query, number: int) -> PartialResult:
@@ -129,7 +134,8 @@ class _Searcher:
         reducer = Reducer(self._query)
         last = ceil(self._query.draw.count / CHUNK)
         digits = empty_digits(self._query.space)
-        for chunk in range(task * CHUNKS, min((task + 1) * CHUNKS, last)):
+        chunks = _chunks(self._query)
+        for chunk in range(task * chunks, min((task + 1) * chunks, last)):
             raise_interrupt()
             self._search_chunk(chunk, digits, reducer)
         return reducer.result()
@@ -143,6 +149,8 @@ class _Searcher:
         digits = digits_of_chunk(query.space, query.draw, chunk, out=reused)
         values = self._engine.values(digits)
         exist = self._engine.exist(digits)
+        if query.whole:
+            values = with_amounts(query, digits, exist, values)
         by_name = dict(zip(query.searched, values, strict=True))
         hold = [exist & holds(condition, by_name) for condition in query.conditions]
         fits = np.logical_and.reduce([exist, *hold])
@@ -152,7 +160,8 @@ class _Searcher:
             places = np.flatnonzero(fits if query.keep is Keep.FEASIBLE else exist)
             figures = self._reporter.values(digits[:, places])
             kept = Members.of_chunk(chunk * CHUNK, digits, ()).at(places)
-            reducer.keep(kept.with_values([one.copy() for one in figures]), fits[places])
+            figures = [*(one.copy() for one in figures), *(by_name[n][places] for n in query.whole)]
+            reducer.keep(kept.with_values(figures), fits[places])
 
 
 def holds(condition: Bound | Where, values: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:

@@ -35,7 +35,7 @@ from mbv2cli.specs.reader import (
 )
 from mbv2cli.specs.requests import refuse_module
 from mbv2cli.specs.run import InputSpec
-from mbv2cli.specs.stage_text import BETWEEN, LETTERS, read_stages
+from mbv2cli.specs.stage_text import BETWEEN, LETTERS, RATIO, WORDS, read_stages
 
 MAX_CHOICES: Final = 4_096
 """Largest number of values for one field."""
@@ -48,6 +48,7 @@ _RANGE: Final = re.compile(rf"{_NUMBER}:{_NUMBER}:{_NUMBER}")
 
 STAGES: Final = "stages"
 _LETTER_OF: Final = {key: letter for letter, key in LETTERS.items()}
+_WORD_OF: Final = {value: word for word, value in WORDS.items()}
 _OF_DEPTH: Final = frozenset({"depth_mult", "n"})
 _ALWAYS_WRITTEN: Final = frozenset({"t", "c"})
 """Keys that the text of a stage always has, even with default values."""
@@ -163,6 +164,11 @@ def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setti
     fixed = {setting.key: setting for setting in own}
     chosen = {setting.key: setting for setting in choices}
     refuse_foreign_keys(kind, [*fixed.values(), *chosen.values()])
+    if stop := chosen.get("until", fixed.get("until")):
+        raise UserError(
+            f"{stop.place}: a sweep has no until; give the stages up to there, with head = 0 and "
+            "classes = 0"
+        )
     axes = [
         _axis(model, key, fixed.get(key), chosen.get(key))
         for model in (KINDS[kind], InputSpec)
@@ -198,8 +204,12 @@ def _stage_axes(fixed: Setting | None, chosen: Setting | None) -> list[Axis]:
     """Return the axes of the stages. A target names all of them, or none if they do not vary."""
     setting = chosen or fixed
     if setting is None:
-        values = [stage.model_dump(by_alias=True) for stage in PAPER_STAGES]
-        return [Axis(k, (v,), number) for number, own in enumerate(values) for k, v in own.items()]
+        names = {key: _name_of(Stage, key) for key in keys(Stage)}
+        return [
+            Axis(key, (getattr(stage, name),), number)
+            for number, stage in enumerate(PAPER_STAGES)
+            for key, name in names.items()
+        ]
     every = (
         (key, _stage_choices(table, f"{setting.place}[{number}]", key, field), number)
         for number, table in enumerate(_stage_tables(setting))
@@ -265,7 +275,9 @@ def _stage_text(key: str, value: Any) -> str:
     """Return a value as it is written in the text of its stage: nothing if it is the default."""
     if key not in _ALWAYS_WRITTEN and value == keys(Stage)[key].default:
         return ""
-    return f"{_LETTER_OF[key]}{value}"
+    if key == "se":
+        return f"_{RATIO}{value}"
+    return f"{_LETTER_OF[key]}{_text(value)}" if key in _LETTER_OF else f"_{_WORD_OF[key, value]}"
 
 
 def read_choices(setting: Setting, name: str, field: FieldInfo) -> tuple[Any, ...]:

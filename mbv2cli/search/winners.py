@@ -9,7 +9,7 @@ from typing import Any
 from mbv2cli.errors import DisagreementError
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.search.engine import Engine
-from mbv2cli.search.figures import COSTS
+from mbv2cli.search.figures import COSTS, WHOLE
 from mbv2cli.search.members import Members
 from mbv2cli.search.query import REPORTED, Query
 from mbv2cli.specs import RunSpec
@@ -60,7 +60,8 @@ def verify(some: Iterable[Winner]) -> None:
 def _winner(query: Query, member: Sequence[int], found: Sequence[Any]) -> Winner:
     request = read_request(query.space.target(member))
     plan = plan_of(request.spec, request.input)
-    figures = {name: plan.figure(COSTS[name], query.counting) for name in REPORTED}
+    every = {**COSTS, **WHOLE}
+    figures = {name: plan.figure(every[name], query.counting) for name in query.reported}
     for name, amount in zip(REPORTED, found, strict=True):
         if figures[name] != amount:
             raise DisagreementError(

@@ -1,11 +1,39 @@
-"""One inverted residual block, as data."""
+"""One inverted residual block, or a relative of it, as data."""
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationInfo, field_validator
+from collections.abc import Mapping
+from typing import Any, Self
 
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from mbv2cli.errors import UserError
 from mbv2cli.specs.base import Spec, bad_combination
-from mbv2cli.specs.fields import ActivationWord, Channels, Dilation, Expand, Kernel, Stride
+from mbv2cli.specs.fields import (
+    MAX_EXPAND,
+    Activation,
+    ActivationWord,
+    BlockTypeWord,
+    Channels,
+    Dilation,
+    Expand,
+    ExpansionWord,
+    GateWord,
+    Kernel,
+    NormEps,
+    OptionalActivation,
+    OptionalChannels,
+    PaddingWord,
+    Ratio,
+    RatioOfWord,
+    ShortcutWord,
+    Stride,
+    added,
+)
+from mbv2cli.specs.rounding import nearest_multiple, shortest_ratio
+
+DEFAULT_EPS = 1e-5
+"""The epsilon of a BatchNorm in PyTorch."""
 
 
 def expands(expand: float) -> bool:
@@ -13,9 +41,29 @@ def expands(expand: float) -> bool:
     return expand != 1
 
 
-def hidden_channels(in_channels: int, expand: float) -> int:
-    """Return the channels of the depthwise convolution: round(in × t), as in torchvision."""
-    return round(in_channels * expand)
+def hidden_channels(in_channels: int, expand: float, divisor: int = 1) -> int:
+    """Return the channels of the depthwise convolution: round(in × t), as in torchvision.
+
+    With a ``divisor``, timm's rule: in × t to the nearest multiple of it, at least 90 %.
+    """
+    if divisor == 1:
+        return round(in_channels * expand)
+    return nearest_multiple(in_channels * expand, divisor)
+
+
+def squeezed_channels(channels: int, ratio: float, divisor: int) -> int:
+    """Return the channels inside squeeze-excite: channels × ratio, at least 1.
+
+    ``divisor`` 1 rounds to a whole number, as EfficientNet does; 8 is MobileNetV3's rule.
+    """
+    if divisor == 1:
+        return max(1, round(channels * ratio))
+    return nearest_multiple(channels * ratio, divisor)
+
+
+def sides_of(stride: int | tuple[int, int]) -> tuple[int, int]:
+    """Return a stride as (height, width)."""
+    return stride if isinstance(stride, tuple) else (stride, stride)
 
 
 def adds_its_input(stride: int, in_channels: int, out_channels: int) -> bool:
@@ -29,7 +77,8 @@ def adds_its_input(stride: int, in_channels: int, out_channels: int) -> bool:
 class BlockSpec(Spec):
     """An inverted residual block with a linear bottleneck (arXiv 1801.04381, section 3.3).
 
-    Raises `UserError` for values that are out of bounds or leave no hidden channel.
+    Its relatives are a fused block (EfficientNet-EdgeTPU) and a plain convolution. Raises
+    `UserError` for values that are out of bounds, leave no hidden channel or contradict others.
     """
 
     noun = "block"
@@ -48,6 +97,67 @@ class BlockSpec(Spec):
     kernel: Kernel = Field(3, description="Side of the depthwise kernel, an odd number.")
     dilation: Dilation = Field(1, description="Dilation of the depthwise convolution.")
     act: ActivationWord = Field("relu", description="Activation function.")
+    type: BlockTypeWord = added(
+        "inverted",
+        "inverted: expansion, depthwise, projection. fused: one k×k convolution expands "
+        "(EfficientNet-EdgeTPU). conv: one k×k convolution with BatchNorm and activation; its "
+        "expand is 1.",
+    )
+    hidden: OptionalChannels = added(
+        None, "Hidden channels, instead of in × expand (MobileNetV3 lists them)."
+    )
+    hidden_nearest: Channels = added(
+        1, "Hidden channels are in × expand to the nearest multiple of this (timm: 8)."
+    )
+    expansion: ExpansionWord = added(
+        "auto",
+        "auto: no expansion at expand 1 (paper). always: an expansion at expand 1 too "
+        "(gluon-cv, Paddle).",
+    )
+    shortcut: ShortcutWord = added(
+        "identity",
+        "identity: where stride is 1 and in = out (paper). projection: also a 1×1 convolution "
+        "where in and out differ (pytorch-cifar). none: no shortcut (timm's noskip).",
+    )
+    se: Ratio = added(0.0, "Squeeze-excite ratio; 0 is none (MobileNetV3 and EfficientNet: 0.25).")
+    se_of: RatioOfWord = added(
+        "in",
+        "in: se is a ratio of the block's input channels (EfficientNet). hidden: of the hidden "
+        "channels (MobileNetV3).",
+    )
+    se_nearest: Channels = added(
+        1, "Squeezed channels are rounded to a multiple of this (MobileNetV3: 8)."
+    )
+    se_act: OptionalActivation = added(
+        None, "Activation inside squeeze-excite (MobileNetV3: relu); by default the block's."
+    )
+    se_gate: GateWord = added(
+        "sigmoid", "Gate of squeeze-excite: sigmoid (EfficientNet) or hardsigmoid (MobileNetV3)."
+    )
+    padding: PaddingWord = added(
+        "torch",
+        "torch: the same padding on both sides. same: TensorFlow's, which pads strided "
+        "convolutions on one side (Keras, timm's tf_ models).",
+    )
+    norm_eps: NormEps = added(
+        DEFAULT_EPS, "Epsilon of every BatchNorm (TensorFlow and MobileNetV3: 0.001)."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_expand(cls, values: Any) -> Any:
+        """Set the ratio of a plain convolution, which is 1, and that of given hidden channels."""
+        if isinstance(values, Mapping) and values.get("type") == "conv":
+            return {**values, "expand": 1}
+        if not isinstance(values, Mapping) or "expand" in values or values.get("hidden") is None:
+            return values
+        try:
+            in_channels = int(values.get("in", values.get("in_channels", 3)))
+            hidden = int(values["hidden"])
+        except (TypeError, ValueError):
+            return values  # the fields say what is wrong
+        is_possible = in_channels > 0 and 0 < hidden <= in_channels * MAX_EXPAND
+        return {**values, "expand": shortest_ratio(in_channels, hidden)} if is_possible else values
 
     @field_validator("expand")
     @classmethod
@@ -60,17 +170,86 @@ class BlockSpec(Spec):
             )
         return expand
 
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.type != "inverted" or self.hidden is not None:
+            refuse_contradictions(self)
+        return self
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Stride of the depthwise convolution (height, width)."""
+        return sides_of(self.stride)
+
     @property
     def hidden_channels(self) -> int:
-        """Channels of the depthwise convolution: round(in × t), as in torchvision."""
-        return hidden_channels(self.in_channels, self.expand)
+        """Channels of the depthwise convolution: ``hidden``, or in × t rounded."""
+        if self.hidden is not None:
+            return self.hidden
+        if not self.has_expansion and self.type != "fused":
+            return self.in_channels
+        return hidden_channels(self.in_channels, self.expand, self.hidden_nearest)
 
     @property
     def has_expansion(self) -> bool:
         """Whether the block starts with an expansion, a 1×1 convolution."""
-        return expands(self.expand)
+        return self.type == "inverted" and (expands(self.expand) or self.expansion == "always")
 
     @property
     def has_shortcut(self) -> bool:
         """Whether the block adds its input to its output."""
-        return adds_its_input(self.stride, self.in_channels, self.out_channels)
+        keeps_shape = adds_its_input(self.stride, self.in_channels, self.out_channels)  # type: ignore[arg-type]  # 2x1 is not 1
+        return keeps_shape and self.shortcut != "none" and self.type != "conv"
+
+    @property
+    def projects_shortcut(self) -> bool:
+        """Whether the block adds a 1×1 convolution of its input to its output."""
+        is_wanted = self.shortcut == "projection" and self.type != "conv"
+        return is_wanted and self.stride == 1 and self.in_channels != self.out_channels
+
+    @property
+    def has_se(self) -> bool:
+        """Whether squeeze-excite follows the depthwise convolution."""
+        return self.type == "inverted" and self.se > 0
+
+    @property
+    def squeezed_channels(self) -> int:
+        """Channels inside squeeze-excite; 0 without it."""
+        if not self.has_se:
+            return 0
+        channels = self.in_channels if self.se_of == "in" else self.hidden_channels
+        return squeezed_channels(channels, self.se, self.se_nearest)
+
+    @property
+    def squeeze_act(self) -> Activation:
+        """The activation inside squeeze-excite."""
+        return self.se_act or self.act
+
+    @property
+    def pads_apart(self) -> bool:
+        """Whether a padding operation comes before the k×k convolution."""
+        return self.padding == "same" and self.strides != (1, 1)
+
+
+def refuse_contradictions(spec: BlockSpec) -> None:
+    """Raise `UserError` for fields that no block has together."""
+    if spec.type == "fused" and spec.se:
+        raise UserError(
+            "se is for blocks of type inverted: no published network has squeeze-excite in a fused "
+            "block; leave se out, or use type inverted"
+        )
+    if spec.hidden is None:
+        return
+    if spec.type == "conv":
+        raise UserError("a block of type conv has no hidden channels; leave hidden out")
+    expected = hidden_channels(spec.in_channels, spec.expand)
+    if spec.hidden > spec.in_channels * MAX_EXPAND:
+        raise UserError(
+            f"hidden {spec.hidden} is more than {MAX_EXPAND} times in = {spec.in_channels}; use "
+            "fewer hidden channels"
+        )
+    if spec.hidden != expected:
+        raise UserError(
+            f"hidden {spec.hidden} contradicts expand {spec.expand}, which makes {expected} hidden "
+            f"channels of in = {spec.in_channels}; give hidden or expand"
+        )

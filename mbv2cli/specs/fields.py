@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from operator import eq
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -102,6 +104,22 @@ def ambiguous_size(value: object) -> bool:
     )
 
 
+def added(default: Any, description: str) -> Any:
+    """Return a field that JSON and locks show only where its value is not the default.
+
+    So a model that does not use the field has the same JSON as before the field existed.
+    """
+    return Field(default, description=description, exclude_if=partial(eq, default))
+
+
+def _one_or_two_strides(value: object) -> object:
+    """Read ``2``, ``"2x1"`` or ``[2, 1]``. Two equal strides are one number."""
+    sides = _two_sides(value)
+    if isinstance(sides, list | tuple) and len(sides) == 2:  # noqa: PLR2004  (height and width)
+        return sides[0] if sides[0] == sides[1] else tuple(sides)
+    return value
+
+
 Number = BeforeValidator(_no_bool)
 
 Channels = Annotated[int, Number, Field(ge=1, le=MAX_CHANNELS)]
@@ -117,7 +135,12 @@ HeadChannels = Annotated[
     Field(ge=0, le=MAX_CHANNELS),
     Allowed(f"a whole number from 0 (no head convolution) to {MAX_CHANNELS}"),
 ]
-Stride = Annotated[int, Number, Field(ge=1, le=MAX_STRIDE)]
+_StrideSide = Annotated[int, Number, Field(ge=1, le=MAX_STRIDE)]
+Stride = Annotated[
+    _StrideSide | tuple[_StrideSide, _StrideSide],
+    BeforeValidator(_one_or_two_strides),
+    Allowed(f"a whole number from 1 to {MAX_STRIDE}, or HEIGHTxWIDTH such as 2x1"),
+]
 Kernel = Annotated[
     int,
     Number,
@@ -149,10 +172,42 @@ Seed = Annotated[int, Number, Field(ge=0, le=MAX_SEED)]
 Activation = Literal["relu", "relu6", "hardswish", "silu", "gelu", "leaky_relu", "identity"]
 StemScaling = Literal["scaled", "fixed"]
 HeadScaling = Literal["widen", "scaled", "fixed"]
+BlockType = Literal["inverted", "fused", "conv"]
+Expansion = Literal["auto", "always"]
+Shortcut = Literal["identity", "projection", "none"]
+Gate = Literal["sigmoid", "hardsigmoid"]
+RatioOf = Literal["in", "hidden"]
+Padding = Literal["torch", "same"]
 DType = Literal["float32", "float16", "bfloat16", "float64", "int8"]
 ActivationWord = Annotated[Activation, reads_word(Activation, ACTIVATION_SYNONYMS)]
+BlockTypeWord = Annotated[BlockType, reads_word(BlockType)]
+ExpansionWord = Annotated[Expansion, reads_word(Expansion)]
+ShortcutWord = Annotated[Shortcut, reads_word(Shortcut)]
+GateWord = Annotated[Gate, reads_word(Gate, {"hsigmoid": "hardsigmoid"})]
+RatioOfWord = Annotated[RatioOf, reads_word(RatioOf)]
+PaddingWord = Annotated[Padding, reads_word(Padding)]
+Ratio = Annotated[
+    float,
+    Number,
+    Field(ge=0, le=1, allow_inf_nan=False),
+    Allowed("a number from 0 (no squeeze-excite) to 1"),
+]
+NormEps = Annotated[float, Number, Field(gt=0, le=1, allow_inf_nan=False)]
 StemScalingWord = Annotated[StemScaling, reads_word(StemScaling)]
 HeadScalingWord = Annotated[HeadScaling, reads_word(HeadScaling)]
+OptionalRatio = Annotated[Ratio | None, Allowed("a number from 0 (no squeeze-excite) to 1")]
+OptionalChannels = Annotated[Channels | None, Allowed(f"a whole number from 1 to {MAX_CHANNELS}")]
+OptionalActivation = Annotated[
+    ActivationWord | None, Allowed(f"one of {', '.join(get_args(Activation))}")
+]
+OptionalShortcut = Annotated[
+    ShortcutWord | None, Allowed(f"one of {', '.join(get_args(Shortcut))}")
+]
+OptionalExpansion = Annotated[
+    ExpansionWord | None, Allowed(f"one of {', '.join(get_args(Expansion))}")
+]
+Truth = Annotated[bool, Allowed("true or false")]
+ModulePath = Annotated[str, Field(pattern=r"^features\.\d{1,4}(\.conv\.0)?$")]
 DTypeWord = Annotated[DType, reads_word(DType, DTYPE_SYNONYMS)]
 Device = Annotated[
     str,

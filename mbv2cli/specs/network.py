@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from math import ceil
@@ -13,32 +13,51 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 
 from mbv2cli.errors import UserError
 from mbv2cli.specs.base import FrozenModel, Spec, bad_combination
-from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.block import DEFAULT_EPS, BlockSpec, sides_of
 from mbv2cli.specs.fields import (
     MAX_EXPAND,
     Activation,
     ActivationWord,
     Allowed,
+    BlockTypeWord,
     Channels,
     Classes,
     DepthMult,
     Dilation,
     Expand,
+    Expansion,
+    ExpansionWord,
+    GateWord,
     HeadChannels,
     HeadScaling,
     HeadScalingWord,
     Kernel,
+    ModulePath,
+    NormEps,
+    OptionalActivation,
+    OptionalChannels,
+    OptionalExpansion,
+    OptionalRatio,
+    OptionalShortcut,
+    PaddingWord,
     Probability,
+    Ratio,
+    RatioOfWord,
     Repeats,
+    Shortcut,
+    ShortcutWord,
     StemScaling,
     StemScalingWord,
     Stride,
+    Truth,
     WidthMult,
+    added,
 )
+from mbv2cli.specs.rounding import nearest_multiple
 from mbv2cli.specs.stage_text import read_stages
 
 STEM_STRIDE: Final = 2
-"""Stride of the first convolution (paper, Table 2)."""
+"""Stride of the first convolution in the paper (Table 2)."""
 
 STEM_KERNEL: Final = 3
 """Side of the first convolution's kernel (paper, Table 2)."""
@@ -69,6 +88,22 @@ class Stage(FrozenModel):
     )
     kernel: Kernel = Field(3, description="Side of the depthwise kernel, an odd number.")
     dilation: Dilation = Field(1, description="Dilation of the depthwise convolutions.")
+    hidden: OptionalChannels = added(
+        None, "Hidden channels before the width multiplier, instead of in × t."
+    )
+    type: BlockTypeWord = added("inverted", "Type of the blocks: inverted, fused or conv.")
+    act: OptionalActivation = added(None, "Activation of the blocks; by default the network's.")
+    se: OptionalRatio = added(None, "Squeeze-excite ratio; by default the network's.")
+    shortcut: OptionalShortcut = added(None, "Shortcuts; by default the network's.")
+    expansion: OptionalExpansion = added(None, "Whether t = 1 expands; by default the network's.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_expand(cls, values: Any) -> Any:
+        """Set t = 1 for a plain convolution."""
+        if not isinstance(values, Mapping) or values.get("type") != "conv":
+            return values
+        return {**{key: values[key] for key in values if key != "expand"}, "t": 1}
 
 
 PAPER_STAGES: Final = tuple(
@@ -108,6 +143,7 @@ Stages = Annotated[
     ),
 ]
 StagesExpand = Annotated[Expand | None, Allowed(f"a number above 0 and up to {MAX_EXPAND}")]
+Until = Annotated[ModulePath | None, Allowed("the path of a module, such as features.7")]
 OutputStride = Annotated[int, Allowed("a whole number such as 32, 16 or 8")]
 
 
@@ -117,9 +153,7 @@ def scale_channels(channels: int, width_mult: float, divisor: int) -> int:
     The result is at least ``divisor`` and at least 90 % of the unrounded value (TF-slim's
     ``make_divisible``, which torchvision and Keras use too).
     """
-    scaled = channels * width_mult
-    rounded = max(divisor, int(scaled + divisor / 2) // divisor * divisor)
-    return rounded if rounded >= 0.9 * scaled else rounded + divisor
+    return nearest_multiple(channels * width_mult, divisor)
 
 
 def scaled_repeats(repeats: int, depth_mult: float) -> int:
@@ -162,6 +196,12 @@ def stage_expand(own: float, every: float | None) -> float:
     return own if every is None or own == 1 else every
 
 
+_AFTER_UNTIL: Final = ("classes", "classifier_hidden", "head")
+
+EXPANSION_PATH: Final = ".conv.0"
+"""Where the expansion of a block is, after the path of the block."""
+
+
 class StageGeometry(NamedTuple):
     """Stride and dilation of the first block of a stage, and dilation of its other blocks."""
 
@@ -170,25 +210,27 @@ class StageGeometry(NamedTuple):
     dilation: int
 
 
-def cumulative_strides(strides: Iterable[int]) -> list[int]:
+def cumulative_strides(strides: Iterable[int], stem_stride: int = STEM_STRIDE) -> list[int]:
     """Return input size ÷ feature map size after the stem and after each stage."""
-    return list(accumulate(strides, mul, initial=STEM_STRIDE))
+    return list(accumulate(strides, mul, initial=stem_stride))
 
 
-def possible_output_strides(strides: Iterable[int]) -> list[int]:
+def possible_output_strides(strides: Iterable[int], stem_stride: int = STEM_STRIDE) -> list[int]:
     """Return the allowed output strides: 8, 16 and 32 if stages reach them, and the final one."""
-    reached = cumulative_strides(strides)
+    reached = cumulative_strides(strides, stem_stride)
     return sorted({stride for stride in reached if stride in (8, 16, 32)} | {reached[-1]})
 
 
-def hold_output_stride(strides: Iterable[int], output_stride: int) -> Iterator[StageGeometry]:
+def hold_output_stride(
+    strides: Iterable[int], output_stride: int, stem_stride: int = STEM_STRIDE
+) -> Iterator[StageGeometry]:
     """Yield the stride and dilations of each stage, so that strides stop at ``output_stride``.
 
     A stage after that point has stride 1 and its stride multiplies the dilation. Its first
     block keeps the dilation of the stage before; its other blocks take the new dilation
     (TF-slim, DeepLab, Hugging Face).
     """
-    reached, dilation = STEM_STRIDE, 1
+    reached, dilation = stem_stride, 1
     for stride in strides:
         first_dilation = dilation
         if reached == output_stride:
@@ -200,7 +242,12 @@ def hold_output_stride(strides: Iterable[int], output_stride: int) -> Iterator[S
 
 
 def _own_output_stride(values: dict[str, Any]) -> int:
-    return cumulative_strides(stage.stride for stage in values["stages"])[-1]
+    return cumulative_strides(heights(values["stages"]), sides_of(values["stem_stride"])[0])[-1]
+
+
+def heights(stages: Iterable[Stage]) -> list[int]:
+    """Return the stride of each stage over the height."""
+    return [sides_of(stage.stride)[0] for stage in stages]
 
 
 class NetworkSpec(Spec):
@@ -231,6 +278,9 @@ class NetworkSpec(Spec):
     round_nearest: Channels = Field(
         8, description="Scaled channels are rounded to a multiple of this."
     )
+    stem_stride: Stride = added(
+        STEM_STRIDE, "Stride of the first convolution (paper: 2; CIFAR variants: 1)."
+    )
     output_stride: OutputStride = Field(
         default_factory=_own_output_stride,
         description="Input size ÷ last feature map size; 16 and 8 replace strides by dilation.",
@@ -253,13 +303,82 @@ class NetworkSpec(Spec):
         "fixed: α does not.",
     )
     act: ActivationWord = Field("relu6", description="Activation function.")
+    hidden_nearest: Channels = added(
+        1, "Hidden channels are in × t to the nearest multiple of this (timm: 8)."
+    )
+    expansion: ExpansionWord = added(
+        "auto",
+        "auto: no expansion at t = 1 (paper). always: an expansion at t = 1 too "
+        "(gluon-cv, Paddle).",
+    )
+    shortcut: ShortcutWord = added(
+        "identity",
+        "identity: where stride is 1 and in = out (paper). projection: also a 1×1 convolution "
+        "where in and out differ (pytorch-cifar). none: no shortcut.",
+    )
+    se: Ratio = added(0.0, "Squeeze-excite ratio; 0 is none (MobileNetV3 and EfficientNet: 0.25).")
+    se_of: RatioOfWord = added(
+        "in",
+        "in: se is a ratio of the block's input channels (EfficientNet). hidden: of the hidden "
+        "channels (MobileNetV3).",
+    )
+    se_nearest: Channels = added(
+        1, "Squeezed channels are rounded to a multiple of this (MobileNetV3: 8)."
+    )
+    se_act: OptionalActivation = added(
+        None, "Activation inside squeeze-excite (MobileNetV3: relu); by default the block's."
+    )
+    se_gate: GateWord = added(
+        "sigmoid", "Gate of squeeze-excite: sigmoid (EfficientNet) or hardsigmoid (MobileNetV3)."
+    )
+    classifier_hidden: Classes = added(
+        0,
+        "Features of a hidden linear layer in the classifier, not scaled; 0 is none "
+        "(MobileNetV3: 1280).",
+    )
+    classifier_hidden_bias: Truth = added(
+        default=True, description="Whether the hidden linear layer has a bias (timm's fbnetc: not)."
+    )
+    classifier_bias: Truth = added(
+        default=True, description="Whether the last linear layer has a bias (imgclsmob: not)."
+    )
+    padding: PaddingWord = added(
+        "torch",
+        "torch: the same padding on both sides. same: TensorFlow's, which pads strided "
+        "convolutions on one side (Keras, timm's tf_ models).",
+    )
+    norm_eps: NormEps = added(
+        DEFAULT_EPS, "Epsilon of every BatchNorm (TensorFlow and MobileNetV3: 0.001)."
+    )
+    until: Until = added(
+        None,
+        "Stop after this module, without classifier: a block, such as features.7, or its "
+        "expansion, such as features.14.conv.0 (backbones of FOMO and SSD).",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stop_at_until(cls, values: Any, info: ValidationInfo) -> Any:
+        """Leave out what comes after ``until``. Raises `UserError` if the user asks for it."""
+        if not isinstance(values, Mapping) or values.get("until") is None:
+            return values
+        places = info.context or {}
+        for key in _AFTER_UNTIL:
+            asked = key in values and not str(places.get(key, "")).startswith("preset ")
+            if asked and str(values[key]) != "0":
+                raise UserError(
+                    f"until {values['until']} stops before {key} {values[key]}; leave out {key} or "
+                    "until"
+                )
+        return {**values, **dict.fromkeys(_AFTER_UNTIL, 0)}
 
     @field_validator("output_stride")
     @classmethod
     def _is_reached(cls, output_stride: int, info: ValidationInfo) -> int:
-        strides = [stage.stride for stage in info.data.get("stages", PAPER_STAGES)]
-        possible = possible_output_strides(strides)
-        reached = cumulative_strides(strides)
+        strides = heights(info.data.get("stages", PAPER_STAGES))
+        stem_stride = sides_of(info.data.get("stem_stride", STEM_STRIDE))[0]
+        possible = possible_output_strides(strides, stem_stride)
+        reached = cumulative_strides(strides, stem_stride)
         if output_stride not in possible:
             raise bad_combination(
                 f"must be one of {', '.join(map(str, possible))}, not {output_stride}: the strides "
@@ -271,12 +390,41 @@ class NetworkSpec(Spec):
     def _has_valid_blocks(self) -> Self:
         refuse_too_many_blocks(sum(self.repeats))
         _ = self.blocks
+        if self.until is not None:
+            self._refuse_other_paths()
         return self
+
+    def _refuse_other_paths(self) -> None:
+        """Raise `UserError` if ``until`` is not a path of the network."""
+        if self.until not in self.paths:
+            inside = [path for path in self.paths if path.endswith(EXPANSION_PATH)]
+            expansions = f", or the expansion of a block, such as {inside[-1]}" if inside else ""
+            without = [n for n, block in enumerate(self.blocks, 1) if not block.has_expansion]
+            lacking = f" (blocks {', '.join(map(str, without))} have none)" if without else ""
+            raise UserError(
+                f"until must be one of features.0 to features.{len(self.blocks)}{expansions}"
+                f"{lacking if inside else ''}, not {self.until!r}"
+            )
 
     @property
     def stem_channels(self) -> int:
         """Output channels of the first convolution."""
         return scaled_stem(self.stem, self.stem_scaling, self.width_mult, self.round_nearest)
+
+    @property
+    def stem_strides(self) -> tuple[int, int]:
+        """Stride of the first convolution (height, width)."""
+        return sides_of(self.stem_stride)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The modules after which the network may stop: stem, blocks and their expansions."""
+        expansions = (
+            f"features.{number}{EXPANSION_PATH}"
+            for number, block in enumerate(self.blocks, start=1)
+            if block.has_expansion
+        )
+        return (*(f"features.{number}" for number in range(len(self.blocks) + 1)), *expansions)
 
     @property
     def head_channels(self) -> int:
@@ -300,21 +448,24 @@ class NetworkSpec(Spec):
         """
         blocks: list[BlockSpec] = []
         channels = self.stem_channels
-        geometries = hold_output_stride((stage.stride for stage in self.stages), self.output_stride)
+        geometries = hold_output_stride(
+            heights(self.stages), self.output_stride, self.stem_strides[0]
+        )
         rows = zip(self.stages, self.repeats, geometries, strict=True)
         for number, (stage, repeats, geometry) in enumerate(rows):
-            out = scale_channels(stage.out_channels, self.width_mult, self.round_nearest)
+            out = self._scaled(stage.out_channels)
             for repeat in range(repeats):
                 first = repeat == 0
                 dilation = geometry.first_dilation if first else geometry.dilation
                 try:
                     block = _block(
                         stage,
-                        self.act,
+                        self._style,
                         expand=stage_expand(stage.expand, self.expand),
+                        hidden=stage.hidden and self._scaled(stage.hidden),
                         in_channels=channels,
                         out_channels=out,
-                        stride=geometry.stride if first else 1,
+                        stride=held_stride(stage.stride, geometry) if first else 1,
                         dilation=stage.dilation * dilation,
                     )
                 except UserError as error:
@@ -324,27 +475,76 @@ class NetworkSpec(Spec):
                 channels = out
         return tuple(blocks)
 
+    def _scaled(self, channels: int) -> int:
+        return scale_channels(channels, self.width_mult, self.round_nearest)
+
+    @property
+    def _style(self) -> _Style:
+        return _Style(*(getattr(self, name) for name in _Style._fields))
+
+
+class _Style(NamedTuple):
+    """The fields of a network that its blocks take over, unless their stage has its own."""
+
+    act: Activation
+    expansion: Expansion
+    shortcut: Shortcut
+    se: float
+    hidden_nearest: int
+    se_of: str
+    se_nearest: int
+    se_act: Activation | None
+    se_gate: str
+    padding: str
+    norm_eps: float
+
+
+_OF_STAGE: Final = ("act", "expansion", "shortcut", "se")
+"""The fields of a network that a stage may have too."""
+
+
+def held_stride(stride: int | tuple[int, int], geometry: StageGeometry) -> int | tuple[int, int]:
+    """Return the stride of the first block of a stage, 1 where dilation replaces it.
+
+    Raises `UserError` if dilation cannot replace it.
+    """
+    height, width = sides_of(stride)
+    if geometry.stride == height:
+        return stride
+    if height != width:
+        raise UserError(
+            f"output_stride cannot replace the stride {height}x{width} by dilation, which is one "
+            "number; leave output_stride out"
+        )
+    return geometry.stride
+
 
 @lru_cache(maxsize=4096)
 def _block(
     stage: Stage,
-    act: Activation,
+    style: _Style,
     *,
     expand: float,
+    hidden: int | None,
     in_channels: int,
     out_channels: int,
-    stride: int,
+    stride: int | tuple[int, int],
     dilation: int,
 ) -> BlockSpec:
     """Return the block of these fields. Equal blocks are validated once."""
-    return BlockSpec.model_validate(
-        {  # under their keys, which a mistake names
-            "in": in_channels,
-            "out": out_channels,
-            "stride": stride,
-            "expand": expand,
-            "kernel": stage.kernel,
-            "dilation": dilation,
-            "act": act,
-        }
-    )
+    own = {key: value for key in _OF_STAGE if (value := getattr(stage, key)) is not None}
+    values = {
+        **style._asdict(),
+        **own,
+        # under their keys, which a mistake names
+        "in": in_channels,
+        "out": out_channels,
+        "stride": stride,
+        "kernel": stage.kernel,
+        "dilation": dilation,
+        "type": stage.type,
+        **({"expand": expand} if hidden is None else {"hidden": hidden}),
+    }
+    if stage.type != "inverted" and stage.se is None:
+        values["se"] = 0.0  # the network's ratio is for the blocks that may have it
+    return BlockSpec.model_validate(values)

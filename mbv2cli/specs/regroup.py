@@ -1,9 +1,8 @@
-"""From blocks back to stages, and from channels back to expand ratios."""
+"""From blocks back to stages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Protocol
 
 from mbv2cli.specs.network import Stage
@@ -19,24 +18,11 @@ class BlockFields(Protocol):
     @property
     def kernel(self) -> int: ...
     @property
-    def stride(self) -> int: ...
+    def stride(self) -> int | tuple[int, int]: ...
     @property
     def dilation(self) -> int: ...
     @property
     def act(self) -> str: ...
-
-
-def shortest_ratio(channels: int, hidden: int) -> float:
-    """Return the expand ratio with the shortest text that gives the hidden channels.
-
-    It is not 1: with 1 a block has no expansion.
-    """
-    exact = Fraction(hidden, channels)
-    for digits in range(12):
-        for ratio in (round(float(exact), digits), float(exact) + 10**-digits):
-            if 0 < ratio != 1 and round(channels * ratio) == hidden:
-                return int(ratio) if ratio == int(ratio) else ratio
-    return float(exact)
 
 
 def stages_of(blocks: Iterable[BlockFields]) -> tuple[Stage, ...]:

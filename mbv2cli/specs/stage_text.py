@@ -1,13 +1,19 @@
-"""Stages as text: ``t1c16/t6c24n2s2k5`` has two, each a row of the paper's Table 2."""
+"""Stages as text, in the notations that people write.
+
+``t1c16/t6c24n2s2k5`` has two stages, each a row of the paper's Table 2. What is no number follows
+after ``_``: ``t6c24_se0.25_hardswish``. timm writes ``ds_r1_k3_s1_c16/ir_r2_k3_s2_e6_c24``; most
+PyTorch repositories write ``[[1, 16, 1, 1], [6, 24, 2, 2]]``, which are t, c, n and s.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, get_args
 
 from mbv2cli.errors import UserError, nearest
+from mbv2cli.specs.fields import Activation
 from mbv2cli.specs.synonyms import same_key
 
 LETTERS: Final[Mapping[str, str]] = {
@@ -17,36 +23,92 @@ LETTERS: Final[Mapping[str, str]] = {
     "s": "s",
     "k": "kernel",
     "d": "dilation",
+    "h": "hidden",
 }
 """The key that each letter stands for, in the order of writing."""
 
+WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    **{word: ("type", word) for word in ("inverted", "fused", "conv")},
+    **{word: ("act", word) for word in get_args(Activation)},
+    "skip": ("shortcut", "identity"),
+    "proj": ("shortcut", "projection"),
+    "noskip": ("shortcut", "none"),
+    "auto": ("expansion", "auto"),
+    "always": ("expansion", "always"),
+}
+"""The key and the value of each word after ``_``."""
+
+RATIO: Final = "se"
+"""What stands before a squeeze-excite ratio."""
+
 BETWEEN: Final = "/"
 
-_KEYS: Final = tuple(LETTERS.values())
+_KEYS: Final = (*LETTERS.values(), "type", "act", "se", "shortcut", "expansion")
 
 _NUMBER: Final = r"\d{1,9}(?:\.\d{1,25})?(?:e-\d{1,3})?"
-_FIELD: Final = re.compile(f"([tcnskd])({_NUMBER})")
-_STAGE: Final = re.compile(f"(?:{_FIELD.pattern})+")
+_FIELD: Final = re.compile(rf"([tcnskdh])({_NUMBER}(?:x\d{{1,9}})?)")
+_STAGE: Final = re.compile(rf"((?:{_FIELD.pattern})+)((?:_[a-z_]+[\d.]*)*)")
+_WORD: Final = re.compile(rf"_({RATIO}(?={_NUMBER})|{'|'.join(sorted(WORDS, key=len)[::-1])})")
 _OTHER_FIELD: Final = re.compile(f"([a-z]++)_?({_NUMBER})?_?")
 _OTHER_STAGE: Final = re.compile(f"(?:{_OTHER_FIELD.pattern})+")
-"""A stage in the letters of another codebase, such as ``ir_r2_k3_s2_e6_c24``."""
+"""A stage in the letters of another codebase."""
+
+_TIMM_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
+    "ir": {},
+    "ds": {"t": "1"},
+    "er": {"type": "fused"},
+    "cn": {"type": "conv"},
+}
+"""timm's types of blocks, with the keys that each sets."""
+
+_TIMM_FIELD: Final = re.compile(rf"(se|[a-z])({_NUMBER})")
+_TIMM_KEYS: Final = {"r": "n", "k": "kernel", "s": "s", "e": "t", "c": "c", RATIO: "se"}
+_TIMM_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "nre": ("act", "relu"),
+    "nr6": ("act", "relu6"),
+    "nhs": ("act", "hardswish"),
+    "nsw": ("act", "silu"),
+    "nge": ("act", "gelu"),
+    "nlr": ("act", "leaky_relu"),
+    "noskip": ("shortcut", "none"),
+    "skip": ("shortcut", "identity"),
+}
+_ROW: Final = ("t", "c", "n", "s")
+"""The keys of a stage that is a list of four numbers, as torchvision has it."""
 
 
 def read_stages(value: object, place: str | None = None) -> object:
-    """Return the stages of a text, or of tables that may have letters for keys, as tables.
+    """Return the stages of a text, or of tables, rows and texts, as tables.
 
-    The text has letters with numbers, or tables as a TOML file has them. Returns other values
-    unchanged: the field rejects them. Raises `ValueError` if the text is neither. With a
-    ``place``, where a user wrote the stages, raises `UserError` for keys that are not a stage's.
+    A table may have letters for keys. Returns other values unchanged: the field rejects them.
+    Raises `ValueError` if a text is no stage. With a ``place``, where a user wrote the stages,
+    raises `UserError` for keys that are not a stage's.
     """
-    stages = _read_text(value) if isinstance(value, str) else value
+    stages = _read_text(value, place) if isinstance(value, str) else value
     if not isinstance(stages, list | tuple):
         return stages
+    tables = [_table(stage, place) for stage in _flat(stages)]
     if place:
-        for number, stage in enumerate(stages):
+        for number, stage in enumerate(tables):
             if isinstance(stage, dict):
                 _refuse_other_keys(stage, f"{place}[{number}]")
-    return [_with_keys(stage) if isinstance(stage, dict) else stage for stage in stages]
+    return [_with_keys(stage) if isinstance(stage, dict) else stage for stage in tables]
+
+
+def _flat(stages: Iterable[object]) -> Iterable[object]:
+    """Yield the stages; timm has lists of texts, one list for each resolution."""
+    for stage in stages:
+        if isinstance(stage, list | tuple) and stage and all(isinstance(s, str) for s in stage):
+            yield from stage
+        else:
+            yield stage
+
+
+def _table(stage: object, place: str | None) -> object:
+    if isinstance(stage, str):
+        return _read_stage(stage, place)
+    is_row = isinstance(stage, list | tuple) and len(stage) == len(_ROW)
+    return dict(zip(_ROW, stage, strict=True)) if is_row else stage  # type: ignore[call-overload]
 
 
 def _refuse_other_keys(table: Mapping[str, Any], place: str) -> None:
@@ -77,11 +139,11 @@ def _with_keys(table: Mapping[str, Any]) -> dict[str, Any]:
     return spelled
 
 
-def _read_text(text: str) -> list[Any]:
+def _read_text(text: str, place: str | None) -> Sequence[Any]:
     text = text.strip()
     if text.startswith(("{", "[")):
         return _read_tables(text if text.startswith("[") else f"[{text}]")
-    return [_read_stage(stage) for stage in text.lower().split(BETWEEN)]
+    return [_read_stage(stage, place) for stage in text.split(BETWEEN)]
 
 
 def _read_tables(array: str) -> list[Any]:
@@ -92,15 +154,75 @@ def _read_tables(array: str) -> list[Any]:
     return tables
 
 
-def _read_stage(text: str) -> dict[str, str]:
-    """Return the letters of a stage with their numbers; those of other codebases too."""
-    fields = _FIELD.findall(text)
-    if not _STAGE.fullmatch(text):
-        fields = _OTHER_FIELD.findall(text)
-        has_numbers = len(fields) > 1 and all(number for _, number in fields[1:])
-        is_other = _OTHER_STAGE.fullmatch(text) and not {name for name, _ in fields} <= set(LETTERS)
-        if not (has_numbers and is_other):
-            raise ValueError("not a stage")
-    if len(dict(fields)) < len(fields):
+def _read_stage(text: str, place: str | None) -> dict[str, str]:
+    """Return the keys and letters of a stage with their values."""
+    text = text.strip().lower()
+    kind, _, rest = text.partition("_")
+    if kind in _TIMM_TYPES:
+        return _read_timm(text, kind, rest.split("_"), place)
+    found = _STAGE.fullmatch(text)
+    if not found:
+        return _read_other_letters(text)
+    fields = _FIELD.findall(found[1])
+    pairs = [*fields, *_words_of(found[found.re.groups])]
+    if len(dict(pairs)) < len(pairs):
         raise ValueError("a letter is given twice")
+    return dict(pairs)
+
+
+def _words_of(text: str) -> list[tuple[str, str]]:
+    """Return the keys and values of words, each after ``_``. Raises `ValueError`."""
+    pairs: list[tuple[str, str]] = []
+    position = 0
+    while position < len(text):
+        word = _WORD.match(text, position)
+        if word is None:
+            raise ValueError("not a word of a stage")
+        position = word.end()
+        if word[1] == RATIO:
+            number = re.compile(_NUMBER).match(text, position)
+            position = number.end() if number else position
+            pairs.append(("se", number[0] if number else ""))
+        else:
+            pairs.append(WORDS[word[1]])
+        if position < len(text) and text[position] != "_":
+            raise ValueError("not a word of a stage")
+    return pairs
+
+
+def _read_timm(text: str, kind: str, words: Sequence[str], place: str | None) -> dict[str, str]:
+    """Return the keys of a stage in timm's notation.
+
+    timm's ``ir`` has an expansion at ``e1`` too, and its ``ds`` has none. Raises `UserError` for
+    what no key of a stage has.
+    """
+    pairs: list[tuple[str, str]] = list(_TIMM_TYPES[kind].items())
+    for word in words:
+        field = _TIMM_FIELD.fullmatch(word)
+        if word in _TIMM_WORDS:
+            pairs.append(_TIMM_WORDS[word])
+        elif field and field[1] in _TIMM_KEYS:
+            pairs.append((_TIMM_KEYS[field[1]], field[2]))
+        else:
+            raise UserError(
+                f"{place or 'stages'}: '{text}': mbv2 has no '{word}' of timm's notation; it has "
+                f"{', '.join([*_TIMM_KEYS, *_TIMM_WORDS])}"
+            )
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a letter is given twice")
+    table = dict(pairs)
+    if kind in ("ir", "er") and "t" not in table:
+        raise UserError(f"{place or 'stages'}: '{text}' lacks its expand ratio, such as e6")
+    if kind == "ir" and float(table["t"]) == 1:
+        table["expansion"] = "always"
+    return table
+
+
+def _read_other_letters(text: str) -> dict[str, str]:
+    """Return the letters of another codebase with their numbers, for a message that names them."""
+    fields = _OTHER_FIELD.findall(text)
+    has_numbers = len(fields) > 1 and all(number for _, number in fields[1:])
+    is_other = _OTHER_STAGE.fullmatch(text) and not {name for name, _ in fields} <= set(LETTERS)
+    if not (has_numbers and is_other) or len(dict(fields)) < len(fields):
+        raise ValueError("not a stage")
     return dict(fields)

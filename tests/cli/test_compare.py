@@ -78,7 +78,7 @@ def test_a_row_shows_what_differs_and_json_has_its_fields() -> None:
 def test_the_totals_are_last_and_rows_are_folded() -> None:
     lines = mbv2_here("compare", *SIDES).stdout.splitlines()
     assert lines[-1] == "Layers that differ: 138 of 170."
-    assert lines[-14].split() == ["Total", "A", "B", "B", "-", "A", "Change"]
+    assert lines[-15].split() == ["Total", "A", "B", "B", "-", "A", "Change"]
     assert sum(line.startswith("  features.") for line in lines) == 20
     assert "118 more of them differ. --all shows every row, and so does --format json." in lines
     every = mbv2_here("compare", *SIDES, "--all").stdout

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -140,3 +141,90 @@ def test_presets_are_chosen_by_name_and_limits(line: str, names: list[str]) -> N
 def test_cliffs_counts_as_every_command_does() -> None:
     document = json.loads(mbv2_here("cliffs", "network", "--format", "json").stdout)
     assert (document["rule"], document["dtype"]) == ("layerwise", "float32")
+
+
+# The arena.
+
+
+def test_the_arena_is_the_figure_and_every_buffer_is_in_it() -> None:
+    document = json.loads(mbv2_here("memory", "network", "--arena", "--format", "json").stdout)
+    arena = document["arena"]
+    printed = mbv2_here("summary", "network", "--no-forward", "--print", "tflm_bytes").stdout
+    assert arena["arena_bytes"] == int(printed) == 2_451_840
+    assert max(one["offset"] + one["bytes"] for one in arena["buffers"]) == arena["arena_bytes"]
+    assert arena["fragmentation_bytes"] == arena["arena_bytes"] - arena["live_peak_bytes"] == 0
+    assert arena["pad_bytes"] == 946_560
+    assert [pad["layer"] for pad in arena["pads"]][:2] == ["features.0.0", "features.2.conv.1.0"]
+    assert arena["savings"] == [{"fields": {"padding": "same"}, "arena_bytes": 1_505_280}]
+
+
+def test_what_would_help_keeps_the_limit() -> None:
+    limit = 320 * 1024
+    words = ("memory", "network", "--size", "128", "--arena", "--max-tflm", "320KiB")
+    savings = json.loads(mbv2_here(*words, "--format", "json").stdout)["arena"]["savings"]
+    sizes = {saving["fields"].get("size"): saving["arena_bytes"] for saving in savings}
+    assert {80, 96} <= sizes.keys()
+    for size, larger in ((80, 96), (96, 112)):
+        padding = {80: "torch", 96: "same"}[size]
+        assert sizes[size] <= limit < arena_of_size(larger, padding)
+    shown = mbv2_here(*words).stdout
+    assert "size=80" in shown
+    assert "% left" in shown
+
+
+def arena_of_size(size: int, padding: str) -> int:
+    target = f"network:size={size},padding={padding}"
+    return int(mbv2_here("summary", target, "--no-forward", "--print", "tflm_bytes").stdout)
+
+
+def test_an_operation_without_a_rule_has_no_arena() -> None:
+    words = ("memory", "network:act=gelu", "--arena")
+    assert "not known: there is no rule for gelu" in mbv2_here(*words).stdout
+    arena = json.loads(mbv2_here(*words, "--format", "json").stdout)["arena"]
+    assert (arena["arena_bytes"], arena["unknown"], arena["buffers"]) == (None, ["gelu"], [])
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_the_picture_of_the_arena_has_a_box_for_each_buffer(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"arena{suffix}"
+    words = ("memory", "network", "--size", "32", "--arena", "--plot", str(path))
+    assert mbv2_here(*words).code == 0
+    content = path.read_bytes()
+    assert len(content) > 10_000
+    if suffix == ".svg":
+        buffers = json.loads(mbv2_here(*words[:5], "--format", "json").stdout)["arena"]["buffers"]
+        assert content.count(b'<g id="patch_') >= len(buffers)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--max-tflm", "1MiB"), "--max-tflm does nothing without --arena"),
+        (("--plot", "a.svg"), "--plot does nothing without --arena"),
+        (("--arena", "--plot", "a.pdf"), "--plot must end in .svg or .png"),
+        (("--arena", "--dtype", "float32"), "--arena is of the int8 model"),
+        (("--arena", "--max-tflm", "3K"), "--max-tflm is ambiguous"),
+        (("--act", "gelu", "--arena", "--plot", "a.svg"), "no rule for gelu"),
+    ],
+    ids=" ".join,
+)
+def test_what_the_arena_refuses(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    result = mbv2_here("memory", *words, cwd=tmp_path)
+    assert (result.code, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_figure_without_a_rule_is_null_and_refused_by_print() -> None:
+    words = ("summary", "network:act=gelu", "--no-forward", "--size", "32")
+    document = json.loads(mbv2_here(*words, "--format", "json").stdout)
+    assert document["totals"]["tflm_bytes"] is None
+    result = mbv2_here(*words, "--print", "tflm_bytes")
+    assert result.code == 2
+    assert "the figure has no rule for gelu" in result.stderr
+
+
+def test_a_search_names_the_figures_that_it_can_limit() -> None:
+    result = mbv2_here("sweep", "network", "--size", "32,64", "--max-tflm", "1MiB")
+    assert result.code == 2
+    assert "a search cannot limit tflm yet" in result.stderr

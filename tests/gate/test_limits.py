@@ -39,11 +39,18 @@ def verdicts_on(plan: Plan, expected: dict[str, Any]) -> tuple[Verdict, ...]:
 def test_the_limit_itself_holds_and_one_beyond_does_not(
     spec: NetworkSpec, input_: InputSpec, key: str
 ) -> None:
-    actual = verdict_on(spec, input_, **{key: 0}).actual
+    first = verdict_on(spec, input_, **{key: 0})
+    actual, is_known = first.actual, not first.uncounted
     tighter = actual + 1 if key.startswith("min") else actual - 1
-    assert verdict_on(spec, input_, **{key: actual}).holds
+    assert verdict_on(spec, input_, **{key: actual}).holds is is_known
     assert not verdict_on(spec, input_, **{key: tighter}).holds
     assert verdict_on(spec, input_, **{key: tighter}).headroom == -1
+
+
+def test_an_arena_that_is_not_known_keeps_no_limit() -> None:
+    verdict = verdict_on(NetworkSpec(act="gelu"), InputSpec(), max_tflm="1GiB")
+    assert (verdict.holds, verdict.uncounted) == (False, ("gelu",))
+    assert 0 < verdict.actual < verdict_on(NetworkSpec(), InputSpec(), max_tflm=0).actual
 
 
 @pytest.mark.parametrize(
@@ -81,6 +88,7 @@ def test_every_graded_figure_has_a_limit_in_the_order_of_the_registry() -> None:
         "max_macs",
         "max_peak",
         "peak_rule",
+        "max_tflm",
         "max_flash",
         "max_activations",
         "max_layers",

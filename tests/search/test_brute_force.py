@@ -19,6 +19,7 @@ from mbv2cli import UserError, plan_of
 from mbv2cli.costs.conventions import MAC_CONVENTIONS
 from mbv2cli.costs.figures import Counting, figure_named
 from mbv2cli.costs.memory import ELEMENT_BYTES, MEMORY_RULES
+from mbv2cli.search.figures import WHOLE
 from mbv2cli.search.members import CHUNK, digits_of_chunk
 from mbv2cli.search.partial import front_in_order
 from mbv2cli.search.query import REPORTED, Bound, Draw, Ordering, Query, draw_of
@@ -173,7 +174,7 @@ def figures_of(space: Space, member: Sequence[int], counting: Counting) -> Figur
     plan = plan_of(request.spec, request.input)
     fields = {axis.key: value for axis, value in values_of(space, member) if axis.stage is None}
     return {
-        **{name: plan.figure(figure_named(name), counting) for name in REPORTED},
+        **{name: plan.figure(figure_named(name), counting) for name in (*REPORTED, *WHOLE)},
         **{name: fields[name] for name in ("in", "batch")},
         "height": request.input.size[0],
     }

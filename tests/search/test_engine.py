@@ -198,7 +198,7 @@ def test_the_fields_that_are_numbers_are_figures_too(space: Space) -> None:
     digits = random_digits(space, 200, seed=2)
     values = [one.tolist() for one in Engine(space, names, Counting(), DIRECT).values(digits)]
     for member, *found in zip(digits.T.tolist(), *values, strict=True):
-        fields = {axis.key: value for axis, value in values_of(space, member) if not axis.stage}
+        fields = {axis.key: value for axis, value in values_of(space, member) if axis.stage is None}
         height, width = fields["size"]
         fields |= {"height": height, "width": width, "size": max(height, width)}
         assert found == [fields[name] for name in names]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbv2cli import plan_of
-from mbv2cli.costs.figures import Counting, figure_named, graded_figures
+from mbv2cli.costs.figures import Counting, combining_figures, figure_named
 from mbv2cli.costs.memory import MEMORY_RULES
 from mbv2cli.search.misses import Change, Miss, Misses, misses
 from mbv2cli.search.query import Bound, Draw, Ordering, Query
@@ -53,7 +53,7 @@ def bounds_of(share: float, counting: Counting) -> list[Bound]:
             int(plan.figure(figure, counting) * (1 / share if is_minimum else share)),
             is_minimum,
         )
-        for figure in graded_figures()
+        for figure in combining_figures()
         for is_minimum in [figure.better is not figure_named("macs").better]
     ]
 

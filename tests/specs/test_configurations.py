@@ -12,6 +12,7 @@ import pytest
 
 from mbv2cli import NetworkSpec, UserError
 from mbv2cli.inspection import plan_of
+from mbv2cli.specs.block import sides_of
 from mbv2cli.specs.files import inputs
 from mbv2cli.specs.origin import How
 from mbv2cli.specs.reader import Request, Setting, read_request
@@ -269,7 +270,7 @@ def test_a_network_of_once_for_all_is_torchvisions(read: Callable[..., Request])
     blocks, channels = [], 32
     for stage in NetworkSpec().stages:
         for repeat in range(stage.repeats):
-            stride = 1 if repeat else stage.stride
+            stride = 1 if repeat else sides_of(stage.stride)[0]
             block = _block(channels, stage.out_channels, 3, stride, int(stage.expand))
             block["conv"] = {**block.pop("mobile_inverted_conv"), "name": "MBConvLayer"}
             blocks.append({**block, "name": "ResidualBlock"})

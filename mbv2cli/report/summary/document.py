@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import AliasPath, Field, create_model
 
-from mbv2cli.costs.figures import FIGURES, PEAK
+from mbv2cli.costs.figures import FIGURES, PEAK, Figure
 from mbv2cli.costs.layers import By, grouped
 from mbv2cli.costs.memory import MemoryUse
 from mbv2cli.graph.ops import Shape
@@ -32,9 +32,15 @@ _IN_TOTALS: Final = tuple(
 )
 """Figures of the whole model; the peak of each memory rule has a section of its own."""
 
-_TOTALS: Final[dict[str, Any]] = {
-    figure.field: (int, Field(description=sentence(figure.description))) for figure in _IN_TOTALS
-}
+
+def _total(figure: Figure) -> Any:
+    text = sentence(figure.description)
+    if figure.combines:
+        return int, Field(description=text)
+    return int | None, Field(description=f"{text} Null where an operation has no rule.")
+
+
+_TOTALS: Final[dict[str, Any]] = {figure.field: _total(figure) for figure in _IN_TOTALS}
 TotalsPart = create_model(
     "TotalsPart", __base__=Part, __doc__="Figures of the whole model.", **_TOTALS
 )
@@ -165,7 +171,13 @@ def group_rows(report: SummaryReport, by: By) -> tuple[GroupRow, ...]:
 
 
 def _totals_part(report: SummaryReport) -> Part:
-    return TotalsPart(**{figure.field: report.figure(figure) for figure in _IN_TOTALS})
+    return TotalsPart(**{figure.field: _amount(report, figure) for figure in _IN_TOTALS})
+
+
+def _amount(report: SummaryReport, figure: Figure) -> int | None:
+    """Return a figure; None if only a whole graph has it and a part of this one is not known."""
+    is_unknown = not figure.combines and report.uncounted(figure)
+    return None if is_unknown else report.figure(figure)
 
 
 def _peak_part(report: SummaryReport, use: MemoryUse) -> PeakPart:

@@ -74,7 +74,15 @@ class SummaryReport:
 
     def figure(self, figure: Figure) -> int:
         """Return a figure of the model: MACs by the convention, bytes of the dtype."""
-        return self.model.figure(figure, Counting(self.convention.key, dtype=self.run.dtype))
+        return self.model.figure(figure, self._counting)
+
+    def uncounted(self, figure: Figure) -> tuple[str, ...]:
+        """Return the functions that a figure has no rule for."""
+        return self.model.uncounted(figure, self._counting)
+
+    @property
+    def _counting(self) -> Counting:
+        return Counting(self.convention.key, dtype=self.run.dtype)
 
     def culprit(self, use: MemoryUse) -> Layer:
         """Return the layer that causes a peak."""

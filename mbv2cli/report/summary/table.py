@@ -17,7 +17,7 @@ from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.summary.rows import GroupRow, LayerRow
 from mbv2cli.report.summary.verdict import verdict
 from mbv2cli.report.summary.view import cell, is_cost, is_number
-from mbv2cli.report.text import INDENT, bracketed, heading, total_text
+from mbv2cli.report.text import INDENT, bracketed, heading, stride_text, total_text
 from mbv2cli.specs import BlockSpec
 from mbv2cli.specs.units import bytes_texts
 
@@ -69,7 +69,7 @@ def _convolutions(block: BlockSpec) -> Iterator[str]:
         yield f"expand {block.in_channels} -> {block.hidden_channels}"
     else:
         yield "no expansion (expand 1)"
-    stride = f" stride {block.stride}" if block.stride != 1 else ""
+    stride = f" stride {stride_text(block.stride)}" if block.stride != 1 else ""
     dilation = f" dilation {block.dilation}" if block.dilation != 1 else ""
     yield f"depthwise {block.kernel}x{block.kernel}{stride}{dilation}"
     yield f"project {block.hidden_channels} -> {block.out_channels}"
@@ -79,7 +79,7 @@ def _shortcut(block: BlockSpec) -> str:
     """Return whether a block has a shortcut and why."""
     if block.has_shortcut:
         return f"shortcut: stride 1, {block.in_channels} in, {block.out_channels} out"
-    reasons = [f"stride {block.stride}"] if block.stride != 1 else []
+    reasons = [f"stride {stride_text(block.stride)}"] if block.stride != 1 else []
     if block.in_channels != block.out_channels:
         reasons.append(f"{block.in_channels} in, {block.out_channels} out")
     return f"no shortcut: {', '.join(reasons)}"

@@ -13,7 +13,15 @@ from mbv2cli.specs.words import listed
 
 
 def _figure(figure: Figure) -> Callable[[SummaryReport], str]:
-    return lambda report: str(report.figure(figure))
+    def text(report: SummaryReport) -> str:
+        if not figure.combines and (names := report.uncounted(figure)):
+            raise UserError(
+                f"--print {figure.field}: the figure has no rule for {', '.join(names)}; "
+                f"leave {figure.field} out"
+            )
+        return str(report.figure(figure))
+
+    return text
 
 
 def _size(name: str) -> tuple[str, Callable[[SummaryReport], str]]:

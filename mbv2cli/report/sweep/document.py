@@ -10,7 +10,7 @@ from mbv2cli.graph.ops import Shape
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.sweep.report import SweepReport, condition_text, ordering_text
 from mbv2cli.report.text import sentence
-from mbv2cli.search.figures import COSTS
+from mbv2cli.search.figures import COSTS, WHOLE
 from mbv2cli.search.misses import Miss, Misses
 from mbv2cli.search.winners import Winner
 
@@ -25,12 +25,20 @@ class ConditionPart(Part):
 _FIGURES: Final[dict[str, Any]] = {
     figure.name: (int, Field(description=sentence(figure.description))) for figure in COSTS.values()
 }
+_WHOLE_FIGURES: Final[dict[str, Any]] = {
+    figure.name: (
+        int | None,
+        Field(None, description=f"{sentence(figure.description)} Null if it was not searched by."),
+    )
+    for figure in WHOLE.values()
+}
 MemberPart = create_model(
     "MemberPart",
     __base__=Part,
     __doc__="A member and its figures.",
     target=(str, Field(description="The member as a TARGET of every command.")),
     **_FIGURES,
+    **_WHOLE_FIGURES,
 )
 
 

@@ -14,10 +14,12 @@ from mbv2cli.report.sweep.text import (
     condition_line,
     counts,
     figure_columns,
+    front_figures,
     front_heading,
     listed_front,
     misses,
     space_line,
+    top_figures,
     top_heading,
     unlisted,
     verified_line,
@@ -55,14 +57,10 @@ def _sections(report: SweepReport) -> Iterator[Section]:
         yield Section("Picture", picture + _read_out(report))
     if report.query.front:
         front = listed_front(report)
-        table = sortable_table(
-            _members(front_heading(report), front, [one.figure for one in report.query.front])
-        )
+        table = sortable_table(_members(front_heading(report), front, front_figures(report)))
         yield Section("Pareto front", f"{table}\n{paragraphs(unlisted(report))}")
     if report.top:
-        table = sortable_table(
-            _members(top_heading(report), report.top, [report.query.order.figure])
-        )
+        table = sortable_table(_members(top_heading(report), report.top, top_figures(report)))
         yield Section("Members", table)
     if report.quantiles:
         yield Section("Distribution", plain_table(_distribution(report)))
@@ -127,7 +125,7 @@ def _sliders(report: SweepReport) -> str:
     )
     rows = "".join(
         f'<tr><th scope="row">{name}</th><td class="n" data-figure="{number}"></td></tr>'
-        for number, name in enumerate(REPORTED)
+        for number, name in enumerate(query.reported)
     )
     return (
         "<noscript><p>The sliders need JavaScript. The tables above do not.</p></noscript>\n"
@@ -169,7 +167,7 @@ def _grid_data(report: SweepReport, grid: Grid) -> dict[str, Any]:
         "states": different,
         "state": [numbers[state] for state in states],
         "exist": list(map(int, grid.exist)),
-        "figures": [_figure_texts(grid, name) for name in REPORTED],
+        "figures": [_figure_texts(grid, name) for name in report.query.reported],
     }
 
 

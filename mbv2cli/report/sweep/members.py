@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from mbv2cli.errors import UserError
 from mbv2cli.search.partial import Kept
-from mbv2cli.search.query import REPORTED, Keep, Query
+from mbv2cli.search.query import Keep, Query
 from mbv2cli.search.space import Space
 from mbv2cli.shown import escaped
 
@@ -40,6 +40,7 @@ class MemberRows:
     def __init__(self, query: Query) -> None:
         self._space = query.space
         self._axes = tuple(_axis_columns(query.space))
+        self._figures = query.reported
         self._has_feasible = query.keep is Keep.BUILDABLE
 
     @property
@@ -47,7 +48,7 @@ class MemberRows:
         """The name and type of each column."""
         types: dict[str, type] = {"target": str}
         types |= {column.name: column.type for column in self._axes}
-        types |= dict.fromkeys(REPORTED, int)
+        types |= dict.fromkeys(self._figures, int)
         return types | ({"feasible": bool} if self._has_feasible else {})
 
     def columns(self, kept: Kept) -> list[list[Any]]:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from mbv2cli.report.html.skeleton import shown_text
 from mbv2cli.report.sweep.plot import axis_text, bound_text, points
 from mbv2cli.report.sweep.report import SweepReport
-from mbv2cli.report.sweep.text import figure_columns
+from mbv2cli.report.sweep.text import figure_columns, front_figures
 from mbv2cli.search.figures import figure_named
 from mbv2cli.search.members import Members
 from mbv2cli.search.partial import front_in_order
@@ -171,7 +171,7 @@ def _readable(
     report: SweepReport, x: _Scale, y: _Scale, amounts: Sequence[Sequence[float]]
 ) -> Iterator[str]:
     """Yield the members of the front, each with its text. The Tab key reaches the first."""
-    names = figure_columns([one.figure for one in report.query.front])
+    names = figure_columns(front_figures(report))
     members = zip(report.front[:READABLE], *amounts, strict=False)
     for number, (member, across, down) in enumerate(members):
         text = shown_text(member_text(member, names))

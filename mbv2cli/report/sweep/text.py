@@ -9,7 +9,7 @@ from mbv2cli.costs.figures import PEAK, Counting
 from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Block, Column, Line, Page, Table, page
 from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.report.text import compact
-from mbv2cli.search.figures import figure_named
+from mbv2cli.search.figures import WHOLE, figure_named
 from mbv2cli.search.misses import Change, Miss, Misses
 from mbv2cli.search.query import REPORTED, Bound
 from mbv2cli.search.where import Where
@@ -49,7 +49,7 @@ def _blocks(report: SweepReport) -> Iterator[Block]:
     if report.top:
         yield Line()
         yield Line(top_heading(report), BOLD, _INDENT)
-        yield _table(report.top, [report.query.order.figure])
+        yield _table(report.top, top_figures(report))
     if report.query.front:
         yield Line()
         yield from _front(report)
@@ -104,6 +104,13 @@ def counts(report: SweepReport) -> Iterator[Line]:
         "",
         _INDENT,
     )
+    for bound in query.bounds:
+        if bound.figure in query.whole and not bound.is_minimum:
+            text = (
+                f"{bound.figure}: exact where the layerwise int8 peak, which is never above it, "
+                "keeps the limit. The others fail by that peak alone."
+            )
+            yield Line(text, "", _INDENT)
 
 
 def _peak(counting: Counting) -> str:
@@ -216,7 +223,7 @@ def _front(report: SweepReport) -> Iterator[Block]:
     yield Line(front_heading(report), BOLD, _INDENT)
     listed = listed_front(report)
     if listed:
-        yield _table(listed, [ordering.figure for ordering in report.query.front])
+        yield _table(listed, front_figures(report))
     yield from unlisted(report)
 
 
@@ -225,6 +232,16 @@ def front_heading(report: SweepReport) -> str:
     words = [f"{'most' if one.descending else 'least'} {one.figure}" for one in report.query.front]
     size, peak = report.front_size, _peak(report.query.counting)
     return f"Pareto front, {', '.join(words)}: {_members(size)} ({peak})"
+
+
+def top_figures(report: SweepReport) -> list[str]:
+    """Return the figures that the first members are listed with, beside the usual ones."""
+    return [report.query.order.figure, *report.query.whole]
+
+
+def front_figures(report: SweepReport) -> list[str]:
+    """Return the figures that the front is listed with, beside the usual ones."""
+    return [*(ordering.figure for ordering in report.query.front), *report.query.whole]
 
 
 def listed_front(report: SweepReport) -> Sequence[Winner]:
@@ -243,7 +260,7 @@ def unlisted(report: SweepReport) -> Iterator[Line]:
 def _table(winners: Sequence[Winner], figures: Sequence[str]) -> Table:
     """Return a row for each member. Its target is in the row or, if it is long, below."""
     names = figure_columns(figures)
-    ranked = list(dict.fromkeys((*(name for name in figures if name in REPORTED), *names)))
+    ranked = list(dict.fromkeys((*(name for name in figures if name in names), *names)))
     columns = [
         _figure_column(name, [one.figures[name] for one in winners], ranked.index(name))
         for name in names
@@ -256,7 +273,8 @@ def _table(winners: Sequence[Winner], figures: Sequence[str]) -> Table:
 
 def figure_columns(figures: Sequence[str]) -> list[str]:
     """Return the figures that a table of members has, ``figures`` among them."""
-    return list(dict.fromkeys((*_COLUMNS, *(name for name in figures if name in REPORTED))))
+    known = (*REPORTED, *WHOLE)
+    return list(dict.fromkeys((*_COLUMNS, *(name for name in figures if name in known))))
 
 
 def _figure_column(name: str, amounts: Sequence[int], rank: int) -> Column:

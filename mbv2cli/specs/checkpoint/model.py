@@ -20,7 +20,8 @@ from mbv2cli.specs.foreign import ForeignModel
 from mbv2cli.specs.network import PAPER_STAGES, NetworkSpec
 from mbv2cli.specs.origin import FieldOrigin, How, Origin
 from mbv2cli.specs.reader import Setting
-from mbv2cli.specs.regroup import shortest_ratio, stages_of
+from mbv2cli.specs.regroup import stages_of
+from mbv2cli.specs.rounding import shortest_ratio
 from mbv2cli.specs.weights.read import read_weights
 from mbv2cli.specs.weights.tensors import Weights
 
@@ -141,7 +142,7 @@ def _block_specs(path: Path, structure: Structure) -> Iterator[BlockSpec]:
         channels = block.out_channels
 
 
-def _strides(structure: Structure) -> Sequence[int]:
+def _strides(structure: Structure) -> Sequence[int | tuple[int, int]]:
     """Return the paper's stride of each block.
 
     Of a network with another number of blocks, the first block of each width has the stride of
@@ -152,7 +153,7 @@ def _strides(structure: Structure) -> Sequence[int]:
         return (1,)
     if len(blocks) == len(_PAPER_STRIDES):
         return _PAPER_STRIDES
-    strides: list[int] = []
+    strides: list[int | tuple[int, int]] = []
     widths = groupby(blocks, key=lambda block: block.out_channels)
     for number, (_width, of_width) in enumerate(widths):
         first = PAPER_STAGES[number].stride if number < len(PAPER_STAGES) else 1

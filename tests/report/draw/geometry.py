@@ -121,10 +121,17 @@ def assert_no_line_crosses_a_text(picture: Figure) -> None:
                 assert is_apart, text
 
 
+def lines_of(picture: Figure) -> Iterator[Any]:
+    """Yield the corners of each line of a picture."""
+    for line in picture.findobj(Line2D):
+        corners = line.get_transform().transform(line.get_xydata())
+        if len(corners) > 1:
+            yield corners
+
+
 def _corners(picture: Figure) -> Iterator[Any]:
     """Yield the corners of each line and of each rectangle of a picture."""
-    for line in picture.findobj(Line2D):
-        yield line.get_transform().transform(line.get_xydata())
+    yield from lines_of(picture)
     for one in picture.findobj(Rectangle):
         yield one.get_transform().transform(one.get_path().vertices)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from operator import is_
 from typing import Any, Final, Literal
 
 from pydantic import Field, create_model
@@ -28,7 +30,11 @@ _FIGURES: Final[dict[str, Any]] = {
 _WHOLE_FIGURES: Final[dict[str, Any]] = {
     figure.name: (
         int | None,
-        Field(None, description=f"{sentence(figure.description)} Null if it was not searched by."),
+        Field(
+            None,
+            description=f"{sentence(figure.description)} Only there if it was searched by.",
+            exclude_if=partial(is_, None),
+        ),
     )
     for figure in WHOLE.values()
 }

@@ -171,13 +171,7 @@ def group_rows(report: SummaryReport, by: By) -> tuple[GroupRow, ...]:
 
 
 def _totals_part(report: SummaryReport) -> Part:
-    return TotalsPart(**{figure.field: _amount(report, figure) for figure in _IN_TOTALS})
-
-
-def _amount(report: SummaryReport, figure: Figure) -> int | None:
-    """Return a figure; None if only a whole graph has it and a part of this one is not known."""
-    is_unknown = not figure.combines and report.uncounted(figure)
-    return None if is_unknown else report.figure(figure)
+    return TotalsPart(**{figure.field: report.known_figure(figure) for figure in _IN_TOTALS})
 
 
 def _peak_part(report: SummaryReport, use: MemoryUse) -> PeakPart:

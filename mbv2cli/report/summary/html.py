@@ -84,7 +84,7 @@ def _figure_rows(report: SummaryReport) -> Iterator[Row]:
     for one in FIGURES:
         if one is PEAK:
             continue
-        amount = report.figure(one)
+        amount = report.known_figure(one)
         rule = _peak_rule(report, by_rule[one.rule]) if one.rule else _rule(report, one)
         yield Row([Cell(one.field), Cell(_amount(report, one, amount), amount), Cell(rule)])
     for title, megabytes in report.sizes.titled if report.sizes else ():
@@ -92,7 +92,9 @@ def _figure_rows(report: SummaryReport) -> Iterator[Row]:
         yield Row([Cell(title), Cell(f"{megabytes:,.2f}", megabytes), Cell(text)])
 
 
-def _amount(report: SummaryReport, figure: Figure, amount: int) -> str:
+def _amount(report: SummaryReport, figure: Figure, amount: int | None) -> str:
+    if amount is None:
+        return f"not known: no rule for {', '.join(report.uncounted(figure))}"
     if figure is MACS:
         return total_text(report.macs)
     if figure.unit is not Unit.BYTES:

@@ -76,6 +76,11 @@ class SummaryReport:
         """Return a figure of the model: MACs by the convention, bytes of the dtype."""
         return self.model.figure(figure, self._counting)
 
+    def known_figure(self, figure: Figure) -> int | None:
+        """Return a figure; None if only a whole graph has it, and a part of this is not known."""
+        is_unknown = not figure.combines and self.uncounted(figure)
+        return None if is_unknown else self.figure(figure)
+
     def uncounted(self, figure: Figure) -> tuple[str, ...]:
         """Return the functions that a figure has no rule for."""
         return self.model.uncounted(figure, self._counting)

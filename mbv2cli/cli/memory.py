@@ -41,9 +41,8 @@ the peak. Exact, and without torch unless the TARGET is a module of your own.
 """
 
 FIRST: Final = (
-    *("--in", "--out", "--stride", "--expand", "--width-mult"),
-    *("--classes", "--size", "--batch", "--arena", "--max-tflm", "--plot"),
-    *("--format", "--output"),
+    *("--in", "--out", "--stride", "--width-mult", "--size"),
+    *("--arena", "--max-tflm", "--plot", "--format", "--output"),
 )
 
 

@@ -211,9 +211,10 @@ def _write_table() -> None:
 
 
 def _target_lines(targets: Sequence[str]) -> Iterator[str]:
-    from mbv2cli import InvertedResidual, MobileNetV2, NetworkSpec
+    from mbv2cli import MobileNetV2, NetworkSpec
     from mbv2cli.costs.figures import TFLM
     from mbv2cli.inspection import plan_of
+    from mbv2cli.nn.modules import block_module
     from mbv2cli.specs.reader import read_request
 
     yield "tflm      measured  difference  Vela's SRAM  its difference  target"
@@ -221,7 +222,7 @@ def _target_lines(targets: Sequence[str]) -> Iterator[str]:
         request = read_request(target)
         spec, plan = request.spec, plan_of(request.spec, request.input)
         live = live_arena(
-            MobileNetV2(spec) if isinstance(spec, NetworkSpec) else InvertedResidual(spec),
+            MobileNetV2(spec) if isinstance(spec, NetworkSpec) else block_module(spec),
             plan.input_shape,
         )
         expected, vela = plan.figure(TFLM), vela_sram_bytes(live.flatbuffer)

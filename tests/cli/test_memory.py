@@ -239,12 +239,6 @@ def test_a_figure_without_a_rule_is_null_and_refused_by_print() -> None:
     assert "the figure has no rule for gelu" in result.stderr
 
 
-def test_a_search_names_the_figures_that_it_can_limit() -> None:
-    result = mbv2_here("sweep", "network", "--size", "32,64", "--max-tflm", "1MiB")
-    assert result.code == 2
-    assert "a search cannot limit tflm yet" in result.stderr
-
-
 # Patches.
 
 

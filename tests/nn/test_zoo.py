@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mbv2cli import MobileNetV2, NetworkSpec
 from mbv2cli.specs.reader import read_request
@@ -50,24 +50,35 @@ def make_each_value_matter(model: nn.Module) -> None:
             for tensor in (module.bias, module.running_mean):
                 assert tensor is not None
                 nn.init.uniform_(tensor, -0.5, 0.5)
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
             nn.init.uniform_(module.bias, -0.5, 0.5)
 
 
 def copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Copy all weights and statistics in order, whatever their names."""
-    weights = source.state_dict().values()
+    """Copy all weights and statistics in order, whatever their names.
+
+    timm's 1×1 convolution after the pooling of MobileNetV3 becomes a linear layer.
+    """
     names = target.state_dict()
+    weights = [
+        one.flatten(1) if one.dim() == 4 and other.dim() == 2 else one  # noqa: PLR2004
+        for one, other in zip(source.state_dict().values(), names.values(), strict=True)
+    ]
     assert [tuple(one.shape) for one in weights] == [tuple(one.shape) for one in names.values()]
     target.load_state_dict(dict(zip(names, weights, strict=True)))
 
 
-def assert_same_outputs(one: nn.Module, other: nn.Module) -> None:
+def outputs_of(one: nn.Module, other: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return what both make of the same images."""
     images = torch.rand(2, 3, 96, 130)
     with torch.no_grad():
         outputs, others = one.eval()(images), other.eval()(images)
     assert outputs.std() > 0
-    assert torch.equal(outputs, others)
+    return outputs, others
+
+
+def assert_same_outputs(one: nn.Module, other: nn.Module) -> None:
+    assert torch.equal(*outputs_of(one, other))
 
 
 @pytest.mark.parametrize("width_mult", WIDTHS)

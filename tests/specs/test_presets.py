@@ -13,7 +13,7 @@ from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request, target_names
 from tests.process import mbv2_here
-from tests.reference_tables import rows
+from tests.reference_tables import rows, shape
 
 FIGURES = rows("presets")
 SCALE = {"M": 10**6, "M truncated": 10**6, "G": 10**9, "MB": 10**6}
@@ -52,14 +52,14 @@ def test_published_figures(row: dict[str, str]) -> None:
         assert round(scaled, int(row["decimals"])) == float(row["value"])
 
 
-@pytest.mark.parametrize(
-    ("name", "output_shape"),
-    [("deeplab_os16", (1, 320, 33, 33)), ("deeplab_os8", (1, 320, 65, 65))],
-)
-def test_the_backbone_of_deeplab_ends_at_its_last_block(
-    name: str, output_shape: tuple[int, ...]
-) -> None:
-    assert plan_of_preset(name).output_shape == output_shape
+@pytest.mark.parametrize("row", rows("variants"), ids=lambda row: row["target"])
+def test_what_public_code_builds(row: dict[str, str]) -> None:
+    plan = plan_of_preset(row["target"])
+    height, _, width = row["size"].partition("x")
+    assert plan.input_shape == (1, 3, int(height), int(width or height))
+    assert plan.totals.params == int(row["params"])
+    assert plan.totals.macs == int(row["conv_linear_macs"])
+    assert plan.output_shape == shape(row["output"])
 
 
 def test_every_preset_has_a_published_figure() -> None:
@@ -70,7 +70,11 @@ def test_the_paper_s_network_is_the_default() -> None:
     assert read_request("paper").spec == NetworkSpec()
 
 
-@pytest.mark.parametrize("name", presets())
+def one_of_each_family() -> list[str]:
+    return list({preset.family: name for name, preset in presets().items()}.values())
+
+
+@pytest.mark.parametrize("name", one_of_each_family())
 def test_plan_and_forward_agree(name: str) -> None:
     request = read_request(f"{name}:size=64")
     assert confirmed(planned(request, RunSpec(device="cpu"))).forward is not None

@@ -18,17 +18,28 @@ from mbv2cli.specs.units import bytes_numbers
 
 _INT8: Final = Counting(dtype="int8")
 
+_HOW_TO_SEE_ALIASES: Final = (
+    Line(),
+    Line("mbv2 presets FAMILY shows the names in other codebases too; each is a TARGET."),
+)
+
 
 def as_table(figures: Sequence[PresetFigures]) -> Page:
-    """Return a row for each preset, and the names that other codebases give them."""
+    """Return a row for each preset.
+
+    Presets of one family are followed by the names that other codebases give them.
+    """
     if not figures:
         return page([Line("No preset keeps every limit.", WARNING)])
     totals = [one.plan.totals for one in figures]
     peaks, unit = bytes_numbers(one.peak_bytes for one in figures)
     counting = figures[0].counting
+    families = [one.preset.family for one in figures]
+    is_one_family = len(set(families)) == 1
     table = Table(
         [
             Column("Preset", [one.preset.name for one in figures]),
+            *([] if is_one_family else [Column("Family", families, rank=5)]),
             Column("Size", list(map(_size, figures)), is_number=True, rank=4),
             Column(
                 "Params", [f"{one.params / 10**6:.2f} M" for one in totals], is_number=True, rank=1
@@ -39,10 +50,10 @@ def as_table(figures: Sequence[PresetFigures]) -> Page:
             Column(
                 f"Peak {unit}\n{counting.rule}\n{counting.dtype}", peaks, is_number=True, rank=3
             ),
-            Column("Source", [one.preset.source for one in figures], rank=5),
+            Column("Source", [one.preset.source for one in figures], rank=6),
         ]
     )
-    return page([table, *_aliases(figures)])
+    return page([table, *(_aliases(figures) if is_one_family else _HOW_TO_SEE_ALIASES)])
 
 
 def _aliases(figures: Sequence[PresetFigures]) -> Iterator[Line]:
@@ -65,6 +76,9 @@ class PresetPart(Part):
 
     name: str = Field(
         description="Name of the preset. Every command takes this name as its TARGET."
+    )
+    family: str = Field(
+        description="Name of the family, such as `mobilenetv3`. `mbv2 presets FAMILY` lists it."
     )
     aliases: tuple[str, ...] = Field(
         description="Names of the network in other codebases. Each is a TARGET too."
@@ -97,6 +111,7 @@ def as_json(figures: Sequence[PresetFigures]) -> str:
 def _part(one: PresetFigures) -> PresetPart:
     return PresetPart(
         name=one.preset.name,
+        family=one.preset.family,
         aliases=one.preset.aliases,
         source=one.preset.source,
         spec=one.plan.spec,

@@ -186,7 +186,7 @@ def own_name(name: str) -> str | None:
 
 def nearest_target(name: str) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest name or alias of a target, or ``""``."""
-    aliases = (alias for preset in presets().values() for alias in preset.aliases)
+    aliases = (alias for preset in presets() for alias in presets().aliases(preset))
     return nearest(name, [*target_names(), *aliases])
 
 
@@ -194,9 +194,7 @@ def nearest_target(name: str) -> str:
 def _names() -> Mapping[str, str]:
     """Return the name of a target for each name and each alias."""
     own = {_folded(name): name for name in target_names()}
-    return own | {
-        _folded(alias): name for name, preset in presets().items() for alias in preset.aliases
-    }
+    return own | {_folded(alias): name for name in presets() for alias in presets().aliases(name)}
 
 
 def _folded(name: str) -> str:

@@ -1,21 +1,29 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from itertools import groupby
+from pathlib import Path
 
 import pytest
 
-from mbv2cli import InputSpec, NetworkSpec, Plan, UserError, plan_of
+from mbv2cli import InputSpec, NetworkSpec, Plan, UserError, plan_of, specs
 from mbv2cli.costs.conventions import PARAM_CONVENTIONS, count
+from mbv2cli.gate.presets import matching
 from mbv2cli.graph.rows import Role
 from mbv2cli.report.summary.report import confirmed, planned
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.network import PAPER_STAGES
-from mbv2cli.specs.presets import presets
-from mbv2cli.specs.reader import read_request, target_names
+from mbv2cli.specs.presets import families, presets
+from mbv2cli.specs.reader import own_name, read_request, target_names
 from tests.process import mbv2_here
 from tests.reference_tables import rows, shape
 
 FIGURES = rows("presets")
+PRESETS = Path(specs.__file__).with_name("presets.toml")
+ABOUT = ("like", "family", "source", "aliases")
+"""The keys of a preset that are no flags."""
+
 SCALE = {"M": 10**6, "M truncated": 10**6, "G": 10**9, "MB": 10**6}
 
 
@@ -71,7 +79,7 @@ def test_the_paper_s_network_is_the_default() -> None:
 
 
 def one_of_each_family() -> list[str]:
-    return list({preset.family: name for name, preset in presets().items()}.values())
+    return [matching(family)[0].name for family in families()]
 
 
 @pytest.mark.parametrize("name", one_of_each_family())
@@ -149,16 +157,64 @@ def test_a_typo_suggests_the_nearest_name_or_alias(typo: str, hint: str) -> None
         read_request(typo)
 
 
-def test_presets_shows_the_names_in_other_codebases() -> None:
-    shown = mbv2_here("presets").stdout
-    document = json.loads(mbv2_here("presets", "--format", "json").stdout)
-    aliases = {one["name"]: tuple(one["aliases"]) for one in document["presets"]}
+def table_of(name: str = "") -> str:
+    """Return what `mbv2 presets` shows."""
+    return mbv2_here(*filter(None, ("presets", name))).stdout
+
+
+def test_the_presets_of_a_family_have_their_names_in_other_codebases() -> None:
+    shown = " ".join(table_of("mobilenetv3").split())
     for name, preset in presets().items():
-        line = f"\n    {name}: {', '.join(preset.aliases)}\n"
-        assert (line in shown) is bool(preset.aliases)
-        assert aliases[name] == preset.aliases
-        for alias in preset.aliases:
-            assert f"\n{name} " in mbv2_here("presets", alias.upper()).stdout
+        is_shown = preset.family == "mobilenetv3" and bool(preset.aliases)
+        assert (f" {name}: {', '.join(preset.aliases)}" in shown) is is_shown
+    assert ": " not in table_of()
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "GOOGLE/mobilenet_v2_1.0_224", "mcunet-in2"])
+def test_an_alias_finds_its_preset(name: str) -> None:
+    assert f"\n{own_name(name)} " in table_of(name)
+
+
+@pytest.mark.parametrize("family", families())
+def test_a_family_is_listed_by_its_name(family: str) -> None:
+    expected = [name for name, preset in presets().items() if preset.family == family]
+    assert [preset.name for preset in matching(family.upper().replace("_", "-"))] == expected
+
+
+def test_a_name_that_is_no_family_s_is_a_text_or_a_glob() -> None:
+    assert {preset.name for preset in matching("semnasnet")} < {
+        preset.name for preset in matching("mnasnet")
+    }
+    assert [preset.name for preset in matching("tinynet_[ab]")] == ["tinynet_a", "tinynet_b"]
+
+
+def test_a_wrong_family_is_told_with_the_families() -> None:
+    with pytest.raises(UserError, match="did you mean 'mobilenetv3'") as error:
+        matching("mobilnetv3")
+    assert ", ".join(families()) in str(error.value)
+
+
+def test_the_presets_of_a_family_follow_each_other() -> None:
+    runs = [family for family, _ in groupby(preset.family for preset in presets().values())]
+    assert runs == list(families())
+
+
+def test_json_has_everything_about_each_preset() -> None:
+    document = json.loads(mbv2_here("presets", "--format", "json").stdout)
+    assert [(one["name"], one["family"], tuple(one["aliases"])) for one in document["presets"]] == [
+        (name, preset.family, preset.aliases) for name, preset in presets().items()
+    ]
+
+
+def test_a_preset_parsed_alone_is_what_the_whole_file_says() -> None:
+    """One is parsed alone, because most commands need one."""
+    whole = tomllib.loads(PRESETS.read_text("utf-8"))
+    assert list(presets()) == list(whole)
+    for name, table in whole.items():
+        preset = presets()[name]
+        like = presets()[table["like"]].values if "like" in table else {}
+        own = {key: table[key] for key in table if key not in ABOUT}
+        assert (preset.aliases, preset.values) == (tuple(table.get("aliases", ())), {**like, **own})
 
 
 @pytest.mark.parametrize("alpha", [0.35, 0.5, 0.75, 1.0, 1.3, 1.4])

@@ -170,6 +170,13 @@ def test_the_presets_of_a_family_have_their_names_in_other_codebases() -> None:
     assert ": " not in table_of()
 
 
+def test_each_family_is_a_heading_above_its_presets() -> None:
+    lines = [line.split(" ")[0] for line in table_of().splitlines()]
+    for family in families():
+        first = matching(family)[0].name
+        assert lines[lines.index(family) - 1 : lines.index(family) + 2] == ["", family, first]
+
+
 @pytest.mark.parametrize("name", ["mobilenet_v2", "GOOGLE/mobilenet_v2_1.0_224", "mcunet-in2"])
 def test_an_alias_finds_its_preset(name: str) -> None:
     assert f"\n{own_name(name)} " in table_of(name)

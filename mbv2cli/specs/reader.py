@@ -262,6 +262,7 @@ def _read_name(name: str, place: str = "") -> Described:
     own = own_name(name)
     if own is None:
         _refuse_missing_file(name, place)
+        _refuse_family(name, place)
         raise UserError(
             f"{place}there is no target '{name}'; a target is {', '.join(KINDS)}, a name that mbv2 "
             f"presets lists, or a file such as NAME.toml; most commands take a module too, such as "
@@ -281,6 +282,17 @@ def _refuse_missing_file(name: str, place: str) -> None:
     if path.suffix.lower() in _SUFFIXES and not is_module:
         problem = "no regular file" if exists(path) else "no file"
         raise UserError(f"{place}there is {problem} {name}; give the path of one, or a preset")
+
+
+def _refuse_family(name: str, place: str) -> None:
+    """Raise `UserError` if ``name`` is a family of presets."""
+    family = _folded(name)
+    one = next((preset.name for preset in presets().values() if preset.family == family), None)
+    if one:
+        raise UserError(
+            f"{place}{family} is a family of presets; name one of them, such as {one} "
+            f"(mbv2 presets {family} lists them)"
+        )
 
 
 def _preset_settings(name: str) -> list[Setting]:

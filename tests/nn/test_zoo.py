@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mbv2cli import MobileNetV2, NetworkSpec, plan_of
+from mbv2cli.report.summary.report import confirmed, planned
+from mbv2cli.specs import RunSpec
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
 
@@ -157,6 +159,12 @@ def test_their_parameters_and_macs_are_the_plan_s(name: str) -> None:
     totals = plan_of(request.spec, request.input).totals
     assert totals.params == sum(one.numel() for one in theirs.parameters())
     assert totals.macs == counter.get_total_flops() // 2
+
+
+@pytest.mark.parametrize("name", presets())
+def test_plan_and_forward_agree(name: str) -> None:
+    request = read_request(f"{name}:size=64")
+    assert confirmed(planned(request, RunSpec(device="cpu"))).forward is not None
 
 
 def test_both_have_many() -> None:

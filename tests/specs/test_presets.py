@@ -148,7 +148,8 @@ def test_a_shell_completes_names_and_no_aliases() -> None:
     [
         ("mobilenetv2_120", "did you mean 'mobilenetv2_120d'"),
         ("google/mobilenet_v2_1.0_225", "did you mean 'google/mobilenet_v2_1.0_224'"),
-        ("MobileNetV3", "did you mean 'mobilenetv2'"),
+        ("MobileNetV4", "did you mean 'mobilenetv2'"),
+        ("MobileNetV3", "is a family of presets; name one of them, such as mobilenet_v3_large"),
         ("nework", "did you mean 'network'"),
     ],
 )

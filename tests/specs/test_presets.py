@@ -21,6 +21,7 @@ from tests.reference_tables import rows, shape
 
 FIGURES = rows("presets")
 PRESETS = Path(specs.__file__).with_name("presets.toml")
+GUIDES = PRESETS.parents[1] / "guides"
 ABOUT = ("like", "family", "source", "aliases")
 """The keys of a preset that are no flags."""
 
@@ -169,6 +170,11 @@ def test_the_presets_of_a_family_have_their_names_in_other_codebases() -> None:
         is_shown = preset.family == "mobilenetv3" and bool(preset.aliases)
         assert (f" {name}: {', '.join(preset.aliases)}" in shown) is is_shown
     assert ": " not in table_of()
+
+
+def test_the_guide_has_each_family() -> None:
+    guide = (GUIDES / "targets.md").read_text("utf-8")
+    assert [family for family in families() if f"`{family}`" not in guide] == []
 
 
 def test_each_family_is_a_heading_above_its_presets() -> None:

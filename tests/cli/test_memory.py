@@ -123,7 +123,10 @@ def test_mistakes(line: str, words: str) -> None:
         ("keras", [f"keras_{width}" for width in ("035", "050", "075", "100", "130", "140")]),
         ("KERAS_1", ["keras_100", "keras_130", "keras_140"]),
         ("hf*96", ["hf_035_96"]),
-        ("mcunet --max-peak 200KiB --dtype int8", ["mcunet_10fps", "mcunet_5fps"]),
+        (
+            "mcunet_*fps* --max-peak 95KiB --dtype int8",
+            ["mcunet_10fps", "mcunet_5fps", "mcunet_5fps_vww"],
+        ),
         ("--max-peak 320KiB", ["mcunet_10fps"]),
         ("hf --max-peak 320KiB --dtype float16", ["hf_035_96"]),
         ("hf_035 --max-peak 135KiB --dtype int8", ["hf_035_96"]),

@@ -109,11 +109,14 @@ _CLASSIFIER: Final[dict[str, st.SearchStrategy[object]]] = {
 stages = _stages()
 
 
+stem_strides: st.SearchStrategy[int | tuple[int, int]] = st.sampled_from([2, 2, 1, (2, 1)])
+
+
 @st.composite
 def network_specs(draw: st.DrawFn) -> NetworkSpec:
     """Draw a network; one in three stops at a module."""
     own_stages = draw(st.one_of(st.just(PAPER_STAGES), st.lists(stages, min_size=1, max_size=4)))
-    stem_stride: int | tuple[int, int] = draw(st.sampled_from([2, 2, 1, (2, 1)]))
+    stem_stride = draw(stem_strides)
     reached = cumulative_strides(heights(own_stages), sides_of(stem_stride)[0])
     output_strides = [reached[-1]]
     if all(side == other for side, other in map(sides_of, (one.stride for one in own_stages))):

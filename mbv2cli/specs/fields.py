@@ -14,6 +14,7 @@ from operator import eq
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.fields import FieldInfo
 
 from mbv2cli.specs.words import ACTIVATION_SYNONYMS, DTYPE_SYNONYMS, NO_SYNONYMS, listed
 
@@ -112,6 +113,11 @@ def added(default: Any, description: str) -> Any:
     return Field(default, description=description, exclude_if=partial(eq, default))
 
 
+def is_added(field: FieldInfo) -> bool:
+    """Return whether a field came after the first networks, which do not use it."""
+    return field.exclude_if is not None
+
+
 def _one_or_two_strides(value: object) -> object:
     """Read ``2``, ``"2x1"`` or ``[2, 1]``. Two equal strides are one number."""
     sides = _two_sides(value)
@@ -134,6 +140,12 @@ HeadChannels = Annotated[
     Number,
     Field(ge=0, le=MAX_CHANNELS),
     Allowed(f"a whole number from 0 (no head convolution) to {MAX_CHANNELS}"),
+]
+HiddenFeatures = Annotated[
+    int,
+    Number,
+    Field(ge=0, le=MAX_CLASSES),
+    Allowed(f"a whole number from 0 (no hidden layer) to {MAX_CLASSES}"),
 ]
 _StrideSide = Annotated[int, Number, Field(ge=1, le=MAX_STRIDE)]
 Stride = Annotated[

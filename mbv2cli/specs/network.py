@@ -31,6 +31,7 @@ from mbv2cli.specs.fields import (
     HeadChannels,
     HeadScaling,
     HeadScalingWord,
+    HiddenFeatures,
     Kernel,
     ModulePath,
     NormEps,
@@ -331,7 +332,7 @@ class NetworkSpec(Spec):
     se_gate: GateWord = added(
         "sigmoid", "Gate of squeeze-excite: sigmoid (EfficientNet) or hardsigmoid (MobileNetV3)."
     )
-    classifier_hidden: Classes = added(
+    classifier_hidden: HiddenFeatures = added(
         0,
         "Features of a hidden linear layer in the classifier, not scaled; 0 is none "
         "(MobileNetV3: 1280).",

@@ -39,7 +39,9 @@ alone: exact, at once, without torch.
 
   mbv2 summary network --width-mult 0.5 --size 160
 
-  mbv2 summary network:width_mult=0.35,size=96 --no-forward --print params,macs
+  mbv2 summary network --no-forward --print params,macs
+
+  mbv2 summary network:width_mult=0.35,size=96 --format json
 
   mbv2 summary my_model.py:Net
 """

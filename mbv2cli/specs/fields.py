@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from operator import eq
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
@@ -193,7 +193,14 @@ Padding = Literal["torch", "same"]
 DType = Literal["float32", "float16", "bfloat16", "float64", "int8"]
 ActivationWord = Annotated[Activation, reads_word(Activation, ACTIVATION_SYNONYMS)]
 BlockTypeWord = Annotated[BlockType, reads_word(BlockType)]
-ExpansionWord = Annotated[Expansion, reads_word(Expansion)]
+_RATIO_IS_ELSEWHERE: Final = tuple(
+    (f"{ratio}", "for the expand ratio, write expand") for ratio in range(1, 17)
+)
+ExpansionWord = Annotated[
+    Expansion,
+    reads_word(Expansion),
+    Allowed("one of auto, always", hints=_RATIO_IS_ELSEWHERE),
+]
 ShortcutWord = Annotated[Shortcut, reads_word(Shortcut)]
 GateWord = Annotated[Gate, reads_word(Gate, {"hsigmoid": "hardsigmoid"})]
 RatioOfWord = Annotated[RatioOf, reads_word(RatioOf)]

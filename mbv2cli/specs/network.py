@@ -401,7 +401,7 @@ class NetworkSpec(Spec):
             inside = [path for path in self.paths if path.endswith(EXPANSION_PATH)]
             expansions = f", or the expansion of a block, such as {inside[-1]}" if inside else ""
             without = [n for n, block in enumerate(self.blocks, 1) if not block.has_expansion]
-            lacking = f" (blocks {', '.join(map(str, without))} have none)" if without else ""
+            lacking = f" (block {', '.join(map(str, without))} has none)" if without else ""
             raise UserError(
                 f"until must be one of features.0 to features.{len(self.blocks)}{expansions}"
                 f"{lacking if inside else ''}, not {self.until!r}"

@@ -15,6 +15,7 @@ from mbv2cli.costs.memory import dtype_named
 from mbv2cli.gate.limits import Expectations, Limits
 from mbv2cli.gate.presets import matching, preset_figures, within
 from mbv2cli.report.formats import format_of, renderer
+from mbv2cli.specs.presets import families
 from mbv2cli.specs.presets import presets as named_networks
 from mbv2cli.specs.reader import Setting, read_spec
 
@@ -23,6 +24,8 @@ Parameters, MACs (convolutions + linear) and activation peak (by --peak-rule and
 one input of the preset's own size.
 
   mbv2 presets
+
+  mbv2 presets mobilenetv3
 
   mbv2 presets keras
 
@@ -40,10 +43,11 @@ def presets(
         str,
         typer.Argument(
             metavar="[NAME]",
-            help="Show the presets with this text in a name, or with a name that fits this glob, "
-            "such as '*_100'. Names in other codebases count.",
+            help="Show the presets of this family, such as mobilenetv3; or with this text in a "
+            "name; or with a name that fits this glob, such as '*_100'. Names in other codebases "
+            "count.",
             show_default=False,
-            autocompletion=completion(named_networks),
+            autocompletion=completion(lambda: [*families(), *named_networks()]),
         ),
     ] = "",
     *,

@@ -1,4 +1,4 @@
-"""The named networks: those of a name, their figures, and those that keep limits."""
+"""The named networks: those of a family or a name, their figures, those that keep limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mbv2cli.costs.figures import PEAK, Counting
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.gate.limits import Expectations, verdicts
 from mbv2cli.inspection import Plan, plan_of
-from mbv2cli.specs.presets import Preset, presets
+from mbv2cli.specs.presets import Preset, families, presets
 from mbv2cli.specs.reader import read_request
 
 
@@ -29,22 +29,32 @@ class PresetFigures:
 
 
 def matching(name: str) -> tuple[Preset, ...]:
-    """Return the presets with a name or an alias that has the text ``name`` or fits it as a glob.
+    """Return the presets of the family ``name``, or those that have the text ``name`` in a name.
 
-    Raises `UserError` if there is none.
+    Without such a family, a glob fits whole names. Aliases are names too. Raises `UserError` if
+    there is no preset.
     """
-    glob = name.lower() if any(sign in name for sign in "*?[") else f"*{name.lower()}*"
-    found = tuple(
+    found = _of_family(name.lower().replace("-", "_")) or _named(name.lower())
+    if not found:
+        hint = nearest(name, [*families(), *presets()])
+        raise UserError(
+            f"no preset has '{name}' in its name, and no family of presets has this name; the "
+            f"families are {', '.join(families())}{hint}"
+        )
+    return found
+
+
+def _of_family(family: str) -> tuple[Preset, ...]:
+    return tuple(preset for preset in presets().values() if preset.family == family)
+
+
+def _named(text: str) -> tuple[Preset, ...]:
+    glob = text if any(sign in text for sign in "*?[") else f"*{text}*"
+    return tuple(
         preset
         for preset in presets().values()
         if any(fnmatchcase(one.lower(), glob) for one in (preset.name, *preset.aliases))
     )
-    if not found:
-        raise UserError(
-            f"no preset has '{name}' in its name; mbv2 presets lists every preset"
-            f"{nearest(name, presets())}"
-        )
-    return found
 
 
 def preset_figures(chosen: Iterable[Preset], counting: Counting) -> tuple[PresetFigures, ...]:

@@ -18,31 +18,49 @@ from mbv2cli.specs.units import bytes_numbers
 
 _INT8: Final = Counting(dtype="int8")
 
+_HOW_TO_SEE_MORE: Final = (
+    Line(),
+    Line("mbv2 presets FAMILY shows the sources, and the names in other codebases too."),
+)
+
 
 def as_table(figures: Sequence[PresetFigures]) -> Page:
-    """Return a row for each preset, and the names that other codebases give them."""
+    """Return a row for each preset, under its family.
+
+    Presets of one family have their source, and below them their names in other codebases.
+    """
     if not figures:
         return page([Line("No preset keeps every limit.", WARNING)])
+    if len({one.preset.family for one in figures}) > 1:
+        table = Table(_columns(figures), notes=_families(figures))
+        return page([table, *_HOW_TO_SEE_MORE])
+    source = Column("Source", [one.preset.source for one in figures], rank=5)
+    return page([Table([*_columns(figures), source]), *_aliases(figures)])
+
+
+def _columns(figures: Sequence[PresetFigures]) -> list[Column]:
     totals = [one.plan.totals for one in figures]
+    params = [f"{one.params / 10**6:.2f} M" for one in totals]
+    macs = [f"{one.macs / 10**6:,.1f} M" for one in totals]
     peaks, unit = bytes_numbers(one.peak_bytes for one in figures)
     counting = figures[0].counting
-    table = Table(
-        [
-            Column("Preset", [one.preset.name for one in figures]),
-            Column("Size", list(map(_size, figures)), is_number=True, rank=4),
-            Column(
-                "Params", [f"{one.params / 10**6:.2f} M" for one in totals], is_number=True, rank=1
-            ),
-            Column(
-                "MACs", [f"{one.macs / 10**6:,.1f} M" for one in totals], is_number=True, rank=2
-            ),
-            Column(
-                f"Peak {unit}\n{counting.rule}\n{counting.dtype}", peaks, is_number=True, rank=3
-            ),
-            Column("Source", [one.preset.source for one in figures], rank=5),
-        ]
-    )
-    return page([table, *_aliases(figures)])
+    return [
+        Column("Preset", [one.preset.name for one in figures]),
+        Column("Size", list(map(_size, figures)), is_number=True, rank=4),
+        Column("Params", params, is_number=True, rank=1),
+        Column("MACs", macs, is_number=True, rank=2),
+        Column(f"Peak {unit}\n{counting.rule}\n{counting.dtype}", peaks, is_number=True, rank=3),
+    ]
+
+
+def _families(figures: Sequence[PresetFigures]) -> dict[int, tuple[Line, ...]]:
+    """Return the heading of each family, by the number of the row above it."""
+    families = [one.preset.family for one in figures]
+    return {
+        number - 1: (Line(), Line(family, BOLD))
+        for number, family in enumerate(families)
+        if not number or family != families[number - 1]
+    }
 
 
 def _aliases(figures: Sequence[PresetFigures]) -> Iterator[Line]:
@@ -65,6 +83,9 @@ class PresetPart(Part):
 
     name: str = Field(
         description="Name of the preset. Every command takes this name as its TARGET."
+    )
+    family: str = Field(
+        description="Name of the family, such as `mobilenetv3`. `mbv2 presets FAMILY` lists it."
     )
     aliases: tuple[str, ...] = Field(
         description="Names of the network in other codebases. Each is a TARGET too."
@@ -97,6 +118,7 @@ def as_json(figures: Sequence[PresetFigures]) -> str:
 def _part(one: PresetFigures) -> PresetPart:
     return PresetPart(
         name=one.preset.name,
+        family=one.preset.family,
         aliases=one.preset.aliases,
         source=one.preset.source,
         spec=one.plan.spec,

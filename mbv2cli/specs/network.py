@@ -338,7 +338,8 @@ class NetworkSpec(Spec):
         "(MobileNetV3: 1280).",
     )
     classifier_hidden_bias: Truth = added(
-        default=True, description="Whether the hidden linear layer has a bias (timm's fbnetc: not)."
+        default=True,
+        description="Whether the hidden linear layer has a bias (timm's mobilenetv3_rw: not).",
     )
     classifier_bias: Truth = added(
         default=True, description="Whether the last linear layer has a bias (imgclsmob: not)."

@@ -186,7 +186,7 @@ def own_name(name: str) -> str | None:
 
 def nearest_target(name: str) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest name or alias of a target, or ``""``."""
-    aliases = (alias for preset in presets().values() for alias in preset.aliases)
+    aliases = (alias for preset in presets() for alias in presets().aliases(preset))
     return nearest(name, [*target_names(), *aliases])
 
 
@@ -194,9 +194,7 @@ def nearest_target(name: str) -> str:
 def _names() -> Mapping[str, str]:
     """Return the name of a target for each name and each alias."""
     own = {_folded(name): name for name in target_names()}
-    return own | {
-        _folded(alias): name for name, preset in presets().items() for alias in preset.aliases
-    }
+    return own | {_folded(alias): name for name in presets() for alias in presets().aliases(name)}
 
 
 def _folded(name: str) -> str:
@@ -264,6 +262,7 @@ def _read_name(name: str, place: str = "") -> Described:
     own = own_name(name)
     if own is None:
         _refuse_missing_file(name, place)
+        _refuse_family(name, place)
         raise UserError(
             f"{place}there is no target '{name}'; a target is {', '.join(KINDS)}, a name that mbv2 "
             f"presets lists, or a file such as NAME.toml; most commands take a module too, such as "
@@ -283,6 +282,17 @@ def _refuse_missing_file(name: str, place: str) -> None:
     if path.suffix.lower() in _SUFFIXES and not is_module:
         problem = "no regular file" if exists(path) else "no file"
         raise UserError(f"{place}there is {problem} {name}; give the path of one, or a preset")
+
+
+def _refuse_family(name: str, place: str) -> None:
+    """Raise `UserError` if ``name`` is a family of presets."""
+    family = _folded(name)
+    one = next((preset.name for preset in presets().values() if preset.family == family), None)
+    if one:
+        raise UserError(
+            f"{place}{family} is a family of presets; name one of them, such as {one} "
+            f"(mbv2 presets {family} lists them)"
+        )
 
 
 def _preset_settings(name: str) -> list[Setting]:

@@ -205,6 +205,8 @@ def _read_timm(text: str, kind: str, words: Sequence[str], place: str | None) ->
         field = _TIMM_FIELD.fullmatch(word)
         if word in _TIMM_WORDS:
             pairs.append(_TIMM_WORDS[word])
+        elif kind == "ds" and field and field[1] == "e":
+            continue  # timm ignores it
         elif field and field[1] in _TIMM_KEYS:
             pairs.append((_TIMM_KEYS[field[1]], field[2]))
         else:

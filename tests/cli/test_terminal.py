@@ -83,7 +83,7 @@ def test_a_narrow_terminal_leaves_out_columns_and_cuts_nothing() -> None:
         ("memory network", 60, " 1,372.00 features.2.conv.0.0\n"),
         ("memory network", 80, " 1,372.00 features.2.conv.0.0, expansion\n"),
         ("counts network", 40, "+BN +activation +bias +pool 320,300,008\n"),
-        ("presets", 40, "mobilenetv2_110d  224 4.52 M   430.5 M\n"),
+        ("presets mobilenetv2", 40, "mobilenetv2_110d   224  4.52 M   430.5 M\n"),
         ("explain", 40, "One dense 3x3 convolution: 86,704,128\n    MACs, 1.26 x\n"),
         ("explain", 60, "One dense 3x3 convolution               86,704,128 1.26\n"),
         ("explain network", 40, "320x7x7    23,002,560\n"),

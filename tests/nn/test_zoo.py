@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from mbv2cli import MobileNetV2, NetworkSpec
+from mbv2cli import MobileNetV2, NetworkSpec, plan_of
+from mbv2cli.report.summary.report import confirmed, planned
+from mbv2cli.specs import RunSpec
+from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
 
 pytestmark = [
@@ -16,7 +20,15 @@ pytestmark = [
 ]
 
 WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.4)
-TIMM = ("035", "050", "075", "100", "110d", "120d", "140")
+THEIR_NAMES = {"torchvision": "mobilenet_v2", "efficientnet_b0_timm": "efficientnet_b0"}
+"""The names of networks whose presets have other names."""
+
+OF_CHECKPOINTS = {"fbnetc_100": {"bn_eps": 1e-3}}
+"""What timm sets only where it loads a checkpoint."""
+
+
+def presets_of(codebase: str) -> list[str]:
+    return [name for name, preset in presets().items() if preset.source.startswith(codebase)]
 
 
 def torchvision_s(width_mult: float) -> nn.Module:
@@ -26,10 +38,21 @@ def torchvision_s(width_mult: float) -> nn.Module:
     return model
 
 
-def timm_s(name: str, **settings: int) -> nn.Module:
+def timm_s(name: str, **settings: float) -> nn.Module:
     import timm
 
     model: nn.Module = timm.create_model(name, pretrained=False, **settings)
+    return model
+
+
+def theirs_of(name: str) -> nn.Module:
+    """Return the network of torchvision or timm that a preset is."""
+    from torchvision import models
+
+    their_name = THEIR_NAMES.get(name, name)
+    if presets()[name].source.startswith("timm"):
+        return timm_s(their_name, **OF_CHECKPOINTS.get(name, {}))
+    model: nn.Module = getattr(models, their_name)()
     return model
 
 
@@ -50,24 +73,35 @@ def make_each_value_matter(model: nn.Module) -> None:
             for tensor in (module.bias, module.running_mean):
                 assert tensor is not None
                 nn.init.uniform_(tensor, -0.5, 0.5)
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
             nn.init.uniform_(module.bias, -0.5, 0.5)
 
 
 def copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Copy all weights and statistics in order, whatever their names."""
-    weights = source.state_dict().values()
+    """Copy all weights and statistics in order, whatever their names.
+
+    timm's 1×1 convolution after the pooling of MobileNetV3 becomes a linear layer.
+    """
     names = target.state_dict()
+    weights = [
+        one.flatten(1) if one.dim() == 4 and other.dim() == 2 else one
+        for one, other in zip(source.state_dict().values(), names.values(), strict=True)
+    ]
     assert [tuple(one.shape) for one in weights] == [tuple(one.shape) for one in names.values()]
     target.load_state_dict(dict(zip(names, weights, strict=True)))
 
 
-def assert_same_outputs(one: nn.Module, other: nn.Module) -> None:
+def outputs_of(one: nn.Module, other: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return what both make of the same images."""
     images = torch.rand(2, 3, 96, 130)
     with torch.no_grad():
         outputs, others = one.eval()(images), other.eval()(images)
     assert outputs.std() > 0
-    assert torch.equal(outputs, others)
+    return outputs, others
+
+
+def assert_same_outputs(one: nn.Module, other: nn.Module) -> None:
+    assert torch.equal(*outputs_of(one, other))
 
 
 @pytest.mark.parametrize("width_mult", WIDTHS)
@@ -104,12 +138,37 @@ def test_torchvision_s_checkpoint_loads_by_name() -> None:
     assert_same_outputs(own, theirs)
 
 
-@pytest.mark.parametrize("name", [f"mobilenetv2_{size}" for size in TIMM])
-def test_timm_s_weights_give_its_outputs(name: str) -> None:
-    theirs, own = timm_s(name), ours(name)
+@pytest.mark.parametrize("name", [*presets_of("torchvision"), *presets_of("timm")])
+def test_their_weights_give_their_outputs(name: str) -> None:
+    theirs, own = theirs_of(name), ours(name)
     make_each_value_matter(theirs)
     copy_weights(theirs, own)
-    assert_same_outputs(own, theirs)
+    outputs, expected = outputs_of(own, theirs)
+    if "mobilenetv3" in name:
+        # timm's 1×1 convolution after the pooling adds in another order than a linear layer
+        assert (outputs - expected).abs().max() <= 1e-6 * expected.abs().max()
+    else:
+        assert torch.equal(outputs, expected)
+
+
+@pytest.mark.parametrize("name", [*presets_of("torchvision"), *presets_of("timm")])
+def test_their_parameters_and_macs_are_the_plan_s(name: str) -> None:
+    theirs, request = theirs_of(name).eval(), read_request(name)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        theirs(torch.rand(1, 3, *request.input.size))
+    totals = plan_of(request.spec, request.input).totals
+    assert totals.params == sum(one.numel() for one in theirs.parameters())
+    assert totals.macs == counter.get_total_flops() // 2
+
+
+@pytest.mark.parametrize("name", presets())
+def test_plan_and_forward_agree(name: str) -> None:
+    request = read_request(f"{name}:size=64")
+    assert confirmed(planned(request, RunSpec(device="cpu"))).forward is not None
+
+
+def test_both_have_many() -> None:
+    assert (len(presets_of("torchvision")), len(presets_of("timm"))) == (8, 55)
 
 
 @pytest.mark.parametrize("output_stride", [16, 8])

@@ -1,21 +1,30 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from itertools import groupby
+from pathlib import Path
 
 import pytest
 
-from mbv2cli import InputSpec, NetworkSpec, Plan, UserError, plan_of
+from mbv2cli import InputSpec, NetworkSpec, Plan, UserError, plan_of, specs
 from mbv2cli.costs.conventions import PARAM_CONVENTIONS, count
+from mbv2cli.gate.presets import matching
 from mbv2cli.graph.rows import Role
 from mbv2cli.report.summary.report import confirmed, planned
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.network import PAPER_STAGES
-from mbv2cli.specs.presets import presets
-from mbv2cli.specs.reader import read_request, target_names
+from mbv2cli.specs.presets import families, presets
+from mbv2cli.specs.reader import own_name, read_request, target_names
 from tests.process import mbv2_here
-from tests.reference_tables import rows
+from tests.reference_tables import rows, shape
 
 FIGURES = rows("presets")
+PRESETS = Path(specs.__file__).with_name("presets.toml")
+GUIDES = PRESETS.parents[1] / "guides"
+ABOUT = ("like", "family", "source", "aliases")
+"""The keys of a preset that are no flags."""
+
 SCALE = {"M": 10**6, "M truncated": 10**6, "G": 10**9, "MB": 10**6}
 
 
@@ -52,14 +61,14 @@ def test_published_figures(row: dict[str, str]) -> None:
         assert round(scaled, int(row["decimals"])) == float(row["value"])
 
 
-@pytest.mark.parametrize(
-    ("name", "output_shape"),
-    [("deeplab_os16", (1, 320, 33, 33)), ("deeplab_os8", (1, 320, 65, 65))],
-)
-def test_the_backbone_of_deeplab_ends_at_its_last_block(
-    name: str, output_shape: tuple[int, ...]
-) -> None:
-    assert plan_of_preset(name).output_shape == output_shape
+@pytest.mark.parametrize("row", rows("variants"), ids=lambda row: row["target"])
+def test_what_public_code_builds(row: dict[str, str]) -> None:
+    plan = plan_of_preset(row["target"])
+    height, _, width = row["size"].partition("x")
+    assert plan.input_shape == (1, 3, int(height), int(width or height))
+    assert plan.totals.params == int(row["params"])
+    assert plan.totals.macs == int(row["conv_linear_macs"])
+    assert plan.output_shape == shape(row["output"])
 
 
 def test_every_preset_has_a_published_figure() -> None:
@@ -70,7 +79,11 @@ def test_the_paper_s_network_is_the_default() -> None:
     assert read_request("paper").spec == NetworkSpec()
 
 
-@pytest.mark.parametrize("name", presets())
+def one_of_each_family() -> list[str]:
+    return [matching(family)[0].name for family in families()]
+
+
+@pytest.mark.parametrize("name", one_of_each_family())
 def test_plan_and_forward_agree(name: str) -> None:
     request = read_request(f"{name}:size=64")
     assert confirmed(planned(request, RunSpec(device="cpu"))).forward is not None
@@ -136,7 +149,8 @@ def test_a_shell_completes_names_and_no_aliases() -> None:
     [
         ("mobilenetv2_120", "did you mean 'mobilenetv2_120d'"),
         ("google/mobilenet_v2_1.0_225", "did you mean 'google/mobilenet_v2_1.0_224'"),
-        ("MobileNetV3", "did you mean 'mobilenetv2'"),
+        ("MobileNetV4", "did you mean 'mobilenetv2'"),
+        ("MobileNetV3", "is a family of presets; name one of them, such as mobilenet_v3_large"),
         ("nework", "did you mean 'network'"),
     ],
 )
@@ -145,16 +159,76 @@ def test_a_typo_suggests_the_nearest_name_or_alias(typo: str, hint: str) -> None
         read_request(typo)
 
 
-def test_presets_shows_the_names_in_other_codebases() -> None:
-    shown = mbv2_here("presets").stdout
-    document = json.loads(mbv2_here("presets", "--format", "json").stdout)
-    aliases = {one["name"]: tuple(one["aliases"]) for one in document["presets"]}
+def table_of(name: str = "") -> str:
+    """Return what `mbv2 presets` shows."""
+    return mbv2_here(*filter(None, ("presets", name))).stdout
+
+
+def test_the_presets_of_a_family_have_their_names_in_other_codebases() -> None:
+    shown = " ".join(table_of("mobilenetv3").split())
     for name, preset in presets().items():
-        line = f"\n    {name}: {', '.join(preset.aliases)}\n"
-        assert (line in shown) is bool(preset.aliases)
-        assert aliases[name] == preset.aliases
-        for alias in preset.aliases:
-            assert f"\n{name} " in mbv2_here("presets", alias.upper()).stdout
+        is_shown = preset.family == "mobilenetv3" and bool(preset.aliases)
+        assert (f" {name}: {', '.join(preset.aliases)}" in shown) is is_shown
+    assert ": " not in table_of()
+
+
+def test_the_guide_has_each_family() -> None:
+    guide = (GUIDES / "targets.md").read_text("utf-8")
+    assert [family for family in families() if f"`{family}`" not in guide] == []
+
+
+def test_each_family_is_a_heading_above_its_presets() -> None:
+    lines = [line.split(" ")[0] for line in table_of().splitlines()]
+    for family in families():
+        first = matching(family)[0].name
+        assert lines[lines.index(family) - 1 : lines.index(family) + 2] == ["", family, first]
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "GOOGLE/mobilenet_v2_1.0_224", "mcunet-in2"])
+def test_an_alias_finds_its_preset(name: str) -> None:
+    assert f"\n{own_name(name)} " in table_of(name)
+
+
+@pytest.mark.parametrize("family", families())
+def test_a_family_is_listed_by_its_name(family: str) -> None:
+    expected = [name for name, preset in presets().items() if preset.family == family]
+    assert [preset.name for preset in matching(family.upper().replace("_", "-"))] == expected
+
+
+def test_a_name_that_is_no_family_s_is_a_text_or_a_glob() -> None:
+    assert {preset.name for preset in matching("semnasnet")} < {
+        preset.name for preset in matching("mnasnet")
+    }
+    assert [preset.name for preset in matching("tinynet_[ab]")] == ["tinynet_a", "tinynet_b"]
+
+
+def test_a_wrong_family_is_told_with_the_families() -> None:
+    with pytest.raises(UserError, match="did you mean 'mobilenetv3'") as error:
+        matching("mobilnetv3")
+    assert ", ".join(families()) in str(error.value)
+
+
+def test_the_presets_of_a_family_follow_each_other() -> None:
+    runs = [family for family, _ in groupby(preset.family for preset in presets().values())]
+    assert runs == list(families())
+
+
+def test_json_has_everything_about_each_preset() -> None:
+    document = json.loads(mbv2_here("presets", "--format", "json").stdout)
+    assert [(one["name"], one["family"], tuple(one["aliases"])) for one in document["presets"]] == [
+        (name, preset.family, preset.aliases) for name, preset in presets().items()
+    ]
+
+
+def test_a_preset_parsed_alone_is_what_the_whole_file_says() -> None:
+    """One is parsed alone, because most commands need one."""
+    whole = tomllib.loads(PRESETS.read_text("utf-8"))
+    assert list(presets()) == list(whole)
+    for name, table in whole.items():
+        preset = presets()[name]
+        like = presets()[table["like"]].values if "like" in table else {}
+        own = {key: table[key] for key in table if key not in ABOUT}
+        assert (preset.aliases, preset.values) == (tuple(table.get("aliases", ())), {**like, **own})
 
 
 @pytest.mark.parametrize("alpha", [0.35, 0.5, 0.75, 1.0, 1.3, 1.4])

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from mbv2cli.costs.figures import MACS, PARAMS, PEAK, Counting
 from mbv2cli.costs.memory import MemoryRule
 from mbv2cli.errors import UserError
-from mbv2cli.graph.build import segments_of
+from mbv2cli.graph.segments import segments_of
 from mbv2cli.inspection import plan_of
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.run import InputSpec

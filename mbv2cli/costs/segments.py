@@ -13,14 +13,10 @@ from typing import NamedTuple
 from mbv2cli.costs.figures import Counting, Figure, needs_model_input
 from mbv2cli.costs.memory import Amount, saves_its_output
 from mbv2cli.costs.receptive_field import Geometry, geometries
-from mbv2cli.graph.build import (
-    PlacedSegment,
-    SegmentSpec,
-    segment_graph,
-    segments_of,
-)
+from mbv2cli.graph.build import segment_graph
 from mbv2cli.graph.graph import GraphInModel
 from mbv2cli.graph.ops import Shape
+from mbv2cli.graph.segments import PlacedSegment, SegmentSpec, segments_of
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import NetworkSpec
 

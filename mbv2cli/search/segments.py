@@ -24,16 +24,10 @@ from mbv2cli.costs.figures import (
     needs_model_input,
 )
 from mbv2cli.costs.memory import Amount, saves_its_output
-from mbv2cli.graph.build import (
-    ACTIVATIONS,
-    Classifier,
-    Head,
-    PlacedSegment,
-    Stem,
-    segment_graph,
-)
+from mbv2cli.graph.build import ACTIVATIONS, segment_graph
 from mbv2cli.graph.graph import GraphInModel
 from mbv2cli.graph.ops import Shape, larger
+from mbv2cli.graph.segments import Classifier, Head, PlacedSegment, Stem
 from mbv2cli.search.block_lookups import GATES, SHORTCUTS, TYPES, BlockLookups
 from mbv2cli.search.lookups import NetworkInputs, is_dilation, own
 from mbv2cli.search.tables import Column, Columns, Digits, Lookup
@@ -145,7 +139,8 @@ class SpaceSegment(ABC):
         most = {name: count - 1 for name, count in self.choices.items()} | {
             name: largest[name] for name in self.choices if name in largest
         }
-        for kind in range(self.choices.get("type", 1)):
+        types = self.inputs.get("type")
+        for kind in range(types.smallest, types.largest + 1) if types else (0,):
             yield self.structure({**most, "type": kind})
 
     def with_choices(self, inputs: Inputs) -> Inputs:

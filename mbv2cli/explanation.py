@@ -10,10 +10,20 @@ from mbv2cli.costs.figures import PEAK, Counting
 from mbv2cli.costs.layers import By, GroupFigures, LayerFigures, grouped, layer_figures
 from mbv2cli.costs.memory import LAYERWISE
 from mbv2cli.errors import UserError
-from mbv2cli.graph.build import activation, add, conv, conv_bn_act, norm, same
+from mbv2cli.graph.build import (
+    activation,
+    add,
+    conv,
+    conv_bn_act,
+    norm,
+    projected_shortcut,
+    same,
+    segments_of,
+    squeeze_excite,
+)
 from mbv2cli.graph.graph import Graph, GraphBuilder
 from mbv2cli.graph.ops import Shape
-from mbv2cli.graph.rows import BLOCK_TYPE, Role
+from mbv2cli.graph.rows import Role
 from mbv2cli.inspection import Observed, Plan
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import NetworkSpec
@@ -22,7 +32,10 @@ DTYPE: Final = "float32"
 """The element type of every number of bytes in an explanation."""
 
 _COUNTING: Final = Counting(rule=LAYERWISE.name, dtype=DTYPE)
-_PARTS: Final = (Role.EXPANSION, Role.DEPTHWISE, Role.PROJECTION, Role.SHORTCUT)
+_PARTS: Final = (
+    *(Role.EXPANSION, Role.DEPTHWISE, Role.SQUEEZE_EXCITE, Role.PROJECTION, Role.SHORTCUT),
+    Role.CONVOLUTION,
+)
 _REDUCTION: Final = 4
 """How much narrower the middle of a classic bottleneck is (arXiv 1512.03385, table 1)."""
 
@@ -36,7 +49,7 @@ _CHANGES: Final = (
 
 
 class PartCosts(NamedTuple):
-    """A part of a block: a convolution with its BatchNorm and activation, or the shortcut.
+    """A part of a block: a convolution with its BatchNorm and activation, or another part.
 
     ``layerwise_bytes`` is the most that is alive while the part runs, by the rule ``layerwise``.
     """
@@ -77,26 +90,33 @@ class BlockExplanation:
     """A block on an input of ``input_shape`` (B, in, H, W), its parts, and what could replace it.
 
     ``dense`` is one dense convolution, ``dense_middle`` this block with a dense convolution in
-    place of the depthwise one, ``bottleneck`` the block of ResNet.
+    place of the depthwise one, ``unfused`` a fused block with an expansion and a depthwise
+    convolution instead, ``bottleneck`` the block of ResNet. Each is None where the block is it
+    itself, or has no such convolution.
     """
 
     spec: BlockSpec
     input_shape: Shape
     costs: Costs
     parts: tuple[PartCosts, ...]
-    dense: Alternative
-    dense_middle: Alternative
+    dense: Alternative | None
+    dense_middle: Alternative | None
+    unfused: Alternative | None
     bottleneck: Alternative
     changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkExplanation:
-    """A network on an input, and the figures of each of its stages."""
+    """A network on an input, and the figures of each of its stages.
+
+    ``blocks`` are its blocks in forward order, each with the name of its stage.
+    """
 
     spec: NetworkSpec
     input_shape: Shape
     costs: Costs
+    blocks: tuple[tuple[str, BlockSpec], ...]
     stages: tuple[GroupFigures, ...]
     kinds: tuple[GroupFigures, ...]
 
@@ -109,8 +129,9 @@ def explain_block(spec: BlockSpec, input_shape: Shape) -> BlockExplanation:
         input_shape,
         _costs(plan.graph),
         tuple(_parts(layer_figures(plan.graph, plan.layers, DTYPE))),
-        _dense(spec, input_shape),
-        _dense_middle(spec, input_shape),
+        None if spec.type == "conv" else _dense(spec, input_shape),
+        _dense_middle(spec, input_shape) if spec.type == "inverted" else None,
+        _unfused(spec, input_shape) if spec.type == "fused" else None,
         _bottleneck(spec, input_shape),
         tuple(_changes(spec, input_shape)),
     )
@@ -124,6 +145,7 @@ def explain_network(spec: NetworkSpec, input_shape: Shape) -> NetworkExplanation
         spec,
         input_shape,
         _costs(plan.graph),
+        tuple((stage, one) for stage, _, one in segments_of(spec) if isinstance(one, BlockSpec)),
         grouped(figures, By.STAGE),
         grouped(figures, By.KIND),
     )
@@ -132,21 +154,19 @@ def explain_network(spec: NetworkSpec, input_shape: Shape) -> NetworkExplanation
 def block_in(spec: NetworkSpec, input_shape: Shape, path: str) -> tuple[BlockSpec, Shape]:
     """Return the block of a network at ``path`` (``features.3``), and the shape of its input.
 
-    Raises `UserError` if no inverted residual is there.
+    Raises `UserError` if no block is there.
     """
     graph = Plan(spec, input_shape).graph
-    inputs = {
-        scope.path: graph.shapes[scope.inputs[0]]
-        for scope in graph.scopes
-        if scope.type == BLOCK_TYPE
+    blocks = {
+        placed.path: placed.spec
+        for placed in segments_of(spec)
+        if isinstance(placed.spec, BlockSpec)
     }
-    if path not in inputs:
-        first, *_, last = [*inputs, *inputs]
-        raise UserError(
-            f"{path} is not an inverted residual of the network; its blocks are {first} to {last}"
-        )
-    blocks = dict(zip(inputs, spec.blocks, strict=True))
-    return blocks[path], inputs[path]
+    if path not in blocks:
+        first, *_, last = [*blocks, *blocks] or ["none", "none"]
+        raise UserError(f"{path} is not a block of the network; its blocks are {first} to {last}")
+    inputs = {scope.path: scope.inputs[0] for scope in graph.scopes if scope.path == path}
+    return blocks[path], graph.shapes[inputs[path]]
 
 
 def _costs(graph: Graph) -> Costs:
@@ -156,14 +176,17 @@ def _costs(graph: Graph) -> Costs:
 
 
 def _parts(figures: Sequence[LayerFigures]) -> Iterator[PartCosts]:
-    """Yield the parts in forward order; a norm and an activation belong to what is before them."""
+    """Yield the parts in forward order.
+
+    A norm and an activation belong to what is before them, a padding to what is after it.
+    """
     members: dict[Role, list[LayerFigures]] = {}
+    layers = [one for one in figures if not one.layer.is_container]
     role = _PARTS[0]
-    for one in figures:
-        if one.layer.role in _PARTS:
-            role = one.layer.role
-        if not one.layer.is_container:
-            members.setdefault(role, []).append(one)
+    for one, following in zip(layers, [*layers[1:], layers[-1]], strict=True):
+        own = following.layer.role if one.layer.role is Role.PADDING else one.layer.role
+        role = own if own in _PARTS else role
+        members.setdefault(role, []).append(one)
     for role, layers in members.items():
         yield PartCosts(
             role,
@@ -186,10 +209,19 @@ def _dense_middle(spec: BlockSpec, input_shape: Shape) -> Alternative:
     g, hidden = GraphBuilder(input_shape), spec.hidden_channels
     y = conv_bn_act(g, "", 0, hidden, spec.act) if spec.has_expansion else 0
     how = same(spec.kernel, spec.strides, spec.dilation)
-    y = conv_bn_act(g, "", y, hidden, spec.act, how=how)
+    y = conv_bn_act(g, "", y, hidden, spec.act, how=how, pads_apart=spec.pads_apart)
+    y = squeeze_excite(g, "", y, spec) if spec.has_se else y
     y = norm(g, "", conv(g, "", y, spec.out_channels))
+    if spec.projects_shortcut:
+        y = add(g, "", projected_shortcut(g, "", 0, spec), y)
     y = add(g, "", 0, y) if spec.has_shortcut else y
     return Alternative(hidden, _costs(g.graph(y)))
+
+
+def _unfused(spec: BlockSpec, input_shape: Shape) -> Alternative:
+    """Return the block with an expansion and a depthwise convolution."""
+    plan = Plan(spec.model_copy(update={"type": "inverted"}), input_shape)
+    return Alternative(spec.hidden_channels, _costs(plan.graph))
 
 
 def _bottleneck(spec: BlockSpec, input_shape: Shape) -> Alternative:
@@ -204,7 +236,7 @@ def _bottleneck(spec: BlockSpec, input_shape: Shape) -> Alternative:
     y = conv_bn_act(g, "", y, middle, spec.act, how=same(spec.kernel, spec.strides, spec.dilation))
     y = norm(g, "", conv(g, "", y, out))
     x = 0
-    if not spec.has_shortcut:
+    if spec.stride != 1 or spec.in_channels != out:
         x = norm(g, "", conv(g, "", 0, out, same(1, spec.strides)))
     y = activation(g, "", add(g, "", x, y), spec.act)
     return Alternative(middle, _costs(g.graph(y)))
@@ -220,5 +252,7 @@ def _changes(spec: BlockSpec, input_shape: Shape) -> Iterator[Change]:
             fields = {**spec.model_dump(by_alias=True), key: value}
             changed = BlockSpec.model_validate(fields)
         except UserError:
+            continue
+        if getattr(changed, key) != value:  # a plain convolution keeps its ratio
             continue
         yield Change(key, value, changed, _costs(Plan(changed, input_shape).graph))

@@ -32,8 +32,10 @@ def test_parts_and_costs_are_those_of_the_plan(
     peak = plan.figure(PEAK, Counting(rule="layerwise", dtype="float32"))
     assert max(part.layerwise_bytes for part in found.parts) == found.costs.layerwise_bytes == peak
     roles = [str(part.role) for part in found.parts]
-    assert ("expansion" in roles) == spec.has_expansion
-    assert ("shortcut" in roles) == spec.has_shortcut
+    assert ("expansion" in roles) == (spec.has_expansion or spec.type == "fused")
+    assert ("shortcut" in roles) == (spec.has_shortcut or spec.projects_shortcut)
+    assert ("squeeze-excite" in roles) == spec.has_se
+    assert ("depthwise" in roles) == (spec.type == "inverted")
 
 
 @given(block_specs(), shapes)
@@ -46,19 +48,31 @@ def test_alternatives_cost_what_their_weights_say(
     before, after = pixels(input_shape), pixels(found.costs.output_shape)
     n, out, hidden, area = spec.in_channels, spec.out_channels, spec.hidden_channels, spec.kernel**2
 
+    if found.dense is None or found.dense_middle is None:
+        assert (found.dense is None) == (spec.type == "conv")
+        assert (found.unfused is None) == (spec.type != "fused")
+        return
     assert found.dense.costs.params == n * out * area + 2 * out
     assert found.dense.costs.macs == after * n * out * area
 
     expansion = n * hidden * spec.has_expansion
     middle, projection = hidden * hidden * area, hidden * out
     norms = 2 * hidden * (1 + spec.has_expansion) + 2 * out
-    assert found.dense_middle.costs.params == expansion + middle + projection + norms
-    assert found.dense_middle.costs.macs == before * expansion + after * (middle + projection)
+    squeeze = 2 * hidden * spec.squeezed_channels
+    biases = (hidden + spec.squeezed_channels) * spec.has_se
+    side = n * out * spec.projects_shortcut
+    norms += 2 * out * spec.projects_shortcut
+    weights = expansion + middle + projection + squeeze + side
+    assert found.dense_middle.costs.params == weights + norms + biases
+    assert found.dense_middle.costs.macs == (
+        before * expansion + after * (middle + projection + side) + batch * squeeze
+    )
 
     narrow = max(1, out // 4)
-    projected = 0 if spec.has_shortcut else n * out
+    is_identity = spec.stride == 1 and n == out
+    projected = 0 if is_identity else n * out
     weights = n * narrow + narrow * narrow * area + narrow * out + projected
-    norms = 2 * (narrow + narrow + out) + 2 * out * (not spec.has_shortcut)
+    norms = 2 * (narrow + narrow + out) + 2 * out * (not is_identity)
     assert found.bottleneck.costs.params == weights + norms
     inner = narrow * narrow * area + narrow * out + projected
     assert found.bottleneck.costs.macs == before * n * narrow + after * inner

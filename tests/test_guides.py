@@ -25,6 +25,8 @@ import typer
 import yaml
 from markdown_it import MarkdownIt
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 from rich.text import Text
 
 import mbv2cli
@@ -38,8 +40,9 @@ from mbv2cli.gate.limits import Expectations, Limits, limit_key
 from mbv2cli.guides import topic_names, topic_page, topics
 from mbv2cli.report.formats import FORMATS
 from mbv2cli.report.summary.values import VALUES
-from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
+from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, Stage
 from mbv2cli.specs.base import Spec, allowed_values, keys
+from mbv2cli.specs.stage_text import LETTERS, RATIO, WORDS
 from tests.picture import picture
 from tests.process import ENVIRONMENT, mbv2, mbv2_here, python
 from tests.test_schema import DOCUMENTS
@@ -369,6 +372,42 @@ def model_flags() -> str:
     return flag_table(flag for flag in flags_of("summary") if flag.names[0] in MODEL_FLAGS)
 
 
+def spec_table(spec: type[Spec]) -> str:
+    """Return the fields of a spec with their values and defaults."""
+    rows = (
+        (code(key), allowed_values(field), _default_text(key, field), str(field.description))
+        for key, field in keys(spec).items()
+    )
+    return table("key, values, default, meaning", rows)
+
+
+def stage_table() -> str:
+    """Return the fields of a stage with their letters and words."""
+    letters = {key: [letter] for letter, key in LETTERS.items()}
+    for word, (key, _value) in WORDS.items():
+        letters.setdefault(key, []).append(f"_{word}")
+    letters["se"] = [f"_{RATIO}0.25"]
+    rows = (
+        (
+            code(key),
+            code(*letters[key]),
+            allowed_values(field),
+            _default_text(key, field),
+            str(field.description),
+        )
+        for key, field in keys(Stage).items()
+    )
+    return table("key, in text, values, default, meaning", rows)
+
+
+def _default_text(key: str, field: FieldInfo) -> str:
+    if key == "stages":
+        return "the paper's"
+    if field.is_required() or field.default is None or field.default is PydanticUndefined:
+        return ""
+    return str(field.default).lower() if isinstance(field.default, bool) else f"{field.default}"
+
+
 def limit_flags() -> str:
     """Return the flags of limits."""
     return flag_table(flag for flag in flags_of("check") if flag.names[0] in LIMIT_FLAGS)
@@ -431,6 +470,9 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "names of the package": name_table,
     "flags of a model": model_flags,
     "flags of limits": limit_flags,
+    "fields of a block": lambda: spec_table(BlockSpec),
+    "fields of a stage": stage_table,
+    "fields of a network": lambda: spec_table(NetworkSpec),
     "flags of each command": own_flags,
     "fields of each document": field_tables,
 }

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from mbv2cli.cli.completion import completion
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.base import Spec, allowed_values, choices, keys
+from mbv2cli.specs.fields import is_added
 from mbv2cli.specs.reader import Setting
 
 FILE_ONLY: Final = frozenset({"features"})
@@ -40,6 +41,11 @@ _METAVARS: Final[Mapping[str, str]] = {
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {"device": ("auto", "cpu", "cuda", "mps", "meta")}
 """Words that the shell offers for a field that accepts other values too."""
 
+NAMED_ONLY: Final = "Fields"
+"""The panel of the flags that the help names, and a guide explains."""
+
+_RARE: Final = frozenset({"stem_scaling", "head_scaling"})
+
 RENAMED: Final = {"output": "--expect"}
 """Flags that are not named as their key: `--output` is where a report goes."""
 
@@ -65,7 +71,14 @@ class _Flag(NamedTuple):
         return keys(self.owners[0])[self.key]
 
     @property
+    def is_named_only(self) -> bool:
+        added = all(is_added(keys(owner)[self.key]) for owner in self.owners)
+        return added or self.key in _RARE
+
+    @property
     def panel(self) -> str:
+        if self.is_named_only:
+            return NAMED_ONLY
         owners = (BlockSpec, NetworkSpec) if self.owners == (InputSpec,) else self.owners
         return " and ".join(owner.noun for owner in owners).capitalize()
 
@@ -146,8 +159,8 @@ def _parameter(flag: _Flag) -> inspect.Parameter:
         metavar=_metavar(flag.field),
         help=flag.help,
         show_default=False,  # the default here is None; the help has that of the field
-        rich_help_panel=flag.panel,
-        hidden=flag.is_hidden,
+        rich_help_panel="" if flag.is_hidden else flag.panel,
+        hidden=flag.is_hidden or flag.is_named_only,
         autocompletion=completion(lambda: words) if words else None,
     )
     return inspect.Parameter(

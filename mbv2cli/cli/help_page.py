@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from typer._click.core import Command, Context
 from typer.core import TyperArgument, TyperOption
 
+from mbv2cli.cli.flags import NAMED_ONLY
 from mbv2cli.report.page import BOLD, Line, Page, page
 
 CommandList: TypeAlias = Mapping[str, str]
@@ -86,6 +87,14 @@ def _lines(
     yield from _section("Arguments", map(_argument, arguments))
     for title, options in _by_heading(command.get_params(context), about.first).items():
         yield from _section(title, map(_option, options))
+    named = [one.opts[0] for one in command.params if _is_named_only(one)]
+    if named:
+        yield Line()
+        yield Line(f"Further fields (mbv2 help fields): {', '.join(named)}", "", "  ")
+
+
+def _is_named_only(option: Any) -> bool:
+    return isinstance(option, TyperOption) and option.rich_help_panel == NAMED_ONLY
 
 
 def _section(title: str, entries: Iterable[_Entry]) -> Iterator[Line]:

@@ -16,6 +16,7 @@ from mbv2cli.graph.ops import Kind as OpKind
 
 BLOCK_TYPE: Final = "InvertedResidual"
 FUSED_TYPE: Final = "FusedInvertedResidual"
+_EXPANSION_TYPE: Final = "Expansion"
 NETWORK_TYPE: Final = "MobileNetV2"
 
 
@@ -97,6 +98,7 @@ _ROLE_OF_OP: Final = {
 _BLOCK_ROLES: Final = {
     BLOCK_TYPE: (Role.PROJECTION, Role.DEPTHWISE, Role.EXPANSION),
     FUSED_TYPE: (Role.PROJECTION, Role.EXPANSION),
+    _EXPANSION_TYPE: (Role.EXPANSION,),
 }
 """The roles of the convolutions of a block by its type, the last one first."""
 
@@ -140,6 +142,8 @@ class Layer(NamedTuple):
     @property
     def kind(self) -> Kind | None:
         """The kind of the layer; None for a container."""
+        if self.role is Role.EXPANSION and self.kernel != (1, 1):
+            return Kind.CONVOLUTION  # that of a fused block
         return _KIND_OF_ROLE.get(self.role)
 
     @property
@@ -169,7 +173,7 @@ def roles_of(graph: Graph) -> tuple[Role, ...]:
     convs = [index for index, op in enumerate(graph.ops) if op.kind is OpKind.CONV]
     blocks = [scope for scope in graph.scopes if scope.type in _BLOCK_ROLES]
     for index in convs:
-        roles[index] = _role_outside_blocks(graph.ops[index], index, blocks)
+        roles[index] = _role_outside_blocks(graph.ops[index], index, convs[0], blocks)
     for index in _gating(graph):
         roles[index] = Role.SQUEEZE_EXCITE
     for block in blocks:
@@ -202,9 +206,13 @@ def _outside_networks(graph: Graph, roles: list[Role]) -> Iterator[Role]:
     return (general.get(role, role) for role in roles)
 
 
-def _role_outside_blocks(op: Op, index: int, blocks: list[Scope]) -> Role:
-    if blocks:
-        return Role.STEM if index < blocks[0].start else Role.HEAD
+def _role_outside_blocks(op: Op, index: int, first: int, blocks: list[Scope]) -> Role:
+    """Return the role of a convolution; a 1×1 convolution after the last block is a head."""
+    if blocks and index == first < blocks[0].start:
+        return Role.STEM
+    conv = op.attributes
+    if blocks and index >= blocks[-1].stop and isinstance(conv, Conv) and set(conv.kernel) == {1}:
+        return Role.HEAD
     return Role.DEPTHWISE if is_depthwise(op) else Role.CONVOLUTION
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mbv2cli.identify.faults import Fault
-from mbv2cli.identify.identity import FAR, Identity, block_target, preset_networks, scaled_target
+from mbv2cli.identify.identity import FAR, Identity
+from mbv2cli.identify.targets import block_target, preset_networks, scaled_target
 from mbv2cli.inspection import ModelSpec
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.checkpoint.model import Checkpoint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -11,13 +12,13 @@ from typing import Any, Final, NamedTuple
 
 from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Conv
-from mbv2cli.identify.steps import Step, StepKind, Steps
+from mbv2cli.identify.steps import BOTH_SIDES, ONE_SIDED, Step, StepKind, Steps
 
 _FIELDS: Final[Mapping[StepKind, tuple[str, ...]]] = {
     StepKind.CONV: (
         *("output channels", "kernel", "stride", "dilation", "groups", "bias", "padding"),
     ),
-    StepKind.NORM: ("function", "affine parameters", "statistics of the batch"),
+    StepKind.NORM: ("function", "affine parameters", "statistics of the batch", "epsilon"),
     StepKind.ACT: ("activation", "parameter"),
     StepKind.ADD: ("operation", "factor"),
     StepKind.POOL: ("pooling",),
@@ -25,6 +26,9 @@ _FIELDS: Final[Mapping[StepKind, tuple[str, ...]]] = {
     StepKind.OTHER: ("operation", "channels"),
 }
 """What the parts of a signature are called."""
+
+_OF_ALL: Final = ("epsilon ", f"padding {ONE_SIDED}", f"padding {BOTH_SIDES}")
+"""How the differences start that a whole network has, as its codebase has it."""
 
 
 class Fault(NamedTuple):
@@ -40,7 +44,8 @@ class Fault(NamedTuple):
 def faults(planned: Steps, observed: Steps) -> tuple[Fault, ...]:
     """Return the differences in forward order; () if the steps are equal."""
     alignment = _Alignment(planned, observed)
-    told = _strides_told_together(alignment, list(alignment.faults()))
+    found = list(_told_once(list(alignment.faults())))
+    told = _strides_told_together(alignment, found)
     return (*told, *alignment.of_outputs())
 
 
@@ -211,6 +216,19 @@ def _text(value: object) -> str:
     if isinstance(value, tuple):
         return str(value[0]) if len(set(value)) == 1 else "x".join(map(str, value))
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _told_once(found: Sequence[Fault]) -> Iterator[Fault]:
+    """Yield the faults; an epsilon or a padding that differs throughout is told once."""
+    count = Counter(fault.what for fault in found if fault.what.startswith(_OF_ALL))
+    told: set[str] = set()
+    for fault in found:
+        number = count[fault.what]
+        if number <= 1:
+            yield fault
+        elif fault.what not in told:
+            told.add(fault.what)
+            yield Fault("the model itself", f"{fault.what}, in {number} places")
 
 
 def _strides_told_together(alignment: _Alignment, found: list[Fault]) -> Iterator[Fault]:

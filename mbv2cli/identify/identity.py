@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cache
-from math import prod
 from typing import Final
 
 from mbv2cli.errors import UserError
@@ -16,29 +14,25 @@ from mbv2cli.graph.ops import Conv, Kind, Op
 from mbv2cli.identify.faults import Fault, faults
 from mbv2cli.identify.reading import Reading, read
 from mbv2cli.identify.steps import Steps, steps_of
+from mbv2cli.identify.targets import (
+    block_target,
+    changed_target,
+    preset_networks,
+    scaled_target,
+    structure_of,
+)
+from mbv2cli.identify.writing import spec_of
 from mbv2cli.inspection import ModelSpec
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.origin import Origin
-from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
 
 FAR: Final = 0.5
 """From this share of blocks that differ on, a preset is not near."""
 
-_SCALINGS: Final = (
-    ("scaled", "widen"),
-    ("scaled", "scaled"),
-    ("scaled", "fixed"),
-    ("fixed", "fixed"),
-)
-"""Which of stem and head the width multiplier scales: torchvision's way, and others' ways."""
-
 _IMAGE_DIMENSIONS: Final = 4
 """Batch, channels, height, width."""
-
-_HELD: Final = (16, 8)
-"""Output strides that replace strides by dilation."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +76,7 @@ def identify(graph: Graph) -> Identity:
     """Return what a graph is."""
     steps = steps_of(graph)
     reading = read(steps)
-    spec = reading.spec(steps.dropout)
+    spec = spec_of(reading, steps.dropout)
     found = _faults(spec, steps) if spec else ()
     names = tuple(_names(spec)) if spec and not found else ()
     nearest = None if names else _nearest(reading)
@@ -121,91 +115,11 @@ def _names(spec: ModelSpec) -> Iterator[str]:
     if isinstance(spec, BlockSpec):
         yield block_target(spec)
         return
-    wanted = _network(spec)
-    same = [name for name, one in preset_networks().items() if _network(one) == wanted]
+    wanted = structure_of(spec)
+    same = [name for name, one in preset_networks().items() if structure_of(one) == wanted]
     yield from sorted(same, key=lambda name: preset_networks()[name].dropout != spec.dropout)
-    if not same and (target := scaled_target(spec)):
+    if not same and (target := scaled_target(spec) or changed_target(spec)):
         yield target
-
-
-def _network(spec: NetworkSpec) -> tuple[object, ...]:
-    """Return all that makes a network what it is, but for its dropout.
-
-    Several expand ratios give the same hidden channels.
-    """
-    blocks = tuple((one.hidden_channels, one.has_expansion) for one in spec.blocks)
-    others = tuple(one.model_copy(update={"expand": 1}) for one in spec.blocks)
-    head, stem = spec.head_channels, spec.stem_channels
-    return spec.in_channels, stem, blocks, others, head, spec.classes, spec.act
-
-
-@cache
-def preset_networks() -> Mapping[str, NetworkSpec]:
-    """Return the networks among the presets; of equal ones, the name that people know is first."""
-    names = ("torchvision", *(name for name in presets() if name != "torchvision"))
-    specs = {name: read_request(name).spec for name in names}
-    return {name: spec for name, spec in specs.items() if isinstance(spec, NetworkSpec)}
-
-
-def scaled_target(spec: NetworkSpec) -> str:
-    """Return ``network:width_mult=0.6,classes=10`` if that is the network; "" if none is."""
-    widths = sorted(
-        {round(step / 100, 2) for step in range(5, 205)},
-        key=lambda width: abs(width - spec.blocks[-1].out_channels / 320),
-    )[:24]
-    own = {"in": spec.in_channels, "classes": spec.classes, "act": spec.act}
-    defaults = NetworkSpec()
-    changed: dict[str, object] = {
-        key: value
-        for (key, value), default in zip(
-            own.items(), (defaults.in_channels, defaults.classes, defaults.act), strict=True
-        )
-        if value != default
-    }
-    expand = {block.expand for block in spec.blocks if block.has_expansion}
-    if len(expand) == 1:
-        changed["expand"] = expand.pop()
-    wanted, output_stride = _network(spec), _output_stride(spec)
-    for stem_scaling, head_scaling in _SCALINGS:
-        for width in widths:
-            fields = {
-                "width_mult": width,
-                "stem_scaling": stem_scaling,
-                "head_scaling": head_scaling,
-                **({"head": 0} if not spec.head_channels else {}),
-                **({"output_stride": output_stride} if output_stride in _HELD else {}),
-                **changed,
-            }
-            try:
-                candidate = NetworkSpec.model_validate(fields)
-            except UserError:
-                continue
-            if _network(candidate) == wanted:
-                return _target(fields)
-    return ""
-
-
-def _output_stride(spec: NetworkSpec) -> int:
-    """Return input size ÷ last feature map size, as the strides of the blocks have it."""
-    return prod([spec.stem_strides[0], *(block.strides[0] for block in spec.blocks)])
-
-
-def _target(fields: Mapping[str, object]) -> str:
-    usual = {"width_mult": 1.0, "stem_scaling": "scaled", "head_scaling": "widen", "expand": 6}
-    given = [f"{key}={value}" for key, value in fields.items() if usual.get(key) != value]
-    return f"network:{','.join(given)}" if given else "network"
-
-
-def block_target(spec: BlockSpec) -> str:
-    """Return ``block:in=16,out=24``, which means the block of a spec."""
-    values = spec.model_dump(by_alias=True)
-    defaults = BlockSpec().model_dump(by_alias=True)
-    given = [
-        f"{key}={value}"
-        for key, value in values.items()
-        if key in ("in", "out") or value != defaults[key]
-    ]
-    return f"block:{','.join(given)}"
 
 
 def _nearest(reading: Reading) -> str | None:

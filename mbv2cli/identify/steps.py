@@ -1,9 +1,9 @@
 """The operations of a graph that make a network what it is, whoever wrote the module.
 
 Codebases write the same network in other ways: a dropout, an identity or a reshape more; global
-pooling as a mean; TensorFlow's one-sided padding as an operation of its own; the classifier as a
-1×1 convolution. Here they are the same steps. What says nothing about structure (the epsilon of
-BatchNorm, a dropout probability, the sides of the padding) is a remark.
+pooling as a mean; padding as an operation of its own; linear layers of pooled values as 1×1
+convolutions. Here they are the same steps. What says nothing about structure (a dropout
+probability) is a remark.
 """
 
 from __future__ import annotations
@@ -15,10 +15,27 @@ from math import prod
 from typing import Final, NamedTuple, TypeAlias
 
 from mbv2cli.graph.graph import Graph
-from mbv2cli.graph.ops import Act, Conv, Dropout, Kind, Linear, Norm, Op, Pad, Pool
+from mbv2cli.graph.ops import (
+    Act,
+    Conv,
+    Dropout,
+    Kind,
+    Linear,
+    Norm,
+    Op,
+    Pad,
+    Pool,
+    tensorflow_padding,
+)
 
 _INPUT: Final = -1
 """The number of the step that is the input of the model."""
+
+BOTH_SIDES: Final = "same"
+"""PyTorch's usual padding: equal on both sides."""
+
+ONE_SIDED: Final = "one-sided"
+"""TensorFlow's padding of a strided convolution."""
 
 Signature: TypeAlias = tuple[object, ...]
 
@@ -96,6 +113,9 @@ _NOTHING: Final = frozenset(
 )
 """Functions that change no number of a float32 value, and not the order of the numbers."""
 
+_REPEATS: Final = ("expand", "expand_as")
+"""Functions that repeat a pixel."""
+
 
 @dataclass
 class _Reader:
@@ -135,20 +155,21 @@ class _Reader:
         if isinstance(op.attributes, Dropout):
             self.dropout = op.attributes.p
             return not (op.attributes.training and op.attributes.p)
+        if op.function in _REPEATS:
+            return op.input_shapes[0][2:] == (1, 1)  # one pixel, which a product repeats anyway
         return op.kind is Kind.CONSTANT or (op.function in _NOTHING and not _picks(op))
 
     def _signature(self, op: Op) -> tuple[StepKind, Signature]:
         """Return the kind of the step and all that is compared of it."""
         found: tuple[StepKind, Signature] = StepKind.OTHER, (op.function, *op.output_shape[1:2])
         match op.attributes:
-            case Conv() as conv if _is_classifier(op, conv):
+            case Conv() as conv if self._is_linear(op, conv):
                 found = StepKind.LINEAR, (op.output_shape[1], conv.bias)
             case Conv() as conv:
                 found = StepKind.CONV, self._conv(op, conv)
             case Norm() as norm:
-                if norm.eps != Norm().eps:
-                    self.remarks.append(f"BatchNorm with eps {norm.eps:g}, not {Norm().eps:g}")
-                found = StepKind.NORM, (op.function, norm.affine, norm.batch_statistics)
+                signature = (op.function, norm.affine, norm.batch_statistics, norm.eps)
+                found = StepKind.NORM, signature
             case Act() as act:
                 found = StepKind.ACT, (op.function, act.parameter)
             case Linear() as linear:
@@ -159,10 +180,22 @@ class _Reader:
                 found = StepKind.ADD, (op.function, getattr(op.attributes, "number", None))
         return found
 
+    def _is_linear(self, op: Op, conv: Conv) -> bool:
+        """Return whether a 1×1 convolution works on one pooled pixel, as a linear layer does."""
+        one, before = (1, 1), self._step(op.inputs[0])
+        while before >= 0 and self.steps[before].kind is StepKind.ACT:
+            before = self.steps[before].inputs[0]
+        is_pooled = before >= 0 and self.steps[before].kind in (StepKind.POOL, StepKind.LINEAR)
+        return (
+            is_pooled
+            and conv.groups == 1
+            and conv.kernel == one
+            and op.input_shapes[0][2:] == one == op.output_shape[2:]
+        )
+
     def _conv(self, op: Op, conv: Conv) -> Signature:
         channels = op.input_shapes[0][1] if len(op.input_shapes[0]) > 1 else 0
         groups = "depthwise" if conv.groups == channels > 1 else conv.groups
-        added = self.padded.get(op.inputs[0], ())
         return (
             op.output_shape[1],
             conv.kernel,
@@ -170,30 +203,38 @@ class _Reader:
             conv.dilation,
             groups,
             conv.bias,
-            self._padding(conv, added),
+            self._padding(op, conv),
         )
 
-    def _padding(self, conv: Conv, added: tuple[int, ...]) -> str:
-        """Return ``same`` for the usual padding, PyTorch's or TensorFlow's; else the padding."""
+    def _padding(self, op: Op, conv: Conv) -> str:
+        """Return PyTorch's usual padding or TensorFlow's, by name; else the elements on each side.
+
+        Where both are equal, it is PyTorch's.
+        """
+        added = self.padded.get(op.inputs[0], ())
         own = conv.padding if isinstance(conv.padding, tuple) else None
         if own is None:
-            return "same" if conv.padding == "same" else "0"
+            return BOTH_SIDES if conv.padding == "same" else "0"
         pairs = list(zip(added[::2], added[1::2], strict=True))[::-1] or [(0, 0)] * len(own)
         wanted = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel, strict=True)]
         if len(pairs) != len(own):
             return f"{own} after {pairs}"
         sides = [(side + start, side + end) for side, (start, end) in zip(own, pairs, strict=True)]
         if all(start == end == want // 2 for (start, end), want in zip(sides, wanted, strict=True)):
-            return "same"
-        # TensorFlow pads as little as gives ⌈side ÷ stride⌉, and the odd pixel at the end
-        is_tensorflow_s = added and all(
-            start == (start + end) // 2 and want - stride < start + end <= want
-            for (start, end), want, stride in zip(sides, wanted, conv.stride, strict=True)
-        )
-        if is_tensorflow_s:
-            self.remarks.append("TensorFlow's one-sided padding")
-            return "same"
+            return BOTH_SIDES
+        if sides == [*_tensorflow_sides(op, conv, pairs)]:
+            return ONE_SIDED
         return "x".join(str(start) if start == end else f"({start}, {end})" for start, end in sides)
+
+
+def _tensorflow_sides(
+    op: Op, conv: Conv, added: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """Yield the elements that TensorFlow's padding adds before and after each dimension."""
+    every = zip(op.input_shapes[0][2:], added, conv.kernel, conv.stride, conv.dilation, strict=True)
+    for side, pair, kernel, stride, dilation in every:
+        total = tensorflow_padding(side - sum(pair), kernel, stride, dilation)
+        yield total // 2, total - total // 2
 
 
 def _sides_of(op: Op) -> tuple[int, ...]:
@@ -207,12 +248,6 @@ def _sides_of(op: Op) -> tuple[int, ...]:
 def _picks(op: Op) -> bool:
     """Return whether a view has fewer elements than its input: it leaves some out."""
     return bool(op.input_shapes) and prod(op.output_shape) != prod(op.input_shapes[0])
-
-
-def _is_classifier(op: Op, conv: Conv) -> bool:
-    """Return whether a convolution with bias works on one pixel, as a linear layer does."""
-    one = (1, 1)
-    return conv.bias and conv.kernel == one and op.input_shapes[0][2:] == one == op.output_shape[2:]
 
 
 def _is_global_average(op: Op) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from mbv2cli.explanation import (
@@ -18,11 +20,19 @@ from mbv2cli.graph.ops import Shape
 from mbv2cli.report.page import BOLD, DIM, Block, Column, Line, Page, Table, page
 from mbv2cli.report.text import INDENT, bracketed, compact, heading, stride_text
 from mbv2cli.specs import BlockSpec
+from mbv2cli.specs.network import stage_expand
 from mbv2cli.specs.reader import Request
 from mbv2cli.specs.units import bytes_text, bytes_texts
 
 _BAR: Final = 20
 """The signs of a bar that stands for the whole."""
+
+_KINDS: Final[Mapping[str, str]] = {
+    "inverted": "inverted residual",
+    "fused": "fused block",
+    "conv": "plain convolution",
+}
+"""What a block is, by its type."""
 
 _PAPER: Final = "Sections, tables and figures are those of the paper, arXiv 1801.04381."
 
@@ -79,8 +89,9 @@ def _block_lines(report: BlockReport) -> Iterator[Block]:
 
 
 def channels_text(spec: BlockSpec) -> str:
-    """Return the channels of a block: ``3 -> 18 -> 18 -> 64``, without an expansion two arrows."""
-    hidden = [spec.hidden_channels] * (2 if spec.has_expansion else 1)
+    """Return the channels of a block: ``3 -> 18 -> 18 -> 64``, one arrow for each convolution."""
+    number = 0 if spec.type == "conv" else 1 + spec.has_expansion
+    hidden = [spec.hidden_channels] * number
     return " -> ".join(map(str, [spec.in_channels, *hidden, spec.out_channels]))
 
 
@@ -88,7 +99,8 @@ def _shape_text(found: BlockExplanation) -> str:
     spec = found.spec
     sizes = f"{_size(found.input_shape)} -> {_size(found.costs.output_shape)}"
     start = f"Channels {channels_text(spec)}, size {sizes}."
-    if spec.hidden_channels > max(spec.in_channels, spec.out_channels):
+    is_wide = spec.hidden_channels > max(spec.in_channels, spec.out_channels)
+    if is_wide and spec.type == "inverted":
         return (
             f"{start} The ends are narrow and the middle is wide: an inverted residual "
             "(section 3.3)."
@@ -97,10 +109,52 @@ def _shape_text(found: BlockExplanation) -> str:
 
 
 def _steps(found: BlockExplanation) -> Iterator[_Step]:
-    yield _expansion(found.spec)
-    yield _depthwise(found)
-    yield _projection(found.spec)
-    yield _shortcut(found.spec)
+    spec = found.spec
+    if spec.type == "conv":
+        yield _plain(found)
+        return
+    if spec.type == "fused":
+        yield _fused(found)
+    else:
+        yield _expansion(spec)
+        yield _depthwise(found)
+    if spec.has_se:
+        yield _squeeze_excite(spec)
+    yield _projection(spec)
+    yield _shortcut(spec)
+
+
+def _plain(found: BlockExplanation) -> _Step:
+    spec = found.spec
+    title = f"Convolution: {_conv_text(spec)}, {spec.in_channels} to {spec.out_channels} channels"
+    text = (
+        "A block of type conv is one convolution over all channels. It has no expansion, no "
+        f"projection and no shortcut.{_geometry(found)}"
+    )
+    return _Step(f"{title}, BatchNorm, {spec.act}", text)
+
+
+def _fused(found: BlockExplanation) -> _Step:
+    spec = found.spec
+    channels = f"{spec.in_channels} to {spec.hidden_channels} channels"
+    text = (
+        f"{_hidden_text(spec)} One convolution widens and filters (EfficientNet-EdgeTPU): more "
+        f"MACs, in one operation that uses all channels.{_geometry(found)}"
+    )
+    return _Step(f"Expansion: {_conv_text(spec)}, {channels}, BatchNorm, {spec.act}", text)
+
+
+def _squeeze_excite(spec: BlockSpec) -> _Step:
+    hidden, squeezed = spec.hidden_channels, spec.squeezed_channels
+    of = "input" if spec.se_of == "in" else "hidden"
+    nearest = f", a multiple of {spec.se_nearest}" if spec.se_nearest > 1 else ""
+    title = f"Squeeze-excite: {hidden} to {squeezed} to {hidden} channels, {spec.squeeze_act}"
+    text = (
+        f"Ratio {spec.se:g} of the {of} channels{nearest}: {squeezed} channels. The average of "
+        "each channel over all pixels passes two layers; the gate scales each channel "
+        "(arXiv 1709.01507)."
+    )
+    return _Step(f"{title}, gate {spec.se_gate}", text)
 
 
 def _expansion(spec: BlockSpec) -> _Step:
@@ -110,7 +164,7 @@ def _expansion(spec: BlockSpec) -> _Step:
         return _Step("No expansion", text)
     title = f"Expansion: 1x1 convolution, {before} to {hidden} channels, BatchNorm, {spec.act}"
     text = (
-        f"Expand ratio {spec.expand:g}: round({before} x {spec.expand:g}) = {hidden} channels. At "
+        f"{_hidden_text(spec)} At "
         f"each pixel, each of them is a weighted sum of the {before} input channels. The "
         "activation loses values of single channels; with many channels, others keep the "
         "information (section 3.2)."
@@ -118,31 +172,61 @@ def _expansion(spec: BlockSpec) -> _Step:
     return _Step(title, text)
 
 
+def _hidden_text(spec: BlockSpec) -> str:
+    """Return where the number of hidden channels comes from."""
+    before, hidden = spec.in_channels, spec.hidden_channels
+    if spec.hidden is not None:
+        return f"The field hidden gives {hidden} channels."
+    product = f"{before} x {spec.expand:g}"
+    if spec.hidden_nearest > 1:
+        return (
+            f"Expand ratio {spec.expand:g}: {product}, rounded to a multiple of "
+            f"{spec.hidden_nearest}, is {hidden} channels."
+        )
+    return f"Expand ratio {spec.expand:g}: round({product}) = {hidden} channels."
+
+
 def _depthwise(found: BlockExplanation) -> _Step:
     spec, hidden = found.spec, found.spec.hidden_channels
-    kernel, weights = f"{spec.kernel}x{spec.kernel}", spec.kernel**2
-    times = found.dense_middle.costs.macs / found.costs.macs
-    text = (
-        f"Each of the {hidden} channels is filtered alone, with {weights} weights. A dense "
-        f"convolution has {hidden} x {weights} weights for each channel (section 3.1); with it, "
-        f"the block would need {times:.2f} times as many MACs."
-    )
+    weights = spec.kernel**2
+    text = f"Each of the {hidden} channels is filtered alone, with {weights} weights."
+    if found.dense_middle is not None:
+        times = found.dense_middle.costs.macs / found.costs.macs
+        text += (
+            f" A dense convolution has {hidden} x {weights} weights for each channel "
+            f"(section 3.1); with it, the block would need {times:.2f} times as many MACs."
+        )
+    text += _geometry(found)
+    return _Step(f"Depthwise: {_conv_text(spec)}, BatchNorm, {spec.act}", text)
+
+
+def _conv_text(spec: BlockSpec) -> str:
+    return f"{spec.kernel}x{spec.kernel} convolution, stride {stride_text(spec.stride)}"
+
+
+def _geometry(found: BlockExplanation) -> str:
+    """Return what stride, padding and dilation do, each in a sentence; "" for none of them."""
+    spec, text = found.spec, ""
     down, along = spec.strides
     if (down, along) != (1, 1):
         rows, columns = (
             "every row" if down == 1 else f"every {_ordinal(down)} row",
-            "column" if along == down else f"every {_ordinal(along)} column",
+            "column" if along == down else _columns(along),
         )
         text += (
             f" Stride {stride_text(spec.stride)} keeps {rows} and {columns}: "
             f"{_size(found.input_shape)} become {_size(found.costs.output_shape)} pixels."
         )
+    if spec.pads_apart:
+        text += " TensorFlow's padding comes before it, as an operation of its own."
     if spec.dilation > 1:
         side = spec.dilation * (spec.kernel - 1) + 1
         text += f" Dilation {spec.dilation} spreads the weights over {side}x{side} pixels."
-    stride = stride_text(spec.stride)
-    title = f"Depthwise: {kernel} convolution, stride {stride}, BatchNorm, {spec.act}"
-    return _Step(title, text)
+    return text
+
+
+def _columns(along: int) -> str:
+    return "every column" if along == 1 else f"every {_ordinal(along)} column"
 
 
 def _projection(spec: BlockSpec) -> _Step:
@@ -157,16 +241,30 @@ def _projection(spec: BlockSpec) -> _Step:
 
 
 def _shortcut(spec: BlockSpec) -> _Step:
+    if spec.projects_shortcut:
+        channels = f"{spec.in_channels} to {spec.out_channels} channels"
+        text = (
+            "Stride is 1, and input and output have other channels: a 1x1 convolution with "
+            "BatchNorm makes them equal (pytorch-cifar; the paper has no shortcut here)."
+        )
+        return _Step(f"Shortcut: 1x1 convolution of the input, {channels}, + output", text)
     if spec.has_shortcut:
         text = (
             f"Stride is 1, and input and output have {spec.in_channels} channels each. Gradients "
             "pass through the addition (section 3.3)."
         )
         return _Step("Shortcut: input + output", text)
+    keeps_shape = spec.stride == 1 and spec.in_channels == spec.out_channels
+    if keeps_shape:
+        text = (
+            "The field shortcut is none. Input and output have the same shape, so the paper has a "
+            "shortcut here (section 3.3)."
+        )
+        return _Step("No shortcut", text)
     reasons = []
     if spec.stride != 1:
         reasons.append(f"the stride is {stride_text(spec.stride)}")
-    if spec.in_channels != spec.out_channels:
+    if spec.in_channels != spec.out_channels and spec.shortcut != "projection":
         reasons.append(f"the input has {spec.in_channels} channels, the output {spec.out_channels}")
     text = (
         "A block adds its input only if input and output have the same shape: stride 1 and equal "
@@ -209,12 +307,19 @@ def _bars(amounts: Sequence[int]) -> list[str]:
 def _alternatives_table(report: BlockReport) -> Table:
     found = report.block
     kernel = f"{found.spec.kernel}x{found.spec.kernel}"
-    middle, narrow = found.dense_middle.middle, found.bottleneck.middle
+    alternatives = {
+        f"One dense {kernel} convolution": found.dense,
+        f"This block, dense {kernel} on HIDDEN channels": found.dense_middle,
+        f"This block, not fused, {kernel} on HIDDEN channels": found.unfused,
+        f"Classic bottleneck, {kernel} on HIDDEN channels": found.bottleneck,
+    }
     rows = [
         ("This block", found.costs),
-        (f"One dense {kernel} convolution", found.dense.costs),
-        (f"This block, dense {kernel} on {middle} channels", found.dense_middle.costs),
-        (f"Classic bottleneck, {kernel} on {narrow} channels", found.bottleneck.costs),
+        *(
+            (name.replace("HIDDEN", str(one.middle)), one.costs)
+            for name, one in alternatives.items()
+            if one is not None
+        ),
         *((target, other.costs) for target, other in report.others),
     ]
     return _costs_table("The same shape, other layers", rows, found.costs)
@@ -261,22 +366,15 @@ def _changes_table(found: BlockExplanation) -> Table:
 
 
 def _has_shortcut(change: Change) -> str:
-    return "yes" if change.spec.has_shortcut else "no"
+    return "yes" if change.spec.has_shortcut or change.spec.projects_shortcut else "no"
 
 
 def _network_lines(report: NetworkReport) -> Iterator[Block]:
     found = report.network
-    spec, costs = found.spec, found.costs
+    costs = found.costs
     yield from heading(report.request)
     yield Line(f"Input shape: {bracketed(found.input_shape)}")
-    yield Line(
-        f"A stem, {len(spec.blocks)} inverted residuals in {len(spec.stages)} stages"
-        f"{', a head' * bool(spec.head)}{', a classifier' * bool(spec.classes)}. The first block "
-        "of a stage has the stride and the new width of the stage. The later blocks keep the "
-        "shape, so they have shortcuts.",
-        "",
-        INDENT,
-    )
+    yield Line(_parts_text(found), "", INDENT)
     yield Line()
     yield _stages_table(found)
     yield Line()
@@ -286,20 +384,42 @@ def _network_lines(report: NetworkReport) -> Iterator[Block]:
         "",
         INDENT,
     )
-    block = f"{report.request.target}:features.{min(2, len(spec.blocks))}"
+    number = min(2, len(found.blocks))
+    block = f"mbv2 explain {report.request.target}:features.{number} explains one block. "
     yield Line(
-        f"mbv2 explain {block} explains one block. Stages are rows of Table 2 of the paper, "
-        "arXiv 1801.04381.",
+        f"{block * bool(number)}Stages are rows of Table 2 of the paper, arXiv 1801.04381.",
         DIM,
         INDENT,
     )
 
 
+def _parts_text(found: NetworkExplanation) -> str:
+    """Return what a network consists of, and what the blocks of a stage share."""
+    spec, blocks = found.spec, [one for _, one in found.blocks]
+    kinds = Counter(_KINDS[block.type] for block in blocks)
+    stages = len({stage for stage, _ in found.blocks})
+    counts = [f"{number} {kind}{'s' * (number != 1)}" for kind, number in kinds.items()]
+    text = (
+        f"A stem, {' and '.join(counts) or 'no block'} in {stages} stage{'s' * (stages != 1)}"
+        f"{', a head' * bool(spec.head)}{', a classifier' * bool(spec.classes)}."
+    )
+    if spec.until:
+        text += f" It stops after {spec.until}."
+    text += " The first block of a stage has the stride and the new width of the stage."
+    later = [block for (before, _), (stage, block) in pairwise(found.blocks) if stage == before]
+    if all(block.has_shortcut for block in later):
+        text += " The later blocks keep the shape, so they have shortcuts."
+    return text
+
+
 def _stages_table(found: NetworkExplanation) -> Table:
     stages = found.stages
-    rows = {f"s{number}": one for number, one in enumerate(found.spec.stages, start=1)}
-    repeats = dict(zip(rows, map(str, found.spec.repeats), strict=True))
-    expand = {name: f"{found.spec.expand or one.expand:g}" for name, one in rows.items()}
+    repeats = {name: str(n) for name, n in Counter(name for name, _ in found.blocks).items()}
+    expand = {
+        f"s{number}": f"{stage_expand(one.expand, found.spec.expand):g}"
+        for number, one in enumerate(found.spec.stages, start=1)
+        if one.hidden is None and one.type != "conv"
+    }
     return Table(
         [
             Column("Stage", [one.name for one in stages]),

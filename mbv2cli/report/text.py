@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from mbv2cli.graph.ops import Shape
+from mbv2cli.graph.rows import BLOCK_TYPE, FUSED_TYPE, NETWORK_TYPE
 from mbv2cli.shown import shown
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.base import keys
@@ -28,6 +29,9 @@ _MARKUP: Final = r"[\\`*\[\]<&|~$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.|@(?=\w)"
 An underline inside a word, such as ``width_mult``, is text.
 """
 
+_CLASSES: Final = {"inverted": BLOCK_TYPE, "fused": FUSED_TYPE, "conv": "ConvBNAct"}
+"""The module of a block by its type."""
+
 _LEFT_OUT_IF_DEFAULT: Final = {"dilation", "depth_mult", "stem_scaling", "head_scaling"}
 
 
@@ -46,8 +50,12 @@ def described(request: Request | ModuleRequest) -> str:
         source = request.source
         arguments = ", ".join(f"{key}={value!r}" for key, value in source.arguments.items())
         return f"{source.name}({arguments})"
-    name = "InvertedResidual" if isinstance(request.spec, BlockSpec) else "MobileNetV2"
-    return f"{name}({', '.join(_arguments(request.spec))})"
+    return f"{class_name(request.spec)}({', '.join(_arguments(request.spec))})"
+
+
+def class_name(spec: BlockSpec | NetworkSpec) -> str:
+    """Return the name of the module that a spec means."""
+    return NETWORK_TYPE if isinstance(spec, NetworkSpec) else _CLASSES[spec.type]
 
 
 def heading(request: Request | ModuleRequest) -> Iterator[Line]:
@@ -120,6 +128,8 @@ def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:
     for key in _LEFT_OUT_IF_DEFAULT & values.keys():
         if values[key] == keys(type(spec))[key].default:
             del values[key]
+    if isinstance(spec, BlockSpec) and (spec.hidden is not None or spec.type == "conv"):
+        del values["expand"]
     if isinstance(spec, NetworkSpec) and spec.stages != PAPER_STAGES:
         yield f"{len(spec.stages)} stages of its own"
     for key in keys(type(spec)):

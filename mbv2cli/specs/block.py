@@ -233,10 +233,10 @@ class BlockSpec(Spec):
 
 def refuse_contradictions(spec: BlockSpec) -> None:
     """Raise `UserError` for fields that no block has together."""
-    if spec.type == "fused" and spec.se:
+    if spec.type != "inverted" and spec.se:
         raise UserError(
-            "se is for blocks of type inverted: no published network has squeeze-excite in a fused "
-            "block; leave se out, or use type inverted"
+            "se is for blocks of type inverted: no published network has squeeze-excite in a block "
+            f"of type {spec.type}; leave se out, or use type inverted"
         )
     if spec.hidden is None:
         return

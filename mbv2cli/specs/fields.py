@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from operator import eq
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.fields import FieldInfo
 
 from mbv2cli.specs.words import ACTIVATION_SYNONYMS, DTYPE_SYNONYMS, NO_SYNONYMS, listed
 
@@ -112,6 +113,11 @@ def added(default: Any, description: str) -> Any:
     return Field(default, description=description, exclude_if=partial(eq, default))
 
 
+def is_added(field: FieldInfo) -> bool:
+    """Return whether a field came after the first networks, which do not use it."""
+    return field.exclude_if is not None
+
+
 def _one_or_two_strides(value: object) -> object:
     """Read ``2``, ``"2x1"`` or ``[2, 1]``. Two equal strides are one number."""
     sides = _two_sides(value)
@@ -134,6 +140,12 @@ HeadChannels = Annotated[
     Number,
     Field(ge=0, le=MAX_CHANNELS),
     Allowed(f"a whole number from 0 (no head convolution) to {MAX_CHANNELS}"),
+]
+HiddenFeatures = Annotated[
+    int,
+    Number,
+    Field(ge=0, le=MAX_CLASSES),
+    Allowed(f"a whole number from 0 (no hidden layer) to {MAX_CLASSES}"),
 ]
 _StrideSide = Annotated[int, Number, Field(ge=1, le=MAX_STRIDE)]
 Stride = Annotated[
@@ -181,7 +193,14 @@ Padding = Literal["torch", "same"]
 DType = Literal["float32", "float16", "bfloat16", "float64", "int8"]
 ActivationWord = Annotated[Activation, reads_word(Activation, ACTIVATION_SYNONYMS)]
 BlockTypeWord = Annotated[BlockType, reads_word(BlockType)]
-ExpansionWord = Annotated[Expansion, reads_word(Expansion)]
+_RATIO_IS_ELSEWHERE: Final = tuple(
+    (f"{ratio}", "for the expand ratio, write expand") for ratio in range(1, 17)
+)
+ExpansionWord = Annotated[
+    Expansion,
+    reads_word(Expansion),
+    Allowed("one of auto, always", hints=_RATIO_IS_ELSEWHERE),
+]
 ShortcutWord = Annotated[Shortcut, reads_word(Shortcut)]
 GateWord = Annotated[Gate, reads_word(Gate, {"hsigmoid": "hardsigmoid"})]
 RatioOfWord = Annotated[RatioOf, reads_word(RatioOf)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 from mbv2cli.errors import UserError, value_text
+from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.fields import MAX_CHANNELS
 from mbv2cli.specs.foreign import ForeignModel
 from mbv2cli.specs.network import PAPER_STAGES, NetworkSpec
@@ -31,6 +32,7 @@ _FIELDS: Final[Mapping[str, tuple[str, object]]] = {
     "output_stride": ("output_stride", 32),
     "hidden_act": ("act", "relu6"),
     "classifier_dropout_prob": ("dropout", 0.8),
+    "layer_norm_eps": ("norm_eps", 0.001),
 }
 """The fields that have a key of mbv2, with that key and the default of MobileNetV2Config."""
 
@@ -67,19 +69,16 @@ def hugging_face_model(path: Path, content: Mapping[str, Any]) -> ForeignModel:
             f"{config.place('model_type')} is {value_text(content['model_type'])}; mbv2 reads "
             f"{_MODEL_TYPE}"
         )
-    if not config.truth("first_layer_is_expansion"):
-        raise UserError(
-            f"{config.place('first_layer_is_expansion')} is false: the first block then has an "
-            "expansion of ratio 1, which no block of mbv2 has"
-        )
     settings, fields = _settings(config)
+    settings += _expansions(config)
     classes, of_classes = _classes(config)
     settings += [
         Setting("head_scaling", "widen" if config.truth("finegrained_output") else "scaled", ""),
         classes,
     ]
-    settings, of_channels = _with_its_channels(config, settings)
-    origins = {one.key: one for one in (*fields, *of_classes, *of_channels, *_padding(config))}
+    padding, of_padding = _padding(config)
+    settings, of_channels = _with_its_channels(config, [*settings, padding])
+    origins = {one.key: one for one in (*fields, *of_classes, *of_channels, of_padding)}
     origin = Origin(str(path), "Hugging Face configuration", tuple(origins.values()))
     return ForeignModel(NetworkSpec.noun, settings, origin)
 
@@ -129,13 +128,27 @@ def _classes(config: _Config) -> tuple[Setting, list[FieldOrigin]]:
     return Setting("classes", 2, ""), [FieldOrigin("classes", How.ASSUMED, _ABSENT)]
 
 
-def _padding(config: _Config) -> Iterator[FieldOrigin]:
-    if config.truth("tf_padding"):
-        why = (
-            "tf_padding is true: TensorFlow pads a stride on one side, mbv2 pads on both; shapes "
-            "and counts are the same"
-        )
-        yield FieldOrigin("padding", How.ASSUMED, why)
+def _padding(config: _Config) -> tuple[Setting, FieldOrigin]:
+    """Return the setting of ``padding``, and how it is known."""
+    name = "tf_padding"
+    setting = Setting("padding", "same" if config.truth(name) else "torch", config.place(name))
+    if name in config.content:
+        return setting, FieldOrigin("padding", How.READ, name)
+    return setting, FieldOrigin("padding", How.ASSUMED, _ABSENT)
+
+
+def _expansions(config: _Config) -> Iterator[Setting]:
+    """Yield the settings of expansions at ratio 1.
+
+    ``first_layer_is_expansion`` false gives the first block one. Every other block has one.
+    """
+    name, place = "first_layer_is_expansion", config.place("expand_ratio")
+    if not config.truth(name):
+        yield Setting("expansion", "always", config.place(name))
+    elif config.content.get("expand_ratio") == 1:
+        first, *others = (stage.model_dump(by_alias=True) for stage in PAPER_STAGES)
+        yield Setting("stages", [{**first, "expansion": "auto"}, *others], place)
+        yield Setting("expansion", "always", place)
 
 
 def _with_its_channels(
@@ -157,7 +170,7 @@ def _with_its_channels(
     if [spec.stem_channels, *_stage_channels(spec), spec.head_channels] != [stem, *outputs, head]:
         stages = [
             {**stage.model_dump(by_alias=True), "c": channels}
-            for stage, channels in zip(PAPER_STAGES, outputs, strict=True)
+            for stage, channels in zip(spec.stages, outputs, strict=True)
         ]
         place, why = config.place("depth_multiplier"), "depth_multiplier scales each channel number"
         explicit = {"stem": stem, "stages": stages, "head": head, "width_mult": 1.0}
@@ -165,15 +178,17 @@ def _with_its_channels(
         settings = [*settings, *(Setting(key, value, place) for key, value in explicit.items())]
         fields = [FieldOrigin(key, How.READ, why) for key in explicit]
         spec = read_spec(NetworkSpec, {setting.key: setting for setting in settings}.values())
+    if any(block.hidden_channels != rule.hidden(block) for block in spec.blocks[1:]):
+        place = config.place("depth_divisible_by")
+        settings = [*settings, Setting("hidden_nearest", spec.round_nearest, place)]
+        spec = read_spec(NetworkSpec, {setting.key: setting for setting in settings}.values())
     for number, block in enumerate(spec.blocks[1:], 1):
-        place = f"{config.place('expand_ratio')} {block.expand} gives block {number}"
-        hidden = rule.divisible(round(block.in_channels * block.expand))
-        if not block.has_expansion:
-            raise UserError(f"{place} an expansion of ratio 1, which no block of mbv2 has")
+        hidden = rule.hidden(block)
         if block.hidden_channels != hidden:
             raise UserError(
-                f"{place} {hidden} hidden channels, a multiple of depth_divisible_by; a block of "
-                f"mbv2 has {block.hidden_channels}: it does not round in × expand"
+                f"{config.place('expand_ratio')} {block.expand} gives block {number} {hidden} "
+                f"hidden channels, a multiple of depth_divisible_by; a block of mbv2 has "
+                f"{block.hidden_channels}"
             )
     return settings, fields
 
@@ -189,6 +204,10 @@ class _Rule:
     def scaled(self, channels: int) -> int:
         """Return the channels that a layer of the paper has (``apply_depth_multiplier``)."""
         return self.divisible(round(channels * self.multiplier))
+
+    def hidden(self, block: BlockSpec) -> int:
+        """Return the hidden channels of a block."""
+        return self.divisible(round(block.in_channels * block.expand))
 
     def divisible(self, channels: int) -> int:
         """Return a multiple of the divisor (``make_divisible``)."""

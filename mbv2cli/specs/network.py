@@ -31,6 +31,7 @@ from mbv2cli.specs.fields import (
     HeadChannels,
     HeadScaling,
     HeadScalingWord,
+    HiddenFeatures,
     Kernel,
     ModulePath,
     NormEps,
@@ -331,7 +332,7 @@ class NetworkSpec(Spec):
     se_gate: GateWord = added(
         "sigmoid", "Gate of squeeze-excite: sigmoid (EfficientNet) or hardsigmoid (MobileNetV3)."
     )
-    classifier_hidden: Classes = added(
+    classifier_hidden: HiddenFeatures = added(
         0,
         "Features of a hidden linear layer in the classifier, not scaled; 0 is none "
         "(MobileNetV3: 1280).",
@@ -401,7 +402,7 @@ class NetworkSpec(Spec):
             inside = [path for path in self.paths if path.endswith(EXPANSION_PATH)]
             expansions = f", or the expansion of a block, such as {inside[-1]}" if inside else ""
             without = [n for n, block in enumerate(self.blocks, 1) if not block.has_expansion]
-            lacking = f" (blocks {', '.join(map(str, without))} have none)" if without else ""
+            lacking = f" (block {', '.join(map(str, without))} has none)" if without else ""
             raise UserError(
                 f"until must be one of features.0 to features.{len(self.blocks)}{expansions}"
                 f"{lacking if inside else ''}, not {self.until!r}"

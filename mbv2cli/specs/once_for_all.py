@@ -5,20 +5,21 @@ What each field does, and its default, is in once-for-all's ``ofa/utils/layers.p
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeGuard
 
 from mbv2cli.errors import UserError, value_text
-from mbv2cli.specs.block import adds_its_input, expands, hidden_channels
+from mbv2cli.specs.block import adds_its_input, expands, hidden_channels, squeezed_channels
 from mbv2cli.specs.fields import MAX_CHANNELS
 from mbv2cli.specs.foreign import ForeignModel
 from mbv2cli.specs.network import MAX_BLOCKS, STEM_KERNEL, STEM_STRIDE, NetworkSpec
 from mbv2cli.specs.origin import FieldOrigin, How, Origin
 from mbv2cli.specs.reader import Setting
+from mbv2cli.specs.rounding import nearest_multiple
 
-_NAMES: Final = ("ProxylessNASNets", "MobileNetV2")
+_NAMES: Final = ("ProxylessNASNets", "MobileNetV2", "MobileNetV3")
 _ZERO: Final = "ZeroLayer"
 _DIVISOR: Final = 8
 """The divisor of channels that these codebases use unless told otherwise."""
@@ -36,22 +37,36 @@ _CONV: Final[Mapping[str, object]] = {
 }
 """What a convolution of mbv2 has, under the names of these files."""
 
+_HIDDEN_LAYER: Final[Mapping[str, object]] = {**_CONV, "use_bn": False}
+"""What the hidden layer of a classifier has: a convolution on pooled values, without bias."""
+
 _LINEAR: Final[Mapping[str, object]] = {
     "name": "LinearLayer",
-    "bias": True,
     "use_bn": False,
     "act_func": None,
     "ops_order": "weight_bn_act",
 }
 """What the classifier of mbv2 has."""
 
-_BLOCK: Final[Mapping[str, object]] = {"use_se": False, "groups": None}
+_BLOCK: Final[Mapping[str, object]] = {"groups": None}
 """What the convolutions of a block of mbv2 have."""
 
 _OF_CONV: Final = frozenset({"in_channels", "out_channels", "kernel_size", "stride", "act_func"})
-_OF_BLOCK: Final = _OF_CONV | {"name", "expand_ratio", "mid_channels"}
-_OF_LINEAR: Final = frozenset({"in_features", "out_features", "dropout_rate"})
+_OF_BLOCK: Final = _OF_CONV | {"name", "expand_ratio", "mid_channels", "use_se"}
+_OF_LINEAR: Final = frozenset({"in_features", "out_features", "dropout_rate", "bias"})
 """The fields that are read."""
+
+_SE_RATIO: Final = 0.25
+_SQUEEZE: Final[Mapping[str, object]] = {
+    "se_of": "hidden",
+    "se_nearest": _DIVISOR,
+    "se_act": "relu",
+    "se_gate": "hardsigmoid",
+}
+"""The squeeze-excite of these codebases (``SEModule``)."""
+
+_GEOMETRY: Final[Mapping[str, int]] = {"kernel_size": 3, "stride": 1}
+"""What a convolution has whose file names none."""
 
 _CONV_ACT: Final = "relu"
 _BLOCK_ACT: Final = "relu6"
@@ -73,12 +88,12 @@ def once_for_all_model(path: Path, content: Mapping[str, Any]) -> ForeignModel:
         )
     stem = network.table("first_conv")
     stem.refuse_other(_CONV, _OF_CONV)
-    stem.refuse_geometry(STEM_KERNEL, STEM_STRIDE)
+    stem.refuse_geometry(kernel_size=STEM_KERNEL)
     channels = stem.whole("out_channels")
     act = stem.get("act_func", _CONV_ACT)
     stages: list[_Stage] = []
     for block in _blocks(path, network):
-        stage = _stage(block, channels, act)
+        stage = _stage(block, channels)
         channels = stage.channels
         if stages and stage == stages[-1]._replace(repeats=1, stride=1):
             stages[-1] = stages[-1]._replace(repeats=stages[-1].repeats + 1)
@@ -86,16 +101,17 @@ def once_for_all_model(path: Path, content: Mapping[str, Any]) -> ForeignModel:
             stages.append(stage)
     if not stages:
         raise UserError(f"{path}: blocks has no block; a network has at least one")
-    head = _head(network, channels, act)
+    head, hidden = _head(network, channels, act)
     numbers = (stem.whole("out_channels"), head, *(stage.channels for stage in stages))
     values: dict[str, tuple[object, str]] = {
-        "stages": ([stage.keys() for stage in stages], "blocks"),
+        "stages": ([stage.keys(act) for stage in stages], "blocks"),
         "in": (stem.whole("in_channels"), "first_conv.in_channels"),
         "stem": (stem.whole("out_channels"), "first_conv.out_channels"),
-        "head": (head, "feature_mix_layer"),
+        "head": (head, "final_expand_layer" if hidden else "feature_mix_layer"),
         "act": (act, "first_conv.act_func"),
-        **_classifier(network, head or channels),
+        **_classifier(network, hidden or head or channels),
     }
+    values |= _of_relatives(content, stem, stages, hidden)
     fields = [FieldOrigin(key, How.READ, name) for key, (_, name) in values.items()]
     if "resolution" in content:
         values["size"] = (content["resolution"], "resolution")
@@ -155,9 +171,17 @@ class _Table:
                     f"{value_text(expected[key])} there"
                 )
 
-    def refuse_geometry(self, kernel: int, stride: int) -> None:
+    def truth(self, key: str) -> bool:
+        """Return a field that is false by default. Raises `UserError` if it is neither."""
+        value = self.content.get(key, False)
+        if not isinstance(value, bool):
+            raise UserError(f"{self.place}{key} must be true or false, not {value_text(value)}")
+        return value
+
+    def refuse_geometry(self, **wanted: int) -> None:
         """Raise `UserError` if a convolution has another kernel or another stride."""
-        for key, default, only in (("kernel_size", 3, kernel), ("stride", 1, stride)):
+        for key, only in wanted.items():
+            default = _GEOMETRY[key]
             if self.get(key, default) != only:
                 raise UserError(
                     f"{self.place}{key} is {value_text(self.get(key, default))}, and a network of "
@@ -177,22 +201,55 @@ class _Table:
         if own != act:
             raise UserError(
                 f"{self.place}act_func is {value_text(own)}, and first_conv has {value_text(act)}; "
-                "a network of mbv2 has one activation"
+                "in a network of mbv2, both have one activation"
             )
 
 
 class _Stage(NamedTuple):
-    """Blocks of one kind; all but the first have stride 1."""
+    """Blocks of one kind; all but the first have stride 1.
+
+    ``hidden`` is None where the expand ratio gives the hidden channels.
+    """
 
     expand: float
     channels: int
     repeats: int
     stride: int
     kernel: int
+    act: object
+    hidden: int | None
+    has_se: bool
+    has_shortcuts: bool
+    expands_always: bool
 
-    def keys(self) -> dict[str, float]:
-        """Return the stage under the keys of a file."""
-        return dict(zip(("t", "c", "n", "s", "kernel"), self, strict=True))
+    def keys(self, act: object) -> dict[str, object]:
+        """Return the stage under the keys of a file; ``act`` is the network's."""
+        values: dict[str, object] = {
+            **dict(zip(("t", "c", "n", "s", "kernel"), self, strict=False)),
+            "act": None if self.act == act else self.act,
+            "se": _SE_RATIO if self.has_se else None,
+            "shortcut": None if self.has_shortcuts else "none",
+            "expansion": "always" if self.expands_always else None,
+            "hidden": self.hidden,
+        }
+        return {key: value for key, value in values.items() if value is not None}
+
+
+def _of_relatives(
+    content: Mapping[str, Any], stem: _Table, stages: Iterable[_Stage], hidden: int
+) -> dict[str, tuple[object, str]]:
+    """Return the values that torchvision's network does not need, with their names in the file."""
+    values: dict[str, tuple[object, str]] = {}
+    if stem.get("stride", 1) != STEM_STRIDE:
+        values["stem_stride"] = (stem.get("stride", 1), "first_conv.stride")
+    if hidden:
+        values["classifier_hidden"] = (hidden, "feature_mix_layer")
+        values["classifier_hidden_bias"] = (False, "feature_mix_layer")
+    if any(stage.has_se for stage in stages):
+        values |= {key: (value, "blocks") for key, value in _SQUEEZE.items()}
+    if isinstance(norm := content.get("bn"), dict) and "eps" in norm:
+        values["norm_eps"] = (norm["eps"], "bn.eps")
+    return values
 
 
 def _blocks(path: Path, network: _Table) -> Iterator[_Table]:
@@ -215,30 +272,61 @@ def _conv_key(block: _Table) -> str:
     return "conv" if "conv" in block.content else "mobile_inverted_conv"
 
 
-def _stage(block: _Table, channels: int, act: object) -> _Stage:
+def _stage(block: _Table, channels: int) -> _Stage:
     """Return a block as a stage of its own. ``channels`` come in. Raises `UserError`."""
     conv = block.table(_conv_key(block))
     conv.refuse_other(_BLOCK, _OF_BLOCK)
     conv.refuse_channels("in_channels", channels)
-    conv.refuse_act(act, _BLOCK_ACT)
     out, stride = conv.whole("out_channels"), conv.whole("stride", 1)
-    stage = _Stage(_expand(conv, channels), out, 1, stride, conv.whole("kernel_size", 3))
+    expand, hidden, expands_always = _expand(conv, channels)
+    if conv.truth("use_se"):
+        _refuse_other_squeeze(conv, hidden or hidden_channels(channels, expand))
+    return _Stage(
+        expand,
+        out,
+        1,
+        stride,
+        conv.whole("kernel_size", 3),
+        conv.get("act_func", _BLOCK_ACT),
+        hidden,
+        conv.truth("use_se"),
+        _keeps_shortcuts(block, channels, out, stride),
+        expands_always,
+    )
+
+
+def _refuse_other_squeeze(conv: _Table, hidden: int) -> None:
+    """Raise `UserError` if the codebase squeezes to other channels than mbv2."""
+    own = nearest_multiple(hidden // 4, _DIVISOR)
+    squeezed = squeezed_channels(hidden, _SE_RATIO, _DIVISOR)
+    if own != squeezed:
+        raise UserError(
+            f"{conv.place}use_se is true with {hidden} hidden channels: once-for-all squeezes them "
+            f"to {own}, and mbv2 to {squeezed}"
+        )
+
+
+def _keeps_shortcuts(block: _Table, channels: int, out: int, stride: int) -> bool:
+    """Return false if a block leaves out the shortcut that it could have. Raises `UserError`."""
     shortcut = block.get("shortcut")
     name = shortcut.get("name") if isinstance(shortcut, dict) else shortcut
     if name not in (None, _ZERO, "IdentityLayer"):
         raise UserError(f"{block.place}shortcut is {value_text(name)}; mbv2 has only IdentityLayer")
-    has_shortcut = name == "IdentityLayer"
-    if has_shortcut != adds_its_input(stride, channels, out):
+    may_have_one = adds_its_input(stride, channels, out)
+    if name == "IdentityLayer" and not may_have_one:
         raise UserError(
-            f"{block.place}shortcut is {'IdentityLayer' if has_shortcut else 'missing'}; a block "
-            f"of mbv2 adds its input exactly if stride is 1 and in = out, and this block has "
-            f"stride {stride}, {channels} in, {out} out"
+            f"{block.place}shortcut is IdentityLayer; a block of mbv2 adds its input only if "
+            f"stride is 1 and in = out, and this block has stride {stride}, {channels} in, "
+            f"{out} out"
         )
-    return stage
+    return name == "IdentityLayer" or not may_have_one
 
 
-def _expand(conv: _Table, channels: int) -> float:
-    """Return the expand ratio of a block. Raises `UserError` if mbv2 does not have it."""
+def _expand(conv: _Table, channels: int) -> tuple[float, int | None, bool]:
+    """Return the expand ratio of a block, its hidden channels, and whether it always expands.
+
+    The hidden channels are None where the ratio gives them. Raises `UserError`.
+    """
     ratio, middle = conv.get("expand_ratio", 6), conv.get("mid_channels")
     if (
         isinstance(ratio, bool)
@@ -247,29 +335,41 @@ def _expand(conv: _Table, channels: int) -> float:
     ):
         raise UserError(f"{conv.place}expand_ratio must be a number, not {value_text(ratio)}")
     if middle is None:
-        return ratio
+        return ratio, None, False
     hidden = conv.whole("mid_channels")
-    exact = ratio if hidden_channels(channels, ratio) == hidden else hidden / channels
-    if expands(exact) != expands(ratio):
-        raise UserError(
-            f"{conv.place}expand_ratio is {value_text(ratio)} with mid_channels {hidden} of "
-            f"{channels}; a block of mbv2 expands exactly if the ratio is not 1"
-        )
-    return exact
+    if not expands(ratio):
+        if hidden != channels:
+            raise UserError(
+                f"{conv.place}expand_ratio is {value_text(ratio)} with mid_channels {hidden} of "
+                f"{channels}; a block without an expansion has as many hidden channels as inputs"
+            )
+        return ratio, None, False
+    if hidden_channels(channels, ratio) == hidden:
+        return ratio, None, False
+    return ratio, hidden, hidden == channels
 
 
-def _head(network: _Table, channels: int, act: object) -> int:
-    """Return the channels of the last convolution, 0 without one. Raises `UserError`."""
-    if network.get("final_expand_layer") is not None:
-        raise UserError(
-            f"{network.place}final_expand_layer is not part of a network of mbv2, which has one "
-            "convolution between the blocks and the pooling"
-        )
-    if network.get("feature_mix_layer") is None:
+def _head(network: _Table, channels: int, act: object) -> tuple[int, int]:
+    """Return the channels of the head and the features of a hidden layer; 0 without one.
+
+    Raises `UserError`. MobileNetV3 has both: its ``feature_mix_layer`` takes pooled values. In
+    the other networks it is the last convolution.
+    """
+    if network.get("final_expand_layer") is None:
+        return _pointwise(network, "feature_mix_layer", channels, act, _CONV), 0
+    head = _pointwise(network, "final_expand_layer", channels, act, _CONV)
+    return head, _pointwise(network, "feature_mix_layer", head, act, _HIDDEN_LAYER)
+
+
+def _pointwise(
+    network: _Table, key: str, channels: int, act: object, expected: Mapping[str, object]
+) -> int:
+    """Return the output channels of a 1×1 convolution, 0 without one. Raises `UserError`."""
+    if network.get(key) is None:
         return 0
-    layer = network.table("feature_mix_layer")
-    layer.refuse_other(_CONV, _OF_CONV)
-    layer.refuse_geometry(1, 1)
+    layer = network.table(key)
+    layer.refuse_other(expected, _OF_CONV)
+    layer.refuse_geometry(kernel_size=1, stride=1)
     layer.refuse_channels("in_channels", channels)
     layer.refuse_act(act, _CONV_ACT)
     return layer.whole("out_channels")
@@ -282,7 +382,10 @@ def _classifier(network: _Table, channels: int) -> dict[str, tuple[object, str]]
     layer = network.table("classifier")
     layer.refuse_other(_LINEAR, _OF_LINEAR)
     layer.refuse_channels("in_features", channels)
+    own = layer.get("bias", True)
+    bias = {} if own is True else {"classifier_bias": (own, "classifier.bias")}
     return {
         "classes": (layer.whole("out_features"), "classifier.out_features"),
         "dropout": (layer.get("dropout_rate", 0), "classifier.dropout_rate"),
+        **bias,
     }

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple
 
 from mbv2cli.specs.network import Stage
 
 
-class BlockFields(Protocol):
-    """The fields of a block that its stage has, as `BlockSpec` has them."""
+class BlockFields(NamedTuple):
+    """The fields of a block that its stage has, under the names of the stage's.
 
-    @property
-    def expand(self) -> float: ...
-    @property
-    def out_channels(self) -> int: ...
-    @property
-    def kernel(self) -> int: ...
-    @property
-    def stride(self) -> int | tuple[int, int]: ...
-    @property
-    def dilation(self) -> int: ...
-    @property
-    def act(self) -> str: ...
+    ``act``, ``se``, ``shortcut`` and ``expansion`` are None where they are the network's.
+    ``hidden`` is None where the expand ratio gives the hidden channels.
+    """
+
+    expand: float
+    out_channels: int
+    stride: int | tuple[int, int]
+    kernel: int
+    dilation: int = 1
+    hidden: int | None = None
+    type: str = "inverted"
+    act: str | None = None
+    se: float | None = None
+    shortcut: str | None = None
+    expansion: str | None = None
 
 
 def stages_of(blocks: Iterable[BlockFields]) -> tuple[Stage, ...]:
@@ -30,24 +33,10 @@ def stages_of(blocks: Iterable[BlockFields]) -> tuple[Stage, ...]:
     stages: list[Stage] = []
     previous: BlockFields | None = None
     for block in blocks:
-        if previous and block.stride == 1 and _shared(block) == _shared(previous):
+        if previous and block.stride == 1 and block == previous._replace(stride=1):
             last = stages[-1]
             stages[-1] = last.model_copy(update={"repeats": last.repeats + 1})
         else:
-            stages.append(
-                Stage(
-                    expand=block.expand,
-                    out_channels=block.out_channels,
-                    repeats=1,
-                    stride=block.stride,
-                    kernel=block.kernel,
-                    dilation=block.dilation,
-                )
-            )
+            stages.append(Stage.model_validate({**block._asdict(), "repeats": 1}))
         previous = block
     return tuple(stages)
-
-
-def _shared(block: BlockFields) -> tuple[float, int, int, int, str]:
-    """Return what the blocks of a stage share."""
-    return block.expand, block.out_channels, block.kernel, block.dilation, block.act

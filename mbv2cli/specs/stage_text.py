@@ -164,20 +164,24 @@ def _read_stage(text: str, place: str | None) -> dict[str, str]:
     if not found:
         return _read_other_letters(text)
     fields = _FIELD.findall(found[1])
-    pairs = [*fields, *_words_of(found[found.re.groups])]
+    pairs = [*fields, *_words_of(found[found.re.groups], f"{place or 'stages'}: '{text}'")]
     if len(dict(pairs)) < len(pairs):
         raise ValueError("a letter is given twice")
     return dict(pairs)
 
 
-def _words_of(text: str) -> list[tuple[str, str]]:
-    """Return the keys and values of words, each after ``_``. Raises `ValueError`."""
+def _words_of(text: str, place: str) -> list[tuple[str, str]]:
+    """Return the keys and values of words, each after ``_``. Raises `UserError`, `ValueError`."""
     pairs: list[tuple[str, str]] = []
     position = 0
     while position < len(text):
         word = _WORD.match(text, position)
         if word is None:
-            raise ValueError("not a word of a stage")
+            wrong = text[position:].strip("_").partition("_")[0]
+            raise UserError(
+                f"{place}: '{wrong}' is not a word of a stage; the words are {RATIO}0.25, "
+                f"{', '.join(WORDS)}{nearest(wrong, WORDS)}"
+            )
         position = word.end()
         if word[1] == RATIO:
             number = re.compile(_NUMBER).match(text, position)

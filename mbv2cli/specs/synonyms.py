@@ -30,7 +30,7 @@ SYNONYMS: Final[Mapping[tuple[str, ...], str]] = {
     ("{stride}", "{s}"): "s stride strides",
     ("{expand}", "{t}"): (
         "e er exp exp_factor exp_ratio expand expand_factor expand_ratio expand_ratios "
-        "expand_rate expansion expansion_factor expansion_rate expansion_ratio expansion_size "
+        "expand_rate expansion_factor expansion_rate expansion_ratio expansion_size "
         "ratio t"
     ),
     ("{kernel}", "; each stage has its kernel: write k5 in a stage of {stages}"): (
@@ -76,6 +76,30 @@ SYNONYMS: Final[Mapping[tuple[str, ...], str]] = {
     ("{stem_scaling}",): "fix_stem",
     ("{head_scaling}",): "finegrain_classification_mode finegrained_output fix_head",
     ("{stem_scaling} and {head_scaling}",): "fix_stem_head",
+    ("{se}",): (
+        "has_se se_rate se_ratio squeeze squeeze_excitation squeeze_excite squeeze_ratio use_se "
+        "with_se"
+    ),
+    ("{se_act}",): "se_act_fn se_act_layer se_activation squeeze_act",
+    ("{se_gate}",): "gate gate_fn gate_layer scale_activation se_gate_layer se_scale",
+    ("{se_nearest}",): "rd_divisor se_divisor se_round",
+    ("{shortcut}",): (
+        "id_skip identity residual shortcuts skip skip_connection skip_connections use_res_connect "
+        "use_residual use_shortcut use_skip"
+    ),
+    ("{shortcut:none}",): "no_residual no_shortcut no_skip noskip",
+    ("{type}",): "block_type conv_type layer_type",
+    ("{type:fused}",): "fused fused_mbconv use_fused",
+    ("{padding}",): "pad pad_mode pad_type padding_mode padding_type",
+    ("{padding:same}",): "pad_same same_padding tf_padding",
+    ("{norm_eps}",): (
+        "batch_norm_eps batch_norm_epsilon batchnorm_epsilon bn_eps bn_epsilon eps epsilon "
+        "layer_norm_eps norm_epsilon"
+    ),
+    ("{stem_stride}",): "first_stride initial_stride stem_s",
+    ("{classifier_hidden}",): "classifier_channels classifier_features head_hidden hidden_features",
+    ("{classifier_bias}",): "fc_bias linear_bias",
+    ("{until}",): "cut cutoff end_layer features_only last_layer out_indices stop stop_at truncate",
     # its input, and its run
     ("{size}",): (
         "crop_size height image_dim image_res image_resolution image_size imagesize img_dim "
@@ -127,8 +151,12 @@ SYNONYMS: Final[Mapping[tuple[str, ...], str]] = {
         "flops max_flop max_flops max_gflops max_mflops"
     ),
     ("; dropout is 1 - the probability to keep: use {dropout}",): "dropout_keep_prob keep_prob",
-    ("; hidden channels are in × expand: use {expand}",): (
-        "exp_channels exp_size hidden hidden_channels hidden_dim mid_channels mid_chs"
+    ("{hidden}", "; hidden channels are in × expand: use {expand}"): (
+        "exp_channels exp_size expanded_channels expand_size hidden hidden_channels hidden_dim "
+        "mid_channels mid_chs"
+    ),
+    ("; se is 1 ÷ that number: use {se}",): (
+        "reduction se_reduction squeeze_factor squeeze_reduction"
     ),
     ("; {classes:0} leaves out the classifier",): "base_only include_top no_classifier no_top",
     ("; use {output} for the shape of the output, {features} for feature maps",): (

@@ -11,6 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 from mbv2cli import BlockSpec, InputSpec, plan_of
 from mbv2cli.nn.own import observe_module
 from mbv2cli.report.explain_code import block_code
+from mbv2cli.report.text import class_name
 from tests.process import mbv2_here
 from tests.specs.weights.files import SMALL, safetensors_bytes
 from tests.strategies import block_specs
@@ -70,7 +71,7 @@ def test_the_numbers_of_a_change_are_those_of_its_plan() -> None:
 def test_the_code_of_a_block_is_the_block(spec: BlockSpec) -> None:
     names: dict[str, type[torch.nn.Module]] = {}
     exec(block_code(spec, (1, spec.in_channels, 8, 8)), names)  # noqa: S102  (our own text)
-    module, x = names["InvertedResidual"](), torch.rand(1, spec.in_channels, 8, 8)
+    module, x = names[class_name(spec)](), torch.rand(1, spec.in_channels, 8, 8)
     graph = observe_module(module, [x]).graph
     planned = plan_of(spec, InputSpec(size=(8, 8))).graph
     assert [op._replace(path="") for op in graph.ops] == [
@@ -87,7 +88,7 @@ def test_a_subject_shows_its_guide(subject: str) -> None:
     ("arguments", "words"),
     [
         ("network:features.18", "its blocks are features.1 to features.17"),
-        ("network:feature.3", "feature.3 is not an inverted residual of the network; its blocks"),
+        ("network:feature.3", "feature.3 is not a block of the network; its blocks"),
         ("block:features.1", "a block has no features.1; try network:features.1"),
         ("network --code", "--code is for a block, not for a network; try mbv2 explain network:f"),
         ("network --compare block", "--compare is for a block"),

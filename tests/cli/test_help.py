@@ -14,6 +14,8 @@ from mbv2cli.cli.app import COMMANDS, GROUPS, imported
 from mbv2cli.cli.help_page import ROOT_HELP, Help, help_page
 from mbv2cli.guides import topic_names, topic_page
 from mbv2cli.report.page import Page, fitted
+from mbv2cli.specs import BlockSpec, NetworkSpec
+from mbv2cli.specs.base import keys
 from tests.process import mbv2_here
 from tests.specs.weights.files import SMALL, safetensors_bytes
 
@@ -99,6 +101,18 @@ def test_ten_flags_come_first(name: str) -> None:
 
 def test_the_help_of_summary_is_short() -> None:
     assert len(lines_of("summary", 80)) <= 90
+
+
+@pytest.mark.parametrize("name", ["summary", "explain", "check"])
+def test_the_help_names_every_flag_of_a_field(name: str) -> None:
+    text = " ".join(lines_of(name, 80))
+    options = {flag for one in imported(name).params for flag in one.opts}
+    named = re.search(r"Further fields \(mbv2 help fields\): (.*)", text)
+    assert named
+    every = {*keys(BlockSpec), *keys(NetworkSpec)}
+    flags = {f"--{key.replace('_', '-')}" for key in every} & options
+    words = f"{text.replace(',', '')} "
+    assert {flag for flag in flags if f"{flag} " not in words} == set()
 
 
 def test_the_first_flags_are_flags() -> None:

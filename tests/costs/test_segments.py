@@ -9,6 +9,7 @@ from mbv2cli.costs.figures import FIGURES, PEAK, Counting, figure_named
 from mbv2cli.costs.layers import By, grouped, layer_figures
 from mbv2cli.costs.memory import MEMORY_RULES
 from mbv2cli.costs.receptive_field import geometries
+from mbv2cli.graph.build import segments_of
 from mbv2cli.graph.graph import GraphInModel
 from tests.strategies import block_specs, input_specs, network_specs
 
@@ -47,10 +48,10 @@ def test_shapes_and_stages_are_those_of_the_graph(
     ]
     if isinstance(spec, NetworkSpec):
         seen = geometries(plan.graph)
-        blocks = [one for one in plan.graph.scopes if one.type == "InvertedResidual"]
+        is_block = [isinstance(placed.spec, BlockSpec) for placed in segments_of(spec)]
         maps = {
-            found.jump[0]: plan.graph.shapes[block.outputs[0]]
-            for block in blocks
-            if (found := seen[block.stop - 1])
+            found.jump[0]: plan.graph.ops[block.stop - 1].output_shape
+            for block, is_it in zip(plan.graph.segments, is_block, strict=True)
+            if is_it and (found := seen[block.stop - 1])
         }
         assert plan.feature_maps == maps

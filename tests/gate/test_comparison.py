@@ -19,6 +19,7 @@ from mbv2cli.gate.lock import lock_text, parse_lock
 from mbv2cli.gate.locked import digest
 from mbv2cli.inspection import ModelSpec, Plan, plan_of
 from mbv2cli.specs import RunSpec
+from mbv2cli.specs.base import keys
 from mbv2cli.specs.reader import Request
 from tests.strategies import block_specs, input_specs, network_specs
 
@@ -93,11 +94,17 @@ def neighbours(draw: st.DrawFn) -> tuple[ModelSpec, ModelSpec]:
     kind: st.SearchStrategy[ModelSpec] = draw(st.sampled_from([block_specs(), network_specs()]))
     one, other = draw(kind), draw(kind)
     values, others = (spec.model_dump(by_alias=True) for spec in (one, other))
-    key = draw(st.sampled_from(sorted(values)))
+    key = draw(st.sampled_from(sorted(keys(type(one)))))
+    changed = {**values, key: others[key]} if key in others else _without(values, key)
     try:
-        return one, type(one).model_validate({**values, key: others[key]})
+        return one, type(one).model_validate(changed)
     except UserError:
         reject()
+
+
+def _without(values: dict[str, object], key: str) -> dict[str, object]:
+    """Return the values without a key, which then has its default."""
+    return {name: value for name, value in values.items() if name != key}
 
 
 @given(neighbours(), input_specs)

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Plan, plan_of
@@ -53,6 +54,7 @@ def test_same_geometry(side: int, kernel: int, stride: int, dilation: int) -> No
 
 @given(network_specs(), input_specs)
 def test_each_layer_takes_what_the_one_before_put_out(spec: NetworkSpec, input_: InputSpec) -> None:
+    assume(not any(block.has_se or block.projects_shortcut for block in spec.blocks))  # branches
     shape = None
     for layer in plan_of(spec, input_).layers:
         if layer.is_container:
@@ -65,6 +67,7 @@ def test_each_layer_takes_what_the_one_before_put_out(spec: NetworkSpec, input_:
 @given(network_specs(), input_specs)
 def test_without_a_head_the_rest_of_the_network_stays(spec: NetworkSpec, input_: InputSpec) -> None:
     """The layers up to the last block are equal; the classifier takes the channels of the block."""
+    assume(spec.until is None)
     values = spec.model_dump(by_alias=True)
     with_head, without = (
         plan_of(NetworkSpec.model_validate({**values, "head": head}), input_) for head in (64, 0)
@@ -74,8 +77,20 @@ def test_without_a_head_the_rest_of_the_network_stays(spec: NetworkSpec, input_:
     assert [one for one in without.layers if one.stage != "classifier"] == kept
     linear = [one for one in without.layers if one.role is Role.CLASSIFIER]
     assert [one.params for one in linear] == (
-        [ops.linear_params(last_block.out_channels, spec.classes)] if spec.classes else []
+        [
+            ops.linear_params(before, features, int(bias))
+            for before, features, bias in _linear_layers(spec, last_block.out_channels)
+        ]
     )
+
+
+def _linear_layers(spec: NetworkSpec, channels: int) -> Iterator[tuple[int, int, bool]]:
+    """Yield the inputs, the outputs and the bias of each linear layer."""
+    hidden = spec.classifier_hidden
+    if spec.classes and hidden:
+        yield channels, hidden, spec.classifier_hidden_bias
+    if spec.classes:
+        yield hidden or channels, spec.classes, spec.classifier_bias
 
 
 @given(network_specs(), input_specs, st.integers(2, 5))

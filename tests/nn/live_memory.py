@@ -17,8 +17,9 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from mbv2cli import BlockSpec, InputSpec, InvertedResidual, MobileNetV2, NetworkSpec, plan_of
+from mbv2cli import BlockSpec, InputSpec, MobileNetV2, NetworkSpec, plan_of
 from mbv2cli.costs.memory import EAGER, TRAINING
+from mbv2cli.nn.modules import block_module
 
 
 class _LiveStorages(TorchDispatchMode):
@@ -97,7 +98,7 @@ def allocated_peak(model: nn.Module, dummy: Tensor) -> int:
 
 def model_of(spec: BlockSpec | NetworkSpec) -> nn.Module:
     """Return the module of ``spec``."""
-    return InvertedResidual(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
+    return block_module(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
 
 
 def main() -> None:

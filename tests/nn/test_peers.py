@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mbv2cli import BlockSpec, InputSpec, InvertedResidual, MobileNetV2, NetworkSpec, plan_of
+from mbv2cli import BlockSpec, InputSpec, MobileNetV2, NetworkSpec, plan_of
 from mbv2cli.costs import conventions
 from mbv2cli.costs.conventions import Convention, count
+from mbv2cli.nn.modules import block_module
 from tests.strategies import block_specs, input_specs, network_specs
 
 pytestmark = [
@@ -86,7 +87,7 @@ def test_the_tool_reports_its_convention(
 ) -> None:
     convention, measure = TOOLS[tool]
     plan = plan_of(spec, input_)
-    model = InvertedResidual(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
+    model = block_module(spec) if isinstance(spec, BlockSpec) else MobileNetV2(spec)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         measured = measure(model.eval(), torch.rand(plan.input_shape))
     assert count(convention, plan.graph.ops).total == measured

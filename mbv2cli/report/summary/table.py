@@ -64,25 +64,40 @@ def _shapes(title: str, shapes: Sequence[Shape]) -> Line:
 
 
 def _convolutions(block: BlockSpec) -> Iterator[str]:
-    """Yield what each convolution of a block does."""
-    if block.has_expansion:
-        yield f"expand {block.in_channels} -> {block.hidden_channels}"
-    else:
-        yield "no expansion (expand 1)"
+    """Yield what each convolution of a block does, and its squeeze-excite."""
+    kernel = f"{block.kernel}x{block.kernel}"
     stride = f" stride {stride_text(block.stride)}" if block.stride != 1 else ""
     dilation = f" dilation {block.dilation}" if block.dilation != 1 else ""
-    yield f"depthwise {block.kernel}x{block.kernel}{stride}{dilation}"
+    if block.type == "conv":
+        yield f"convolution {kernel}{stride}{dilation} {block.in_channels} -> {block.out_channels}"
+        return
+    if block.type == "fused":
+        widths = f"{block.in_channels} -> {block.hidden_channels}"
+        yield f"fused expand {kernel}{stride}{dilation} {widths}"
+    else:
+        if block.has_expansion:
+            yield f"expand {block.in_channels} -> {block.hidden_channels}"
+        else:
+            yield "no expansion (expand 1)"
+        yield f"depthwise {kernel}{stride}{dilation}"
+    if block.has_se:
+        yield f"squeeze-excite {block.hidden_channels} -> {block.squeezed_channels}"
     yield f"project {block.hidden_channels} -> {block.out_channels}"
 
 
 def _shortcut(block: BlockSpec) -> str:
     """Return whether a block has a shortcut and why."""
+    channels = f"{block.in_channels} in, {block.out_channels} out"
     if block.has_shortcut:
-        return f"shortcut: stride 1, {block.in_channels} in, {block.out_channels} out"
+        return f"shortcut: stride 1, {channels}"
+    if block.projects_shortcut:
+        return f"shortcut with a 1x1 convolution: stride 1, {channels}"
+    if block.type == "conv":
+        return "no shortcut: a plain convolution"
     reasons = [f"stride {stride_text(block.stride)}"] if block.stride != 1 else []
-    if block.in_channels != block.out_channels:
-        reasons.append(f"{block.in_channels} in, {block.out_channels} out")
-    return f"no shortcut: {', '.join(reasons)}"
+    if block.in_channels != block.out_channels and block.shortcut != "projection":
+        reasons.append(channels)
+    return f"no shortcut: {', '.join(reasons) or 'the field shortcut is none'}"
 
 
 def _device(report: SummaryReport) -> Line:

@@ -20,7 +20,7 @@ from mbv2cli.specs.foreign import ForeignModel
 from mbv2cli.specs.network import PAPER_STAGES, NetworkSpec
 from mbv2cli.specs.origin import FieldOrigin, How, Origin
 from mbv2cli.specs.reader import Setting
-from mbv2cli.specs.regroup import stages_of
+from mbv2cli.specs.regroup import BlockFields, stages_of
 from mbv2cli.specs.rounding import shortest_ratio
 from mbv2cli.specs.weights.read import read_weights
 from mbv2cli.specs.weights.tensors import Weights
@@ -106,7 +106,12 @@ def _model(path: Path, structure: Structure, scheme: Scheme, origin: Origin) -> 
     values = {
         "in": structure.in_channels,
         "stem": structure.stem.out_channels,
-        "stages": [stage.model_dump(by_alias=True) for stage in stages_of(blocks)],
+        "stages": [
+            stage.model_dump(by_alias=True)
+            for stage in stages_of(
+                BlockFields(one.expand, one.out_channels, one.stride, one.kernel) for one in blocks
+            )
+        ],
         "head": structure.head.out_channels if structure.head else 0,
         "classes": structure.classifier.out_channels if structure.classifier else 0,
         "round_nearest": 1,

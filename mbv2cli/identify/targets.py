@@ -9,7 +9,7 @@ from math import prod
 from typing import Final
 
 from mbv2cli.errors import UserError
-from mbv2cli.graph.build import Classifier, Expansion, Head, SegmentSpec, segments_of
+from mbv2cli.graph.segments import Classifier, Expansion, Head, SegmentSpec, segments_of
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import EXPANSION_PATH, NetworkSpec
 from mbv2cli.specs.presets import presets

@@ -18,12 +18,12 @@ from mbv2cli.graph.build import (
     norm,
     projected_shortcut,
     same,
-    segments_of,
     squeeze_excite,
 )
 from mbv2cli.graph.graph import Graph, GraphBuilder
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Role
+from mbv2cli.graph.segments import segments_of
 from mbv2cli.inspection import Observed, Plan
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import NetworkSpec

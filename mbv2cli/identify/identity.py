@@ -16,7 +16,7 @@ from mbv2cli.identify.reading import Reading, read
 from mbv2cli.identify.steps import Steps, steps_of
 from mbv2cli.identify.targets import (
     block_target,
-    changed_target,
+    changed_targets,
     preset_networks,
     scaled_target,
     structure_of,
@@ -118,8 +118,11 @@ def _names(spec: ModelSpec) -> Iterator[str]:
     wanted = structure_of(spec)
     same = [name for name, one in preset_networks().items() if structure_of(one) == wanted]
     yield from sorted(same, key=lambda name: preset_networks()[name].dropout != spec.dropout)
-    if not same and (target := scaled_target(spec) or changed_target(spec)):
-        yield target
+    if same:
+        return
+    targets = [*filter(None, [scaled_target(spec)]), *changed_targets(spec)]
+    fewest = min((target.count("=") for target in targets), default=0)
+    yield from (target for target in targets if target.count("=") == fewest)
 
 
 def _nearest(reading: Reading) -> str | None:

@@ -9,7 +9,7 @@ from math import prod
 from typing import Final
 
 from mbv2cli.errors import UserError
-from mbv2cli.graph.build import Classifier, Expansion, Head, SegmentSpec, segments_of
+from mbv2cli.graph.segments import Classifier, Expansion, Head, SegmentSpec, segments_of
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import EXPANSION_PATH, NetworkSpec
 from mbv2cli.specs.presets import presets
@@ -117,9 +117,9 @@ def _paper_channels(spec: NetworkSpec) -> int:
     return blocks[min(len(spec.blocks), len(blocks)) - 1].out_channels
 
 
-def changed_target(spec: NetworkSpec) -> str:
-    """Return ``PRESET:classes=10``, or another change of the ends of a preset; "" if none is."""
-    wanted, found = structure_of(spec), []
+def changed_targets(spec: NetworkSpec) -> Iterator[str]:
+    """Yield ``PRESET:classes=10`` and other changes of presets that are the network."""
+    wanted = structure_of(spec)
     for name, preset in preset_networks().items():
         pairs = zip(spec.blocks, preset.blocks, strict=False)
         if len(spec.blocks) > len(preset.blocks) or any(
@@ -130,8 +130,7 @@ def changed_target(spec: NetworkSpec) -> str:
         for changes in _endings(preset, spec, _changes(preset, spec, _OF_USE)):
             kept = {key: one for key, one in values.items() if not _is_left_out(key, changes)}
             if _is_structure({**kept, **changes}, wanted):
-                found.append((len(changes), _target(name, changes)))
-    return min(found, key=lambda one: one[0], default=(0, ""))[1]
+                yield _target(name, changes)
 
 
 def _is_left_out(key: str, changes: Mapping[str, object]) -> bool:

@@ -9,8 +9,8 @@ from mbv2cli.costs.figures import FIGURES, PEAK, Counting, figure_named
 from mbv2cli.costs.layers import By, grouped, layer_figures
 from mbv2cli.costs.memory import MEMORY_RULES
 from mbv2cli.costs.receptive_field import geometries
-from mbv2cli.graph.build import segments_of
 from mbv2cli.graph.graph import GraphInModel
+from mbv2cli.graph.segments import segments_of
 from tests.strategies import block_specs, input_specs, network_specs
 
 specs = st.one_of(block_specs(), network_specs())

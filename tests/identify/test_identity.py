@@ -12,8 +12,9 @@ from hypothesis import assume, given
 from torch import Tensor, nn
 
 from mbv2cli import BlockSpec, InputSpec, InvertedResidual, MobileNetV2, NetworkSpec, plan_of
-from mbv2cli.graph.build import planned_graph, segments_of
+from mbv2cli.graph.build import planned_graph
 from mbv2cli.graph.graph import Graph
+from mbv2cli.graph.segments import segments_of
 from mbv2cli.identify.identity import Identity, differs_from, identify
 from mbv2cli.nn.own import observe_module
 from mbv2cli.specs.presets import presets
@@ -40,7 +41,10 @@ def test_each_preset_is_named(name: str) -> None:
     assert name in identity.names
 
 
-@pytest.mark.parametrize("name", ["torchvision", "deeplab_os16", "mcunet_035_144"])
+LAST_OF_FAMILY: Final = {preset.family: name for name, preset in presets().items()}
+
+
+@pytest.mark.parametrize("name", LAST_OF_FAMILY.values())
 def test_a_preset_built_as_a_module_is_named(name: str) -> None:
     assert name in identify(observed(MobileNetV2(network_of(name)))).names
 

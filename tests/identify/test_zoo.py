@@ -13,7 +13,27 @@ from mbv2cli.graph.graph import Graph
 from mbv2cli.identify.identity import differs_from, identify
 from mbv2cli.nn.own import observe_module
 from mbv2cli.specs.reader import read_request
-from tests.identify.test_identity import FAULTS, conv, depthwise, replaced, with_attribute
+from tests.identify.test_identity import (
+    FAULTS,
+    ONE_FIELD,
+    conv,
+    depthwise,
+    replaced,
+    with_attribute,
+)
+
+TIMM: Final = [
+    f"{start}{name}"
+    for start, names in {
+        "": "mobilenetv3_large_100 mobilenetv3_small_050 mobilenetv3_rw mnasnet_small "
+        "semnasnet_100 spnasnet_100 fbnetc_100 efficientnet_b0 efficientnet_lite4 tinynet_e "
+        "mobilenet_edgetpu_100 efficientnet_es",
+        "tf_": "mobilenetv3_large_minimal_100 mobilenetv3_small_075 efficientnet_lite0 "
+        "efficientnet_b0 efficientnet_el",
+    }.items()
+    for name in names.split()
+]
+"""Relatives in timm's families."""
 
 pytestmark = [
     pytest.mark.zoo,
@@ -108,26 +128,49 @@ def test_timm_s_with_arguments_are_named(arguments: dict[str, Any], name: str) -
 )
 def test_hugging_face_s_are_named(config: dict[str, Any], name: str, *, tf_padding: bool) -> None:
     identity = identify(observed(hugging_face_s(**config, tf_padding=tf_padding)))
-    assert name in identity.names
-    assert ("TensorFlow's one-sided padding" in identity.remarks) is tf_padding
+    assert identity.is_proved
+    own = f"{'padding=same,' * tf_padding}norm_eps=0.001"
+    start, _, expand = name.partition(",expand=")
+    target = f"{start}{',' if ':' in start else ':'}{own}{f',expand={expand}' * bool(expand)}"
+    assert target in identity.names
 
 
 def test_the_backbone_of_hugging_face_is_named() -> None:
     """It returns its feature map, and by default also the feature map's global pooling."""
     identity = identify(observed(hugging_face_s("Model")))
-    assert identity.names == ("network:classes=0",)
+    assert identity.names[0] == "network:classes=0,padding=same,norm_eps=0.001"
     assert "the global pooling of the result, which is returned too" in identity.remarks
 
 
 def test_a_segmentation_differs_in_its_head_alone() -> None:
     model = hugging_face_s("ForSemanticSegmentation", output_stride=16)
     identity = identify(observed(model))
+    assert not identity.is_proved
     places = {fault.place.partition(".")[0] for fault in identity.faults}
     assert places == {"segmentation_head", "the model itself"}
     assert identity.names == ()
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    "name",
+    ["mobilenet_v3_large", "mobilenet_v3_small", "mnasnet0_5", "mnasnet1_0", "efficientnet_b0"],
+)
+def test_torchvision_s_relatives_are_named(name: str) -> None:
+    from torchvision import models
+
+    identity = identify(observed(getattr(models, name)()))
+    assert identity.is_proved
+    assert identity.names[0] == name
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_timm_s_relatives_are_named(name: str) -> None:
+    identity = identify(observed(timm_s(name)))
+    assert identity.is_proved
+    assert any(one.partition(":")[0] in (name, f"{name}_timm") for one in identity.names)
+
+
+@pytest.mark.parametrize("name", sorted({*FAULTS} - {*ONE_FIELD}))
 def test_a_single_fault_in_torchvision_s_is_placed(name: str) -> None:
     change, place, what = FAULTS[name]
     model = torchvision_s()
@@ -237,9 +280,10 @@ def assert_placed(graph: Graph, target: str, place: str, what: str) -> None:
     found = differs_from(graph, read_request(target).spec)
     assert any(one.place.startswith(place) and what in one.what for one in found), found
     parts = 3 if place.startswith(LAYER) else 2
-    blocks = {tuple(one.place.split(".")[:parts]) for one in found}
+    # an epsilon and a padding throughout are told of the model itself
+    blocks = {tuple(one.place.split(".")[:parts]) for one in found if "." in one.place}
     assert len(blocks - {tuple(place.split(".")[:parts])}) <= 1, found
-    assert identify(graph).names == ()
+    assert target not in identify(graph).names
 
 
 def test_there_are_sixty_faults() -> None:

@@ -137,7 +137,6 @@ def test_the_planner_is_told_of_what_the_quantizer_inserts_after_the_other_tenso
     arena = arena_of(planned("block:act=leaky_relu,expand=1"))
     names = [arena.graph.ops[one.buffer.op].name for one in arena.placements if one.buffer.op]
     assert names == ["LEAKY_RELU", "CONV_2D", "DEQUANTIZE", "QUANTIZE"]
-    # numbered 6, 7, 8 and 9 in the file; the input and the depthwise convolution come before
 
 
 def test_padding_costs_what_a_network_without_pads_saves() -> None:

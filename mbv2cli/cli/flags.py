@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from mbv2cli.cli.completion import completion
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.base import Spec, allowed_values, choices, keys
+from mbv2cli.specs.boards import boards
 from mbv2cli.specs.reader import Setting
 
 FILE_ONLY: Final = frozenset({"features"})
@@ -37,7 +38,10 @@ _METAVARS: Final[Mapping[str, str]] = {
 }
 """What the help shows for a value, by the start of the sentence that says what is allowed."""
 
-_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"device": ("auto", "cpu", "cuda", "mps", "meta")}
+_WORDS: Final[Mapping[str, Callable[[], Iterable[str]]]] = {
+    "device": lambda: ("auto", "cpu", "cuda", "mps", "meta"),
+    "board": boards,
+}
 """Words that the shell offers for a field that accepts other values too."""
 
 RENAMED: Final = {"output": "--expect"}
@@ -140,7 +144,8 @@ def _signature(command: Callable[..., Any], flags: dict[str, list[_Flag]]) -> in
 
 
 def _parameter(flag: _Flag) -> inspect.Parameter:
-    words = choices(flag.field) or _WORDS.get(flag.key, ())
+    words = choices(flag.field)
+    names = (lambda: words) if words else _WORDS.get(flag.key)
     option = typer.Option(
         flag.name,
         metavar=_metavar(flag.field),
@@ -148,7 +153,7 @@ def _parameter(flag: _Flag) -> inspect.Parameter:
         show_default=False,  # the default here is None; the help has that of the field
         rich_help_panel=flag.panel,
         hidden=flag.is_hidden,
-        autocompletion=completion(lambda: words) if words else None,
+        autocompletion=completion(names) if names else None,
     )
     return inspect.Parameter(
         flag.parameter,

@@ -8,19 +8,22 @@ from typing import Final, Literal
 from pydantic import Field
 
 from mbv2cli.costs.figures import PEAK, Counting
-from mbv2cli.gate.presets import PresetFigures
+from mbv2cli.gate.boards import BoardFit
+from mbv2cli.gate.presets import PresetFigures, PresetList
 from mbv2cli.graph.ops import Shape
+from mbv2cli.report.boards import BoardFitPart, fit_part, not_counted
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.page import BOLD, WARNING, Column, Line, Page, Table, page
 from mbv2cli.report.text import INDENT
 from mbv2cli.specs import NetworkSpec
-from mbv2cli.specs.units import bytes_numbers
+from mbv2cli.specs.units import bytes_numbers, room_text
 
 _INT8: Final = Counting(dtype="int8")
 
 
-def as_table(figures: Sequence[PresetFigures]) -> Page:
+def as_table(found: PresetList) -> Page:
     """Return a row for each preset, and the names that other codebases give them."""
+    figures = found.figures
     if not figures:
         return page([Line("No preset keeps every limit.", WARNING)])
     totals = [one.plan.totals for one in figures]
@@ -39,10 +42,25 @@ def as_table(figures: Sequence[PresetFigures]) -> Page:
             Column(
                 f"Peak {unit}\n{counting.rule}\n{counting.dtype}", peaks, is_number=True, rank=3
             ),
+            *_fits(found),
             Column("Source", [one.preset.source for one in figures], rank=5),
         ]
     )
-    return page([table, *_aliases(figures)])
+    return page([table, *not_counted(found.limits.board), *_aliases(figures)])
+
+
+def _fits(found: PresetList) -> Iterator[Column]:
+    """Yield the arena and the flash of each preset if there is a board for them."""
+    fits = found.fits
+    if fits:
+        for title, verdicts in (
+            ("Arena", [fit.tflm for fit in fits]),
+            ("Flash", [fit.flash for fit in fits]),
+        ):
+            numbers, unit = bytes_numbers(one.actual for one in verdicts)
+            yield Column(f"{title}\n{unit}", numbers, is_number=True, rank=3)
+            left = [room_text(one.limit, one.actual) for one in verdicts]
+            yield Column("", left, is_number=True, rank=4)
 
 
 def _aliases(figures: Sequence[PresetFigures]) -> Iterator[Line]:
@@ -80,6 +98,7 @@ class PresetPart(Part):
     layerwise_int8_bytes: int = Field(
         description="Activation peak under the rule `layerwise`, in int8."
     )
+    fit: BoardFitPart | None = Field(description="The preset on the board; null without `--board`.")
 
 
 class PresetsDocument(Document):
@@ -89,12 +108,13 @@ class PresetsDocument(Document):
     presets: tuple[PresetPart, ...] = Field(description="Every preset.")
 
 
-def as_json(figures: Sequence[PresetFigures]) -> str:
+def as_json(found: PresetList) -> str:
     """Return the document, indented."""
-    return PresetsDocument(presets=tuple(map(_part, figures))).text
+    fits = found.fits or (None,) * len(found.figures)
+    return PresetsDocument(presets=tuple(map(_part, found.figures, fits))).text
 
 
-def _part(one: PresetFigures) -> PresetPart:
+def _part(one: PresetFigures, fit: BoardFit | None) -> PresetPart:
     return PresetPart(
         name=one.preset.name,
         aliases=one.preset.aliases,
@@ -105,4 +125,5 @@ def _part(one: PresetFigures) -> PresetPart:
         params=one.plan.totals.params,
         macs=one.plan.totals.macs,
         layerwise_int8_bytes=one.plan.figure(PEAK, _INT8),
+        fit=fit and fit_part(fit),
     )

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
+from mbv2cli.costs.figures import Better, graded_figures
 from mbv2cli.errors import UserError
-from mbv2cli.gate.limits import Limits
+from mbv2cli.gate.limits import Limits, limit_key
 from mbv2cli.search.figures import COSTS, figure_names, refuse_unknown
 from mbv2cli.search.space import Space
 from mbv2cli.search.where import Where, read_where
@@ -236,16 +237,17 @@ def draw_of(space: Space, sample: int | None, seed: int) -> Draw:
 
 
 def _bounds(limits: Limits) -> Iterator[Bound]:
-    for key in type(limits).model_fields:
-        kind, _, figure = key.partition("_")
-        limit = getattr(limits, key)
-        if kind in ("max", "min") and limit is not None:
-            if figure not in COSTS:
+    for figure in graded_figures():
+        limit = limits.limit_of(figure)
+        if limit is not None:
+            if figure.name not in COSTS:
+                flag = limit_key(figure).replace("_", "-")
                 raise UserError(
-                    f"a search cannot limit {figure} yet (the figures are {', '.join(COSTS)}); "
-                    f"check the members that you choose with mbv2 check --{kind}-{figure}"
+                    f"a search cannot limit {figure.name} yet (the figures are "
+                    f"{', '.join(COSTS)}); check the members that you choose with "
+                    f"mbv2 check --{flag}"
                 )
-            yield Bound(figure, limit, is_minimum=kind == "min")
+            yield Bound(figure.name, limit, is_minimum=figure.better is Better.LARGER)
 
 
 def _front(text: str, space: Space) -> tuple[Ordering, ...]:

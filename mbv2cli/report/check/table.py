@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from mbv2cli.gate.drift import Drift
 from mbv2cli.gate.limits import AmountVerdict
 from mbv2cli.gate.outcomes import CheckReport, Outcome
+from mbv2cli.report.boards import NOT_COUNTED
 from mbv2cli.report.check.sentences import (
     actual_text,
     broken_text,
@@ -20,7 +21,7 @@ from mbv2cli.report.check.sentences import (
     tolerance_text,
     warnings,
 )
-from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Column, Line, Page, Table, page
+from mbv2cli.report.page import BAD, BOLD, DIM, GOOD, WARNING, Column, Line, Page, Table, page
 from mbv2cli.report.text import code, compact, prose
 from mbv2cli.specs.units import amount_texts, growth_text
 
@@ -104,6 +105,9 @@ def _notes(report: CheckReport, outcome: Outcome) -> Iterator[Line]:
         yield Line(f"{_INDENT}{list(failures(report, outcome))[-1]}", BAD, _HANGING)
     for sentence in warnings(report, outcome):
         yield Line(f"{_INDENT}{sentence}", WARNING, _HANGING)
+    board = outcome.result.case.expected.board
+    if board:
+        yield Line(f"{_INDENT}{board.name}: {NOT_COUNTED}", DIM, _HANGING)
 
 
 def _removed(report: CheckReport, name: str) -> Line:

@@ -10,7 +10,7 @@ import typer
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_matplotlib
 from mbv2cli.cli.modules import model_of
-from mbv2cli.cli.options import AnyTarget, Inputs, Output, format_option
+from mbv2cli.cli.options import AnyTarget, BoardName, Inputs, Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.costs.figures import TFLM
 from mbv2cli.costs.memory import ELEMENT_BYTES, dtype_named
@@ -22,6 +22,8 @@ from mbv2cli.specs.reader import Setting, read_spec
 from mbv2cli.specs.requests import AnyRequest, read_any_request
 
 if TYPE_CHECKING:
+    from mbv2cli.gate.boards import BoardFit
+    from mbv2cli.gate.limits import Limits
     from mbv2cli.inspection import Model
     from mbv2cli.report.arena import ArenaReport
 
@@ -34,6 +36,8 @@ the peak. Exact, and without torch unless the TARGET is a module of your own.
   mbv2 memory network:width_mult=0.35 --size 96 --dtype int8
 
   mbv2 memory network --size 96 --arena --max-tflm 320KiB
+
+  mbv2 memory network:width_mult=0.5 --size 160 --board stm32h743
 
   mbv2 memory --in 16 --out 24 --stride 2 --format json
 
@@ -79,6 +83,7 @@ def memory(
             rich_help_panel="Output",
         ),
     ] = None,
+    board: BoardName = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -99,23 +104,40 @@ def memory(
     if arena:
         _refuse_dtype(dtype)
     else:
-        _refuse_without_arena(max_tflm, plot)
-    limit = _limit(max_tflm)
+        _refuse_without_arena(max_tflm if board is None else None, plot)
+    limits = _limits(max_tflm, board)
     if plot is not None:
         start_matplotlib(plot, "--plot")
     request = read_any_request(target, target_settings, inputs or ())
     model = model_of(request)
+    limit = limits.limit_of(TFLM) if limits else None
     found = _arena(request, model, limit, plot) if arena else None
-    write(render(memory_of(request, model, dtype, found)), output)
+    write(render(memory_of(request, model, dtype, found, _fit(model, limits))), output)
 
 
-def _limit(max_tflm: str | None) -> int | None:
-    if max_tflm is None:
+def _limits(max_tflm: str | None, board: str | None) -> Limits | None:
+    """Return the limits that are given; None without any, which loads nothing."""
+    given = {"max_tflm": max_tflm, "board": board}
+    settings = [
+        Setting(key, value, f"--{key.replace('_', '-')}")
+        for key, value in given.items()
+        if value is not None
+    ]
+    if not settings:
         return None
+    from mbv2cli.gate.boards import with_boards
+    from mbv2cli.gate.config import boards_here
     from mbv2cli.gate.limits import Limits
 
-    limits = read_spec(Limits, [Setting("max_tflm", max_tflm, "--max-tflm")])
-    return limits.limit_of(TFLM)
+    return read_spec(Limits, with_boards(settings, boards_here))
+
+
+def _fit(model: Model, limits: Limits | None) -> BoardFit | None:
+    if limits is None:
+        return None
+    from mbv2cli.gate.boards import fit_of
+
+    return fit_of(model, limits)
 
 
 def _arena(request: AnyRequest, model: Model, limit: int | None, plot: Path | None) -> ArenaReport:

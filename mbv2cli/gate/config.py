@@ -187,12 +187,10 @@ def read_config(path: Path) -> Config:
         requires_lock = _truth(path, content, "require_lock", default=False)
     with _collected(mistakes):
         tolerance = read_tolerance(content.get("tolerance", {}), f"{path}: tolerance")
-    own: Mapping[str, Board] = {}
-    with _collected(mistakes):
-        own = own_boards(path, content)
     cases: list[Case] = []
     lines = case_lines(text, (*table, "case"))
     with _collected(mistakes):
+        own = own_boards(path, content)
         for name, values in _case_tables(path, content).items():
             with _collected(mistakes):
                 cases += _cases(path, name, values, lines.get(name), own)

@@ -78,13 +78,16 @@ def _in_full(board: Board) -> Iterator[Block]:
             yield Line(f"  {figure}: {source}", "", INDENT)
 
 
-def fit_lines(fit: BoardFit | None) -> Iterator[Line]:
-    """Yield whether a model fits on a board, with the headroom; nothing without a board."""
+def fit_lines(fit: BoardFit | None, which: str = "") -> Iterator[Line]:
+    """Yield whether a model fits on a board, with the headroom; nothing without a board.
+
+    ``which`` says which model that is, if a page is about several.
+    """
     if fit is None:
         return
     yield Line()
     verdict = "fits" if fit.holds else "does not fit"
-    yield Line(f"On {fit.board.name}: {verdict}", GOOD if fit.holds else BAD)
+    yield Line(f"On {fit.board.name}{which}: {verdict}", GOOD if fit.holds else BAD)
     yield Line(f"  Arena of TFLM: {_room(fit.tflm)}", "", INDENT)
     yield Line(f"  Flash: {_room(fit.flash)}", "", INDENT)
     yield Line(f"  {NOT_COUNTED[0].upper()}{NOT_COUNTED[1:]}", DIM, INDENT)

@@ -12,9 +12,11 @@ from pydantic import Field
 from mbv2cli.costs.figures import FLASH
 from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES, MEMORY_RULES, TRAINING, MemoryUse
 from mbv2cli.costs.torchsummary_sizes import PassSize, pass_size
+from mbv2cli.gate.boards import BoardFit
 from mbv2cli.graph.rows import Layer, Role
 from mbv2cli.inspection import Model, Observed
 from mbv2cli.report.arena import ArenaPart, ArenaReport, arena_part, as_page
+from mbv2cli.report.boards import BoardFitPart, fit_lines, fit_part
 from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
 from mbv2cli.report.page import BOLD, DIM, WARNING, Block, Column, Line, Page, Table, page
 from mbv2cli.report.text import heading, sentence
@@ -35,7 +37,8 @@ class MemoryReport:
     """The memory of a request under every rule, its weights, and torchsummary's own figure.
 
     ``pass_size`` is None where torchsummary cannot run, or is wrong. ``dtype`` is the element type
-    that is shown; None for all of them. ``arena`` is None where nobody asked for the arena.
+    that is shown; None for all of them. ``arena`` is None where nobody asked for the arena; ``fit``
+    where nobody named a board.
     """
 
     request: AnyRequest
@@ -44,6 +47,7 @@ class MemoryReport:
     pass_size: PassSize | None
     dtype: str | None = None
     arena: ArenaReport | None = None
+    fit: BoardFit | None = None
 
     def weight_bytes(self, dtype: str) -> int:
         """Return the bytes of all parameters."""
@@ -60,11 +64,12 @@ def memory_of(
     model: Model,
     dtype: str | None = None,
     arena: ArenaReport | None = None,
+    fit: BoardFit | None = None,
 ) -> MemoryReport:
     """Return the memory of the ``model`` of a request."""
     uses = tuple(map(model.memory, MEMORY_RULES))
     sizes = None if _doubt(model) else pass_size(model.graph)
-    return MemoryReport(request, model, uses, sizes, dtype, arena)
+    return MemoryReport(request, model, uses, sizes, dtype, arena, fit)
 
 
 def _doubt(model: Model) -> str:
@@ -78,7 +83,7 @@ def as_table(report: MemoryReport) -> Page:
     All sizes of a table have one unit.
     """
     if report.arena:
-        return as_page(report.arena)
+        return page((*as_page(report.arena).blocks, *fit_lines(report.fit)))
     return page(
         (
             *heading(report.request),
@@ -88,6 +93,7 @@ def as_table(report: MemoryReport) -> Page:
             *_weights(report),
             Line(),
             *_torchsummary(report),
+            *fit_lines(report.fit),
         )
     )
 
@@ -250,6 +256,7 @@ class MemoryDocument(RequestDocument):
     arena: ArenaPart | None = Field(
         description="The arena of TensorFlow Lite Micro for the int8 model; null without `--arena`."
     )
+    fit: BoardFitPart | None = Field(description="The model on the board; null without `--board`.")
 
 
 def as_json(report: MemoryReport) -> str:
@@ -263,6 +270,7 @@ def as_json(report: MemoryReport) -> str:
         ),
         torchsummary_pass_size=report.pass_size and PassSizePart.model_validate(report.pass_size),
         arena=report.arena and arena_part(report.arena),
+        fit=report.fit and fit_part(report.fit),
     ).text
 
 

@@ -75,8 +75,10 @@ $(ZOO)/installed: pyproject.toml
 	$(ZOO)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[zoo]'
 	touch $@
 
-# without the check of conflicts: litert-torch's xdsl wants a typing-extensions older than pydantic's
+# the tools first: pip then overrules what they want of typing-extensions, and warns
 $(ARENA)/installed: pyproject.toml
 	$(PYTHON) -m venv $(ARENA)
-	$(ARENA)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[arena]'
+	$(ARENA)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(ARENA)/bin/python -m pip install --quiet --group arena
+	$(ARENA)/bin/python -m pip install --quiet --editable '.[test]'
 	touch $@

@@ -22,7 +22,7 @@ in mbv2.toml describe a board of your own: sram and flash below [board.NAME].
 
   mbv2 boards stm32f746
 
-  mbv2 check network:width_mult=0.1,classes=10 --size 96 --board stm32f746 --no-forward
+  mbv2 memory network --size 96 --board stm32f746
 """
 
 

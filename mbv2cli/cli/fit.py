@@ -15,8 +15,8 @@ from mbv2cli.gate.boards import with_boards
 from mbv2cli.gate.config import boards_here
 from mbv2cli.gate.limits import Limits
 from mbv2cli.report.formats import format_of, renderer
+from mbv2cli.search.fit import VARIED, read_fit_space, space_text
 from mbv2cli.search.fit import fit as best_of
-from mbv2cli.search.fit import read_fit_space, space_text
 from mbv2cli.specs import InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_spec
 from mbv2cli.specs.requests import refuse_module
@@ -29,9 +29,9 @@ torch.
 
   mbv2 fit --board stm32f746 --classes 10
 
-  mbv2 fit --board stm32h743 --classes 10 --size 96:160:16 --max-macs 30M
+  mbv2 fit --board rp2040 --size 96:160:16 --classes 2
 
-  mbv2 fit network:classes=2 --max-tflm 200KiB --max-flash 500KiB --padding torch
+  mbv2 fit network:classes=9,padding=torch --max-tflm 99KiB
 
   mbv2 fit --space
 """
@@ -44,7 +44,7 @@ FIRST: Final = (
 _MOST: Final = 1_000
 
 
-@with_flags(target_settings=(NetworkSpec, InputSpec), limit_settings=(Limits,))
+@with_flags(varied=VARIED, target_settings=(NetworkSpec, InputSpec), limit_settings=(Limits,))
 def fit(
     target: Target = "network",
     *,

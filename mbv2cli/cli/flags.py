@@ -54,6 +54,7 @@ class _Flag(NamedTuple):
     key: str
     owners: tuple[type[Spec], ...]
     is_hidden: bool = False
+    is_varied: bool = False
 
     @property
     def name(self) -> str:
@@ -88,21 +89,29 @@ class _Flag(NamedTuple):
         words = choices(self.field)
         is_said = all(f"{word}:" in str(self.field.description) for word in words)
         allowed = "" if is_said else f" One of {', '.join(words)}."
-        default = f" [default: {self.default}]" if self.default != "None" else ""
+        text = "several" if self.is_varied else self.default
+        default = f" [default: {text}]" if text != "None" else ""
         return f"{self.field.description}{allowed}{default}"
 
 
 def with_flags(
-    *, hidden: Collection[str] = (), **groups: tuple[type[Spec], ...]
+    *,
+    hidden: Collection[str] = (),
+    varied: Collection[str] = (),
+    **groups: tuple[type[Spec], ...],
 ) -> Callable[[Callable[..., Any]], Any]:
     """Replace each parameter named here by the flags of these specs.
 
-    The help does not show the ``hidden`` keys, which the command refuses with a reason.
+    The help does not show the ``hidden`` keys, which the command refuses with a reason. It says
+    that the ``varied`` keys have several values if they are not given.
     The command receives the flags that were given as a list of `Setting`, unread. `specs.reader`
     reads them, as it reads files.
     """
     flags = {
-        parameter: [flag._replace(is_hidden=flag.key in hidden) for flag in _flags(owners)]
+        parameter: [
+            flag._replace(is_hidden=flag.key in hidden, is_varied=flag.key in varied)
+            for flag in _flags(owners)
+        ]
         for parameter, owners in groups.items()
     }
 

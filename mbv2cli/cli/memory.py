@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -14,7 +16,7 @@ from mbv2cli.cli.options import AnyTarget, BoardName, Inputs, Output, format_opt
 from mbv2cli.cli.output import write
 from mbv2cli.costs.figures import TFLM
 from mbv2cli.costs.memory import ELEMENT_BYTES, dtype_named
-from mbv2cli.errors import UserError
+from mbv2cli.errors import UserError, value_text
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.report.memory import memory_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
@@ -22,10 +24,12 @@ from mbv2cli.specs.reader import Setting, read_spec
 from mbv2cli.specs.requests import AnyRequest, read_any_request
 
 if TYPE_CHECKING:
+    from mbv2cli.costs.patches import Grid
     from mbv2cli.gate.boards import BoardFit
     from mbv2cli.gate.limits import Limits
     from mbv2cli.inspection import Model
     from mbv2cli.report.arena import ArenaReport
+    from mbv2cli.report.patches import PatchReport
 
 HELP = """\
 Shows the activation peak of the whole batch under each memory rule, and the layer that causes \
@@ -37,17 +41,20 @@ the peak. Exact, and without torch unless the TARGET is a module of your own.
 
   mbv2 memory network --size 96 --arena --max-tflm 320KiB
 
-  mbv2 memory network:width_mult=0.5 --size 160 --board stm32h743
+  mbv2 memory network --size 96 --board stm32f746
+
+  mbv2 memory network --patches 4x4 --patch-until features.4
 
   mbv2 memory --in 16 --out 24 --stride 2 --format json
 
   mbv2 memory my_model.py:Net
 """
 
+_GRID: Final = re.compile(r"([1-9]\d?)(?:x([1-9]\d?))?")
+
 FIRST: Final = (
-    *("--in", "--out", "--stride", "--expand", "--width-mult"),
-    *("--classes", "--size", "--batch", "--arena", "--max-tflm", "--plot"),
-    *("--format", "--output"),
+    *("--in", "--out", "--stride", "--width-mult", "--size"),
+    *("--arena", "--max-tflm", "--plot", "--format", "--output"),
 )
 
 
@@ -93,6 +100,26 @@ def memory(
             rich_help_panel="Output",
         ),
     ] = None,
+    patches: Annotated[
+        str | None,
+        typer.Option(
+            "--patches",
+            metavar="GRID",
+            help="Run the first blocks in patches, such as 4x4; best tries 2x2 to 8x8 and every "
+            "block.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    patch_until: Annotated[
+        str | None,
+        typer.Option(
+            "--patch-until",
+            metavar="BLOCK",
+            help="With --patches: the last block that runs in patches, such as features.4; without "
+            "it, the best block.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
     format_name: Annotated[str | None, format_option("memory")] = None,
     output: Output = None,
 ) -> None:
@@ -100,19 +127,60 @@ def memory(
     render = renderer("memory", format_name)
     if dtype is not None:
         dtype = dtype_named(dtype)
-        _refuse_unused(format_name)
+        if patches is None:
+            _refuse_unused(format_name)
+    if patch_until is not None and patches is None:
+        raise UserError("--patch-until does nothing without --patches; add --patches 4x4")
+    if board is not None and patches is not None:
+        raise UserError("--board is about the arena without --patches; leave one of them out")
     if arena:
         _refuse_dtype(dtype)
+        if patches is not None:
+            raise UserError("--patches and --arena are two rules; leave one of them out")
     else:
         _refuse_without_arena(max_tflm if board is None else None, plot)
     limits = _limits(max_tflm, board)
     if plot is not None:
         start_matplotlib(plot, "--plot")
+    grids = None if patches is None else _grids(patches)
     request = read_any_request(target, target_settings, inputs or ())
     model = model_of(request)
     limit = limits.limit_of(TFLM) if limits else None
     found = _arena(request, model, limit, plot) if arena else None
-    write(render(memory_of(request, model, dtype, found, _fit(model, limits))), output)
+    plan = _patches(request, model, grids, patch_until, dtype or "int8") if grids else None
+    fit = _fit(model, limits)
+    write(render(memory_of(request, model, dtype, found, plan, fit=fit)), output)
+
+
+def _grids(text: str) -> Sequence[Grid]:
+    """Read ``4x4``, ``4`` or ``best``."""
+    from mbv2cli.costs.patches import GRIDS
+
+    if text.strip().lower() == "best":
+        return GRIDS
+    found = _GRID.fullmatch(text.strip().lower())
+    if not found:
+        raise UserError(
+            f"--patches must be best or a grid such as 4x4, not {value_text(text)}; "
+            "each side is from 1 to 99"
+        )
+    return ((int(found[1]), int(found[2] or found[1])),)
+
+
+def _patches(
+    request: AnyRequest, model: Model, grids: Sequence[Grid], until: str | None, dtype: str
+) -> PatchReport:
+    from mbv2cli.costs.patches import best_plan, blocks, patch_plan
+    from mbv2cli.inspection import Plan
+    from mbv2cli.report.patches import PatchReport
+
+    if not isinstance(model, Plan):
+        raise UserError("--patches needs the blocks of a plan, and a module has none; leave it out")
+    if until is not None and len(grids) == 1:
+        plan = patch_plan(model.graph, grids[0], until)
+    else:
+        plan = best_plan(model.graph, grids, blocks(model.graph) if until is None else (until,))
+    return PatchReport(request, model, plan, dtype)
 
 
 def _limits(max_tflm: str | None, board: str | None) -> Limits | None:

@@ -216,8 +216,7 @@ PEAK: Final = Figure(
 )
 TFLM: Final = Figure(
     "tflm",
-    "bytes of the arena that TensorFlow Lite Micro plans for the activations of the int8 model, as "
-    "LiteRT converts it",
+    "bytes of TensorFlow Lite Micro's arena for the int8 model that LiteRT's converter makes",
     _tflm_bytes,
     Unit.BYTES,
     lambda _counting: Combine.NOT_AT_ALL,

@@ -7,7 +7,7 @@ This file calls no torch: it writes down which operations the modules run, and o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mbv2cli.graph import ops
 from mbv2cli.graph.graph import Graph, GraphBuilder
@@ -27,7 +27,6 @@ from mbv2cli.graph.ops import (
 )
 from mbv2cli.graph.rows import BLOCK_TYPE, FUSED_TYPE
 from mbv2cli.graph.segments import (
-    Block,
     Classifier,
     Expansion,
     Head,
@@ -37,6 +36,9 @@ from mbv2cli.graph.segments import (
 )
 from mbv2cli.specs.block import DEFAULT_EPS, BlockSpec
 from mbv2cli.specs.network import STEM_KERNEL, NetworkSpec
+
+if TYPE_CHECKING:
+    from mbv2cli.graph.segments import Block
 
 
 class Activation(NamedTuple):

@@ -15,10 +15,13 @@ from mbv2cli.costs.torchsummary_sizes import PassSize, pass_size
 from mbv2cli.gate.boards import BoardFit
 from mbv2cli.graph.rows import Layer, Role
 from mbv2cli.inspection import Model, Observed
-from mbv2cli.report.arena import ArenaPart, ArenaReport, arena_part, as_page
+from mbv2cli.report.arena import ArenaPart, ArenaReport, arena_part
+from mbv2cli.report.arena import as_page as arena_page
 from mbv2cli.report.boards import BoardFitPart, fit_lines, fit_part
 from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
 from mbv2cli.report.page import BOLD, DIM, WARNING, Block, Column, Line, Page, Table, page
+from mbv2cli.report.patches import PatchesPart, PatchReport, patches_part
+from mbv2cli.report.patches import as_page as patches_page
 from mbv2cli.report.text import heading, sentence
 from mbv2cli.specs.requests import AnyRequest
 from mbv2cli.specs.units import bytes_numbers, bytes_text
@@ -37,8 +40,8 @@ class MemoryReport:
     """The memory of a request under every rule, its weights, and torchsummary's own figure.
 
     ``pass_size`` is None where torchsummary cannot run, or is wrong. ``dtype`` is the element type
-    that is shown; None for all of them. ``arena`` is None where nobody asked for the arena; ``fit``
-    where nobody named a board.
+    that is shown; None for all of them. ``arena`` and ``patches`` are None where nobody asked for
+    them, ``fit`` where nobody named a board.
     """
 
     request: AnyRequest
@@ -47,6 +50,7 @@ class MemoryReport:
     pass_size: PassSize | None
     dtype: str | None = None
     arena: ArenaReport | None = None
+    patches: PatchReport | None = None
     fit: BoardFit | None = None
 
     def weight_bytes(self, dtype: str) -> int:
@@ -64,12 +68,14 @@ def memory_of(
     model: Model,
     dtype: str | None = None,
     arena: ArenaReport | None = None,
+    patches: PatchReport | None = None,
+    *,
     fit: BoardFit | None = None,
 ) -> MemoryReport:
     """Return the memory of the ``model`` of a request."""
     uses = tuple(map(model.memory, MEMORY_RULES))
     sizes = None if _doubt(model) else pass_size(model.graph)
-    return MemoryReport(request, model, uses, sizes, dtype, arena, fit)
+    return MemoryReport(request, model, uses, sizes, dtype, arena, patches, fit)
 
 
 def _doubt(model: Model) -> str:
@@ -78,12 +84,14 @@ def _doubt(model: Model) -> str:
 
 
 def as_table(report: MemoryReport) -> Page:
-    """Return peaks, weights and torchsummary's figure, or the arena if that is asked for.
+    """Return peaks, weights and torchsummary's figure; or arena or patches, if asked for.
 
     All sizes of a table have one unit.
     """
     if report.arena:
-        return page((*as_page(report.arena).blocks, *fit_lines(report.fit)))
+        return page((*arena_page(report.arena).blocks, *fit_lines(report.fit)))
+    if report.patches:
+        return patches_page(report.patches)
     return page(
         (
             *heading(report.request),
@@ -256,6 +264,9 @@ class MemoryDocument(RequestDocument):
     arena: ArenaPart | None = Field(
         description="The arena of TensorFlow Lite Micro for the int8 model; null without `--arena`."
     )
+    patches: PatchesPart | None = Field(
+        description="Patch-based inference of the first blocks; null without `--patches`."
+    )
     fit: BoardFitPart | None = Field(description="The model on the board; null without `--board`.")
 
 
@@ -270,6 +281,7 @@ def as_json(report: MemoryReport) -> str:
         ),
         torchsummary_pass_size=report.pass_size and PassSizePart.model_validate(report.pass_size),
         arena=report.arena and arena_part(report.arena),
+        patches=report.patches and patches_part(report.patches),
         fit=report.fit and fit_part(report.fit),
     ).text
 

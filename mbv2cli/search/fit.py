@@ -24,6 +24,9 @@ from mbv2cli.specs.reader import Setting, read_base, read_request, read_target
 SPACE_FILE: Final = Path(__file__).with_name("fit.toml")
 """The default space."""
 
+VARIED: Final = ("width_mult", "size", "expand", "padding")
+"""The fields that the default space varies."""
+
 MAX_MEMBERS: Final = 5_000
 """Most members of the space: a plan with its arena takes some milliseconds."""
 

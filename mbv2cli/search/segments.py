@@ -139,7 +139,8 @@ class SpaceSegment(ABC):
         most = {name: count - 1 for name, count in self.choices.items()} | {
             name: largest[name] for name in self.choices if name in largest
         }
-        for kind in range(self.choices.get("type", 1)):
+        types = self.inputs.get("type")
+        for kind in range(types.smallest, types.largest + 1) if types else (0,):
             yield self.structure({**most, "type": kind})
 
     def with_choices(self, inputs: Inputs) -> Inputs:

@@ -164,6 +164,11 @@ def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setti
     fixed = {setting.key: setting for setting in own}
     chosen = {setting.key: setting for setting in choices}
     refuse_foreign_keys(kind, [*fixed.values(), *chosen.values()])
+    if stop := chosen.get("until", fixed.get("until")):
+        raise UserError(
+            f"{stop.place}: a sweep has no until; give the stages up to there, with head = 0 and "
+            "classes = 0"
+        )
     axes = [
         _axis(model, key, fixed.get(key), chosen.get(key))
         for model in (KINDS[kind], InputSpec)

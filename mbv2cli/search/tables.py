@@ -151,12 +151,20 @@ class Lookup:
     @cached_property
     def largest(self) -> int:
         """The largest value."""
-        return int(self._values.max())
+        return self._only if self._combinations == 1 else int(self._values.max())
 
     @cached_property
     def smallest(self) -> int:
         """The smallest value."""
-        return int(self._values.min())
+        return self._only if self._combinations == 1 else int(self._values.min())
+
+    @cached_property
+    def _only(self) -> int:
+        """The value, where there is one combination: without an array, in a tenth of the time."""
+        found = int(self._function(*(source.distinct[0][0] for source in self._sources)))
+        if found > LARGEST:
+            raise UserError(f"products of strides, sizes or channels {TOO_LARGE}")
+        return found
 
     @cached_property
     def _values(self) -> NDArray[np.int64]:
@@ -184,6 +192,8 @@ class Lookup:
     @cached_property
     def distinct(self) -> tuple[Sequence[int], NDArray[np.intp]]:
         """The different values, and for each combination the place of its value."""
+        if self._combinations == 1:
+            return [self._only], np.zeros(1, np.intp)
         values, places = np.unique(self._values, return_inverse=True)
         return values.tolist(), places.ravel()
 

@@ -228,3 +228,38 @@ def test_a_search_names_the_figures_that_it_can_limit() -> None:
     result = mbv2_here("sweep", "network", "--size", "32,64", "--max-tflm", "1MiB")
     assert result.code == 2
     assert "a search cannot limit tflm yet" in result.stderr
+
+
+# Patches.
+
+
+def test_patches_are_told_in_sentences_and_in_json() -> None:
+    words = ("memory", "network", "--patches", "4x4", "--patch-until", "features.4")
+    shown = " ".join(mbv2_here(*words).stdout.split())
+    assert "Patches: 4x4, up to features.4: 171.50 KiB (175,616 bytes) in int8" in shown
+    assert "Without patches: 1,372.00 KiB" in shown
+    found = json.loads(mbv2_here(*words, "--dtype", "float32", "--format", "json").stdout)
+    assert found["patches"]["peak_bytes"] == 4 * 175_616
+    assert found["patches"]["extra_macs"] == 27_919_344
+
+
+def test_without_a_block_the_best_one_is_found() -> None:
+    words = ("memory", "network", "--patches", "4", "--format", "json")
+    assert json.loads(mbv2_here(*words).stdout)["patches"]["until"] == "features.4"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--patch-until", "features.4"), "--patch-until does nothing without --patches"),
+        (("--patches", "4x"), "--patches must be best or a grid such as 4x4, not '4x'"),
+        (("--patches", "0"), "--patches must be best"),
+        (("--patches", "4", "--arena"), "leave one of them out"),
+        (("--patches", "4", "--patch-until", "feature.4"), "did you mean"),
+    ],
+    ids=" ".join,
+)
+def test_what_patches_refuse(words: tuple[str, ...], message: str) -> None:
+    result = mbv2_here("memory", "network", *words)
+    assert (result.code, result.stdout) == (2, "")
+    assert message in result.stderr

@@ -65,6 +65,8 @@ def test_the_package_alone_is_light() -> None:
         ("explain", "network"),
         ("memory", "network"),
         ("memory", "network", "--format", "json"),
+        ("memory", "network", "--arena"),
+        ("memory", "network", "--patches", "4x4"),
         ("cliffs", "network"),
         ("presets",),
         ("counts", "mobilenetv2_110d", "--format", "json"),

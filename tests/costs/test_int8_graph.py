@@ -41,6 +41,7 @@ def lowered(name: str) -> Int8Graph:
     return int8_graph(observer.graph())
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_operations_are_those_of_the_file_and_the_arena_is_that_of_tflm(name: str) -> None:
     graph, row = lowered(name), MEASURED[name]

@@ -64,6 +64,19 @@ def test_what_is_written_is_read_and_nothing_drifts(tmp_path: Path) -> None:
     assert all(drift(lock[result.case.name], result, {}) is None for result in results)
 
 
+def test_a_lock_from_before_the_figure_tflm_does_not_drift_by_it(tmp_path: Path) -> None:
+    config, lock = config_of(tmp_path), locked(tmp_path)
+    text = re.sub(r"(?m)^tflm = \d+\n", "", lock.read_text("utf-8"))
+    assert "tflm" not in text
+    lock.write_text(text, "utf-8")
+    results = [planned_result(case) for case in config.cases]
+    cases = read_lock(lock)
+    assert not any(drift(cases[one.case.name], one, {}) for one in results)
+    lock.write_text(re.sub(r"(?m)^flash = \d+\n", "", text), "utf-8")
+    with pytest.raises(UserError, match="corrupt"):
+        read_lock(lock)
+
+
 def test_the_lock_is_the_same_every_time(tmp_path: Path) -> None:
     assert locked(tmp_path).read_bytes() == locked(tmp_path).read_bytes()
 

@@ -18,7 +18,16 @@ from mbv2cli.search.engine import Engine
 from mbv2cli.search.query import REPORTED
 from mbv2cli.search.space import Space, read_space, read_space_file
 from mbv2cli.specs.base import keys
-from mbv2cli.specs.fields import HeadScaling, StemScaling
+from mbv2cli.specs.fields import (
+    BlockType,
+    Expansion,
+    Gate,
+    HeadScaling,
+    Padding,
+    RatioOf,
+    Shortcut,
+    StemScaling,
+)
 from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import Setting, read_request
@@ -36,7 +45,22 @@ dilations = st.sampled_from([1, 2, 3, 700])
 sizes = st.one_of(
     st.integers(1, 70).map(str), st.tuples(st.integers(1, 70), st.integers(1, 70)).map(list)
 )
+strides = st.sampled_from([1, 1, 2, 3, "2x1", "1x2"])
 _INPUT: Final[Choices] = {"size": sizes, "batch": st.integers(1, 3)}
+_RELATIVES: Final[Choices] = {
+    "hidden_nearest": st.sampled_from([1, 3, 8]),
+    "expansion": st.sampled_from(get_args(Expansion)),
+    "shortcut": st.sampled_from(get_args(Shortcut)),
+    "se": st.sampled_from([0, 0.25, 0.5]),
+    "se_of": st.sampled_from(get_args(RatioOf)),
+    "se_nearest": st.sampled_from([1, 8]),
+    "se_act": activations,
+    "se_gate": st.sampled_from(get_args(Gate)),
+    "padding": st.sampled_from(get_args(Padding)),
+    "norm_eps": st.sampled_from([1e-5, 1e-3]),
+}
+"""Fields that blocks and networks have for the relatives of MobileNetV2."""
+
 _NETWORK: Final[Choices] = {
     **_INPUT,
     "in": st.integers(1, 5),
@@ -52,16 +76,23 @@ _NETWORK: Final[Choices] = {
     "stem_scaling": st.sampled_from(get_args(StemScaling)),
     "head_scaling": st.sampled_from(get_args(HeadScaling)),
     "act": activations,
+    "stem_stride": strides,
+    "classifier_hidden": st.integers(0, 9),
+    "classifier_hidden_bias": st.booleans(),
+    "classifier_bias": st.booleans(),
+    **_RELATIVES,
 }
 _BLOCK: Final[Choices] = {
     **_INPUT,
     "in": st.integers(1, 20),
     "out": st.integers(1, 20),
-    "stride": st.integers(1, 4),
+    "stride": strides,
     "expand": ratios,
     "kernel": odd_kernels,
     "dilation": dilations,
     "act": activations,
+    "type": st.sampled_from(get_args(BlockType)),
+    **_RELATIVES,
 }
 
 
@@ -79,16 +110,29 @@ _stages = st.fixed_dictionaries(
     {"t": _lists_of(ratios), "c": _lists_of(st.integers(1, 24))},
     optional={
         "n": _lists_of(st.integers(1, 3)),
-        "s": _lists_of(st.integers(1, 3)),
+        "s": _lists_of(strides),
         "k": _lists_of(odd_kernels),
         "dilation": _lists_of(dilations),
+    },
+)
+_stages_of_relatives = st.fixed_dictionaries(
+    {"t": _lists_of(ratios), "c": _lists_of(st.integers(1, 24))},
+    optional={
+        "n": _lists_of(st.integers(1, 3)),
+        "s": _lists_of(strides),
+        "hidden": _lists_of(st.integers(1, 40)),
+        "type": _lists_of(st.sampled_from(get_args(BlockType))),
+        "act": _lists_of(activations),
+        "se": _lists_of(st.sampled_from([0, 0.25])),
+        "shortcut": _lists_of(st.sampled_from(get_args(Shortcut))),
+        "expansion": _lists_of(st.sampled_from(get_args(Expansion))),
     },
 )
 block_choices = _some_of(_BLOCK, 4)
 network_choices = st.builds(
     lambda fields, stages: {**fields, **({"stages": stages} if stages else {})},
     _some_of(_NETWORK, 4),
-    st.lists(_stages, max_size=3),
+    st.lists(st.one_of(_stages, _stages_of_relatives), max_size=3),
 )
 
 
@@ -163,6 +207,8 @@ def test_the_axes_have_what_a_member_s_spec_has(space: Space) -> None:
                 owner = spec.stages[axis.stage]
             fields = type(owner).model_fields.items()
             name = next(n for n, one in fields if axis.key in (n, one.serialization_alias))
+            if name == "expand" and getattr(owner, "type", "") == "conv":
+                value = 1  # noqa: PLW2901  (a plain convolution has no other)
             assert value in (getattr(owner, name), None)  # None: follows from the stages
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from mbv2cli.report.text import INDENT
 from mbv2cli.search.fit import NEAR, Candidate, Fit
 from mbv2cli.specs.units import Unit, amount_text, bytes_numbers, distance_text, room_text
 
-_PROXY = (
+_PROXY: Final = (
     "MACs stand for accuracy here: of two networks, the one with more MACs is listed first. "
     "Nothing is trained."
 )

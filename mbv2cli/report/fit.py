@@ -15,6 +15,8 @@ from mbv2cli.report.document import Document, Part
 from mbv2cli.report.page import BOLD, DIM, WARNING, Block, Column, Line, Page, Table, page
 from mbv2cli.report.text import INDENT
 from mbv2cli.search.fit import NEAR, Candidate, Fit
+from mbv2cli.search.space import Space
+from mbv2cli.specs.reader import split_target
 from mbv2cli.specs.units import Unit, amount_text, bytes_numbers, distance_text, room_text
 
 _PROXY: Final = (
@@ -39,13 +41,13 @@ def _blocks(found: Fit) -> Iterator[Block]:
     yield Line(f"Limits: {_limits(found)}", "", INDENT)
     yield Line()
     if found.best:
-        yield from _table("Fits", found.best, "")
+        yield from _table("Fits", found.space, found.best, "")
     else:
         yield Line("No network of the space fits.", WARNING)
     if found.near:
         yield Line()
         yield from _table(
-            f"Near misses: at most {100 * (NEAR - 1):.0f} % over", found.near, WARNING
+            f"Near misses: at most {100 * (NEAR - 1):.0f} % over", found.space, found.near, WARNING
         )
     yield Line()
     yield Line(_PROXY, DIM, INDENT)
@@ -64,11 +66,17 @@ def _limits(found: Fit) -> str:
     )
 
 
-def _table(title: str, candidates: Sequence[Candidate], style: str) -> Iterator[Block]:
+def _table(
+    title: str, space: Space, candidates: Sequence[Candidate], style: str
+) -> Iterator[Block]:
     verdicts = list(zip(*(one.verdicts for one in candidates), strict=True))
     yield Table(
         [
-            Column(title, [one.target for one in candidates]),
+            Column(
+                title,
+                [one.target for one in candidates],
+                narrow=[_varied(space, one.target) for one in candidates],
+            ),
             Column(
                 "MACs", [f"{one.macs / 10**6:,.1f} M" for one in candidates], is_number=True, rank=1
             ),
@@ -76,13 +84,20 @@ def _table(title: str, candidates: Sequence[Candidate], style: str) -> Iterator[
                 "Params",
                 [f"{one.params / 10**6:.2f} M" for one in candidates],
                 is_number=True,
-                rank=3,
+                rank=4,
             ),
             *(column for one in verdicts for column in _amounts(one)),
-            Column("Arena fullest at", [one.culprit for one in candidates], rank=2),
+            Column("Arena fullest at", [one.culprit for one in candidates], rank=3),
         ],
         styles=[style] * len(candidates),
     )
+
+
+def _varied(space: Space, target: str) -> str:
+    """Return the fields of a target that the space varies: ``width_mult=0.5,size=96``."""
+    keys = {axis.key for axis in space.varied}
+    fields = (split_target(target)[1] or "").split(",")
+    return ",".join(field for field in fields if field.partition("=")[0] in keys) or target
 
 
 def _amounts(verdicts: Sequence[AmountVerdict]) -> Iterator[Column]:

@@ -61,6 +61,21 @@ def test_a_near_miss_has_more_macs_and_is_just_over(tflm: int) -> None:
     assert all(one.macs > found.best[0].macs for one in found.near)
 
 
+def test_a_network_is_listed_once_with_its_first_padding_that_fits() -> None:
+    best = found_within(50, max_tflm="9MiB").best
+    assert len(best) == len(WIDTHS) * len(SIZES)
+    assert all("padding=same" in one.target for one in best)
+
+
+def test_what_is_far_beyond_is_no_near_miss() -> None:
+    (widest,) = found_within(1, max_tflm="9MiB", max_flash="9MiB").best
+    spec = NetworkSpec(width_mult=0.5, classes=10, expand=6, padding="torch")
+    torch = plan_of(spec, InputSpec(size=(96, 96)))
+    limit = widest.verdicts[0].actual - 1
+    assert torch.figure(PEAK, Counting(dtype="int8")) <= NEAR * limit < torch.figure(TFLM) / NEAR
+    assert {one.plan.spec.padding for one in found_within(9, max_tflm=limit).near} == {"same"}
+
+
 def test_some_limit_has_near_misses() -> None:
     smallest = found_within(1, max_tflm="400KiB").best[0].verdicts[0].actual
     near = found_within(1, max_tflm=smallest - 1).near

@@ -5,6 +5,7 @@ ZOO := .venv-zoo
 ARENA := .venv-arena
 USERS := .[cluster,parquet,plot,test]
 
+ARENA_TARGETS ?= network:width_mult=0.35,size=96,padding=torch network:width_mult=0.35,size=96,padding=same
 INPUTS ?= 100000
 SEED ?= $(shell date +%s)
 
@@ -33,9 +34,10 @@ peers: $(VENV)/installed-bench
 zoo: $(ZOO)/installed
 	$(ZOO)/bin/pytest -m zoo tests/nn tests/identify tests/specs/weights/test_zoo_files.py
 
-# 2.3 GB; ARENA_MODELS=40 ARENA_SEED=… converts that many random networks of that seed
+# 2.3 GB; ARENA_MODELS=40 ARENA_SEED=… converts that many random models of that seed
 arena: $(ARENA)/installed
 	$(ARENA)/bin/pytest -p no:anyio -n 0 -m arena tests/costs/test_arena_live.py
+	$(ARENA)/bin/python -m tests.costs.live_arena $(ARENA_TARGETS) > /dev/null
 
 # the lowest and the newest versions that users may have; each torch is a CUDA build of 5 GB
 oldest newest: %: .venv-%/installed

@@ -175,6 +175,10 @@ class Plan(Model):
             return super().figure(figure, counting)
         return together(self.segments, figure, counting)
 
+    def uncounted(self, figure: Figure, counting: Counting = _DEFAULT) -> tuple[str, ...]:
+        """Return the functions without a rule; those that combine know every planned operation."""
+        return () if figure.combines else super().uncounted(figure, counting)
+
 
 def plan_of(spec: ModelSpec, input: InputSpec = DEFAULT_INPUT) -> Plan:
     """Return the plan of ``spec`` on ``input``, by default one input of 224×224."""

@@ -121,6 +121,7 @@ def _helps(report: ArenaReport, arena: Arena) -> Iterator[Block]:
                     "Saves",
                     [bytes_text(arena.size - one.arena_bytes) for one in report.savings],
                     is_number=True,
+                    rank=2,
                 ),
                 *_fits(report.savings, report.limit),
             ]
@@ -129,7 +130,7 @@ def _helps(report: ArenaReport, arena: Arena) -> Iterator[Block]:
 
 def _fits(found: Sequence[Saving], limit: int | None) -> Iterator[Column]:
     if limit is not None:
-        yield Column("Limit", [room_text(limit, one.arena_bytes) for one in found])
+        yield Column("Limit", [room_text(limit, one.arena_bytes) for one in found], rank=1)
 
 
 def _fields_text(saving: Saving) -> str:
@@ -142,10 +143,10 @@ def _placements(report: ArenaReport, arena: Arena) -> Table:
         [
             Column("Offset", [f"{one.offset:,}" for one in placements], is_number=True),
             Column("Bytes", [f"{one.buffer.size:,}" for one in placements], is_number=True),
-            Column("From", [str(one.buffer.first) for one in placements], is_number=True),
-            Column("To", [str(one.buffer.last) for one in placements], is_number=True),
-            Column("Written by", [report.what(one) for one in placements]),
-            Column("Layer", [report.path(one) for one in placements], rank=1),
+            Column("From", [str(one.buffer.first) for one in placements], is_number=True, rank=2),
+            Column("To", [str(one.buffer.last) for one in placements], is_number=True, rank=2),
+            Column("Written by", [report.what(one) for one in placements], rank=1),
+            Column("Layer", [report.path(one) for one in placements], rank=3),
         ],
         styles=[DIM if one.buffer.is_scratch else "" for one in placements],
     )

@@ -7,6 +7,10 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from mbv2cli.costs.memory import ELEMENT_BYTES
+from mbv2cli.inspection import plan_of
+from mbv2cli.report.arena import arena_report, as_page
+from mbv2cli.report.page import fitted
+from mbv2cli.specs.reader import read_request
 from tests.process import mbv2_here
 
 
@@ -31,6 +35,8 @@ def test_what_a_caller_gets(arguments: tuple[str, ...], snapshot: SnapshotAssert
     [
         ("memory", "network"),
         ("memory",),
+        ("memory", "network", "--arena", "--max-tflm", "320KiB"),
+        ("memory", "network", "--patches", "4x4"),
         ("cliffs", "network:round_nearest=1"),
         ("presets",),
         ("counts", "mobilenetv2_120d"),
@@ -156,6 +162,15 @@ def test_the_arena_is_the_figure_and_every_buffer_is_in_it() -> None:
     assert arena["pad_bytes"] == 946_560
     assert [pad["layer"] for pad in arena["pads"]][:2] == ["features.0.0", "features.2.conv.1.0"]
     assert arena["savings"] == [{"fields": {"padding": "same"}, "arena_bytes": 1_505_280}]
+
+
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_the_arena_breaks_no_number_on_a_narrow_terminal(width: int) -> None:
+    request = read_request("network")
+    report = arena_report(request, plan_of(request.spec, request.input), 320 * 1024)
+    lines = ["".join(piece.text for piece in line) for line in fitted(as_page(report), width)]
+    assert max(map(len, lines)) <= width
+    assert any("1,247,616 1,204,224" in line for line in lines)
 
 
 def test_what_would_help_keeps_the_limit() -> None:

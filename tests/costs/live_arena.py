@@ -1,6 +1,7 @@
 """What TensorFlow Lite Micro allocates for a module: converted, quantised to int8, and planned.
 
-Runs in the environment of ``make arena``. ``python -m tests.costs.live_arena`` writes
+Runs in the environment of ``make arena``. ``python -m tests.costs.live_arena TARGET …`` prints the
+arena of targets beside the figure tflm, and what Arm's Vela says. Without a target, it writes
 ``tests/reference/int8_graph.csv``: the operations and the arena of each of `EXAMPLES`.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -22,6 +24,9 @@ import torch
 from torch import nn
 
 from tests.reference_tables import REFERENCE
+
+RESULTS: Final = sys.stderr
+"""The tools write on standard output."""
 
 BYTES: Final = {"INT8": 1, "FLOAT32": 4}
 CALIBRATIONS: Final = 2
@@ -205,5 +210,45 @@ def _write_table() -> None:
             table.writerow([name, live.head_bytes, ops])
 
 
+def _target_lines(targets: Sequence[str]) -> Iterator[str]:
+    from mbv2cli import MobileNetV2, NetworkSpec
+    from mbv2cli.costs.figures import TFLM
+    from mbv2cli.inspection import plan_of
+    from mbv2cli.nn.modules import block_module
+    from mbv2cli.specs.reader import read_request
+
+    yield "tflm      measured  difference  Vela's SRAM  its difference  target"
+    for target in targets:
+        request = read_request(target)
+        spec, plan = request.spec, plan_of(request.spec, request.input)
+        live = live_arena(
+            MobileNetV2(spec) if isinstance(spec, NetworkSpec) else block_module(spec),
+            plan.input_shape,
+        )
+        expected, vela = plan.figure(TFLM), vela_sram_bytes(live.flatbuffer)
+        yield (
+            f"{expected:<9} {live.head_bytes:<9} {expected - live.head_bytes:<11} "
+            f"{vela:<12} {vela - expected:<15} {target}"
+        )
+
+
+def vela_sram_bytes(flatbuffer: bytes) -> int:
+    """Return the SRAM that Vela plans for an Ethos-U55 with 128 MACs a cycle."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(flatbuffer)
+        vela = Path(sys.executable).with_name("vela")
+        options = ["--accelerator-config", "ethos-u55-128", "--output-dir", folder]
+        subprocess.run([vela, *options, path], check=True, capture_output=True)
+        (summary,) = Path(folder).glob("*_summary_*.csv")
+        with summary.open(encoding="utf-8", newline="") as file:
+            (row,) = csv.DictReader(file)
+    return round(float(row["sram_memory_used"]) * 1024)
+
+
 if __name__ == "__main__":
-    _write_table()
+    if sys.argv[1:]:
+        lines = list(_target_lines(sys.argv[1:]))
+        print("\n".join(lines), file=RESULTS)
+    else:
+        _write_table()

@@ -9,8 +9,7 @@ import typer
 from mbv2cli.cli.completion import completion
 from mbv2cli.cli.options import Output, format_option
 from mbv2cli.cli.output import write
-from mbv2cli.gate.boards import matching
-from mbv2cli.gate.config import boards_here
+from mbv2cli.gate.boards import boards_here, matching
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.specs.boards import boards as named_boards
 

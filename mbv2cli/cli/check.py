@@ -27,7 +27,7 @@ from mbv2cli.gate.cases import (
     planned_result,
     refuse_modules_without_forward,
 )
-from mbv2cli.gate.config import Config, boards_here, file_hint, find_config, read_config
+from mbv2cli.gate.config import Config, file_hint, find_config, read_config
 from mbv2cli.gate.limits import Expectations
 from mbv2cli.gate.outcomes import CheckReport, Outcome, outcomes_of_config
 from mbv2cli.report.formats import TABLE, format_of, renderer
@@ -173,7 +173,7 @@ def _case_of_flags(
         name=request.target,
         request=request,
         run=read_spec(RunSpec, run_settings),
-        expected=read_spec(Expectations, with_boards(limit_settings, boards_here)),
+        expected=read_spec(Expectations, with_boards(limit_settings)),
         places={setting.key: setting.place for setting in run_settings},
     )
 

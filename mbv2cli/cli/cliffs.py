@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,14 +14,14 @@ from mbv2cli.cli.output import write
 from mbv2cli.cliffs import WIDTHS
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
 from mbv2cli.errors import UserError
-from mbv2cli.gate.boards import with_boards
-from mbv2cli.gate.config import boards_here
-from mbv2cli.gate.limits import Limits
 from mbv2cli.report.cliffs import cliffs_of
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.specs import InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_request, read_spec, read_target
 from mbv2cli.specs.requests import refuse_module
+
+if TYPE_CHECKING:
+    from mbv2cli.gate.limits import Limits
 
 HELP = """\
 Channels are rounded to a multiple of --round-nearest, so the activation peak falls in steps. \
@@ -73,9 +73,14 @@ def cliffs(
     write(render(cliffs_of(request, rule_named(rule), dtype_named(dtype), limits)), output)
 
 
-def _limits(board: str | None) -> Limits:
-    settings = [] if board is None else [Setting("board", board, "--board")]
-    return read_spec(Limits, with_boards(settings, boards_here))
+def _limits(board: str | None) -> Limits | None:
+    """Return the limits of a board; None without one, which loads nothing."""
+    if board is None:
+        return None
+    from mbv2cli.gate.boards import with_boards
+    from mbv2cli.gate.limits import Limits
+
+    return read_spec(Limits, with_boards([Setting("board", board, "--board")]))
 
 
 def _refuse_width(settings: Iterable[Setting]) -> None:

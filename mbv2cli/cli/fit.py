@@ -12,7 +12,6 @@ from mbv2cli.cli.options import Output, Target, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.errors import UserError
 from mbv2cli.gate.boards import with_boards
-from mbv2cli.gate.config import boards_here
 from mbv2cli.gate.limits import Limits
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.search.fit import VARIED, read_fit_space, space_text
@@ -72,7 +71,7 @@ def fit(
         return ExitCode.DONE
     if not 1 <= top <= _MOST:
         raise UserError(f"--top must be a whole number from 1 to {_MOST:,}, not {top}")
-    limits = read_spec(Limits, with_boards(limit_settings, boards_here))
+    limits = read_spec(Limits, with_boards(limit_settings))
     if not any(setting.key != "peak_rule" for setting in limit_settings):
         raise UserError(
             "mbv2 fit needs a board or a limit; give one, such as --board stm32f746 "

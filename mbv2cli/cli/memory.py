@@ -194,10 +194,9 @@ def _limits(max_tflm: str | None, board: str | None) -> Limits | None:
     if not settings:
         return None
     from mbv2cli.gate.boards import with_boards
-    from mbv2cli.gate.config import boards_here
     from mbv2cli.gate.limits import Limits
 
-    return read_spec(Limits, with_boards(settings, boards_here))
+    return read_spec(Limits, with_boards(settings))
 
 
 def _fit(model: Model, limits: Limits | None) -> BoardFit | None:

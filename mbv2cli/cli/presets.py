@@ -13,7 +13,6 @@ from mbv2cli.cli.output import write
 from mbv2cli.costs.figures import Counting
 from mbv2cli.costs.memory import dtype_named
 from mbv2cli.gate.boards import with_boards
-from mbv2cli.gate.config import boards_here
 from mbv2cli.gate.limits import Expectations, Limits
 from mbv2cli.gate.presets import PresetList, matching, preset_figures, within
 from mbv2cli.report.formats import format_of, renderer
@@ -57,7 +56,7 @@ def presets(
     output: Output = None,
 ) -> None:
     render = renderer("presets", format_of("presets", format_name, output))
-    limits = read_spec(Expectations, with_boards(limit_settings, boards_here))
+    limits = read_spec(Expectations, with_boards(limit_settings))
     counting = Counting(rule=limits.peak_rule, dtype=dtype_named(dtype))
     found = within(preset_figures(matching(name), counting), limits)
     write(render(PresetList(found, limits)), output)

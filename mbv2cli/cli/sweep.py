@@ -19,7 +19,6 @@ from mbv2cli.costs.figures import combining_figures
 from mbv2cli.costs.memory import dtype_named
 from mbv2cli.errors import UserError
 from mbv2cli.gate.boards import with_boards
-from mbv2cli.gate.config import boards_here
 from mbv2cli.gate.limits import Limits
 from mbv2cli.report.formats import format_named, renderer
 from mbv2cli.search.figures import figure_names
@@ -173,7 +172,7 @@ def sweep(
     format_name = format_named("sweep", format_name)
     _refuse_unused(output, every=every, scheduler=scheduler, search_settings=search_settings)
     options = read_spec(SearchOptions, search_settings)
-    limits = read_spec(Limits, with_boards(limit_settings, boards_here))
+    limits = read_spec(Limits, with_boards(limit_settings))
     convention = mac_convention(convention).key
     dtype = dtype_named(dtype)
     space = _space(target, space_file, target_settings)

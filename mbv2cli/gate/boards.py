@@ -6,19 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from mbv2cli.cliffs import Walk, at_width
 from mbv2cli.errors import MistakesError, UserError, nearest, value_text
 from mbv2cli.gate.limits import AmountVerdict, Bytes, Expectations, Limits, verdicts
-from mbv2cli.inspection import Model, plan_of
+from mbv2cli.inspection import Model
 from mbv2cli.specs.base import Spec
 from mbv2cli.specs.boards import Board, boards, known_board, names_of, not_a_board
-from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.reader import Setting
-from mbv2cli.specs.run import InputSpec
 
 BOARD: Final = "board"
 """The key of a board among limits, and of the table of boards in a configuration file."""
-NO_LIMITS: Final = Limits()
 
 
 class OwnBoard(Spec):
@@ -68,8 +64,16 @@ def _own_board(place: str, name: str, table: object) -> Board:
     return Board(name, own.sram, own.flash, region)
 
 
+def boards_here() -> Mapping[str, Board]:
+    """Return the boards that the nearest configuration describes. Raises `UserError`."""
+    from mbv2cli.gate.config import nearest_table  # slow, and a board of mbv2 needs none
+
+    path, content = nearest_table()
+    return own_boards(path, content)
+
+
 def with_boards(
-    settings: Iterable[Setting], own: Callable[[], Mapping[str, Board]]
+    settings: Iterable[Setting], own: Callable[[], Mapping[str, Board]] = boards_here
 ) -> list[Setting]:
     """Return settings with the board itself where one names a board of the user's ``own``.
 
@@ -140,29 +144,3 @@ def _amount(verdict: object) -> AmountVerdict:
     if not isinstance(verdict, AmountVerdict):
         raise TypeError("a board limits amounts")
     return verdict
-
-
-class WidthOnBoard(NamedTuple):
-    """A width multiplier, and its network on a board."""
-
-    width: float
-    fit: BoardFit
-
-
-def width_for_board(
-    found: Walk, spec: NetworkSpec, input: InputSpec, limits: Limits
-) -> WidthOnBoard | None:
-    """Return the widest network of a walk that fits on the board, the narrowest if none fits.
-
-    None without a board.
-    """
-    last = None
-    for network in (one for plateau in found.plateaus for one in plateau.networks):
-        width = network.widths[0]
-        fit = fit_of(plan_of(at_width(spec, width), input), limits)
-        if fit is None:
-            return None
-        last = WidthOnBoard(width, fit)
-        if fit.holds:
-            break
-    return last

@@ -148,12 +148,15 @@ def _nearest_config(folder: Path) -> Path | None:
     return None
 
 
-def boards_here() -> Mapping[str, Board]:
-    """Return the boards that the nearest configuration describes. Raises `UserError`."""
+def nearest_table() -> tuple[Path, Mapping[str, Any]]:
+    """Return the nearest configuration and its table, which is empty if there is none.
+
+    Raises `UserError`.
+    """
     path = _nearest_config(working_folder())
     if path is None:
-        return {}
-    return own_boards(path, _table(path, read_toml(path), _TABLES.get(path.name, ())))
+        return Path(FILE), {}
+    return path, _table(path, read_toml(path), _TABLES.get(path.name, ()))
 
 
 def file_hint(word: str) -> str:

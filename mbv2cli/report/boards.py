@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
-from mbv2cli.gate.boards import BoardFit
-from mbv2cli.gate.limits import AmountVerdict
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.page import BAD, BOLD, DIM, GOOD, Block, Column, Line, Page, Table, page
-from mbv2cli.report.text import INDENT
+from mbv2cli.report.text import INDENT, NOT_COUNTED
 from mbv2cli.specs.boards import Board
 from mbv2cli.specs.units import bytes_texts, room_text
 
-NOT_COUNTED: Final = (
-    "not counted are stack, heap, buffers and code of the program, and what TFLM keeps beside the "
-    "arena."
-)
+if TYPE_CHECKING:
+    from mbv2cli.gate.boards import BoardFit
+    from mbv2cli.gate.limits import AmountVerdict
+
 _IN_A_ROW: Final = (
     "Most for one arena: the largest SRAM at addresses in a row. An arena is one buffer."
 )

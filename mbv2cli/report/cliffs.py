@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from mbv2cli.cliffs import Plateau, Walk, walk
 from mbv2cli.costs.memory import MemoryRule
 from mbv2cli.errors import UserError
-from mbv2cli.gate.boards import NO_LIMITS, WidthOnBoard, width_for_board
-from mbv2cli.gate.limits import Limits
 from mbv2cli.report.boards import BoardFitPart, fit_lines, fit_part
 from mbv2cli.report.document import Part, RequestDocument, request_fields
 from mbv2cli.report.page import DIM, WARNING, Column, Line, Page, Table, page
@@ -20,6 +18,10 @@ from mbv2cli.report.text import INDENT, heading
 from mbv2cli.specs import NetworkSpec
 from mbv2cli.specs.reader import Request
 from mbv2cli.specs.units import bytes_numbers
+
+if TYPE_CHECKING:
+    from mbv2cli.gate.board_width import WidthOnBoard
+    from mbv2cli.gate.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class CliffsReport:
 
 
 def cliffs_of(
-    request: Request, rule: MemoryRule, dtype: str, limits: Limits = NO_LIMITS
+    request: Request, rule: MemoryRule, dtype: str, limits: Limits | None = None
 ) -> CliffsReport:
     """Return the cliffs of ``request``, and its widest network on the board. Loads no torch.
 
@@ -44,6 +46,10 @@ def cliffs_of(
     if not isinstance(request.spec, NetworkSpec):
         raise UserError("a block has no width multiplier; try mbv2 cliffs network, or a preset")
     found = walk(request.spec, request.input, rule, dtype)
+    if limits is None:
+        return CliffsReport(request, rule, dtype, found)
+    from mbv2cli.gate.board_width import width_for_board
+
     on_board = width_for_board(found, request.spec, request.input, limits)
     return CliffsReport(request, rule, dtype, found, on_board)
 

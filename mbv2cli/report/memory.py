@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
 from mbv2cli.costs.figures import FLASH
 from mbv2cli.costs.memory import EAGER, ELEMENT_BYTES, MEMORY_RULES, TRAINING, MemoryUse
 from mbv2cli.costs.torchsummary_sizes import PassSize, pass_size
-from mbv2cli.gate.boards import BoardFit
 from mbv2cli.graph.rows import Layer, Role
 from mbv2cli.inspection import Model, Observed
 from mbv2cli.report.arena import ArenaPart, ArenaReport, arena_part
@@ -25,6 +24,9 @@ from mbv2cli.report.patches import as_page as patches_page
 from mbv2cli.report.text import heading, sentence
 from mbv2cli.specs.requests import AnyRequest
 from mbv2cli.specs.units import bytes_numbers, bytes_text
+
+if TYPE_CHECKING:
+    from mbv2cli.gate.boards import BoardFit
 
 _DTYPES: Final[Mapping[str, str]] = {"float32": "float32", "16 bits": "float16", "int8": "int8"}
 """The titles of the columns of bytes, and the element type of each."""

@@ -6,9 +6,9 @@ import pytest
 
 from mbv2cli import NetworkSpec, UserError, plan_of
 from mbv2cli.costs.figures import FLASH, TFLM
-from mbv2cli.gate.boards import fit_of, matching, own_boards, with_boards
+from mbv2cli.gate.boards import boards_here, fit_of, matching, own_boards, with_boards
 from mbv2cli.gate.cases import planned_result
-from mbv2cli.gate.config import boards_here, read_config
+from mbv2cli.gate.config import read_config
 from mbv2cli.gate.limits import Expectations, Limits
 from mbv2cli.specs.boards import Board, boards
 from mbv2cli.specs.reader import Setting, read_spec

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from mbv2cli.gate.drift import Drift
 from mbv2cli.gate.limits import AmountVerdict
 from mbv2cli.gate.outcomes import CheckReport, Outcome
-from mbv2cli.report.boards import NOT_COUNTED
 from mbv2cli.report.check.sentences import (
     actual_text,
     broken_text,
@@ -22,7 +21,7 @@ from mbv2cli.report.check.sentences import (
     warnings,
 )
 from mbv2cli.report.page import BAD, BOLD, DIM, GOOD, WARNING, Column, Line, Page, Table, page
-from mbv2cli.report.text import code, compact, prose
+from mbv2cli.report.text import NOT_COUNTED, code, compact, prose
 from mbv2cli.specs.units import amount_texts, growth_text
 
 _INDENT: Final = " " * 6

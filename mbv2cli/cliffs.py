@@ -87,11 +87,16 @@ def walk(spec: NetworkSpec, input: InputSpec, rule: MemoryRule, dtype: str) -> W
     return Walk(plateaus, tuple(_unbuildable(found)))
 
 
+def at_width(spec: NetworkSpec, width: float) -> NetworkSpec:
+    """Return the network of another width. Raises `UserError` if it cannot be built."""
+    fields = {name: getattr(spec, name) for name in type(spec).model_fields}
+    return NetworkSpec.model_validate(fields | {"width_mult": width})
+
+
 def _at_width(spec: NetworkSpec, width: float) -> NetworkSpec | UserError:
     """Return the network of another width, or what is wrong with it."""
-    fields = {name: getattr(spec, name) for name in type(spec).model_fields}
     try:
-        return NetworkSpec.model_validate(fields | {"width_mult": width})
+        return at_width(spec, width)
     except UserError as error:
         return error
 

@@ -16,11 +16,13 @@ import pytest
 from pydantic.json_schema import models_json_schema
 
 from mbv2cli.cli.app import COMMANDS
+from mbv2cli.report.boards import BoardsDocument
 from mbv2cli.report.check.document import CheckDocument
 from mbv2cli.report.cliffs import CliffsDocument
 from mbv2cli.report.compare import CompareDocument
 from mbv2cli.report.counts import CountsDocument
 from mbv2cli.report.document import Document
+from mbv2cli.report.fit import FitDocument
 from mbv2cli.report.identify import IdentifyDocument
 from mbv2cli.report.memory import MemoryDocument
 from mbv2cli.report.presets import PresetsDocument
@@ -35,6 +37,8 @@ DOCUMENTS: Final[dict[str, type[Document]]] = {
     "memory": MemoryDocument,
     "cliffs": CliffsDocument,
     "presets": PresetsDocument,
+    "boards": BoardsDocument,
+    "fit": FitDocument,
     "sweep": SweepDocument,
     "check": CheckDocument,
     "compare": CompareDocument,
@@ -88,6 +92,12 @@ def test_the_schema_in_the_package_is_that_of_the_fields() -> None:
         ("memory", "network:act=gelu,dropout=0"),
         ("cliffs", "network"),
         ("presets",),
+        ("presets", "--board", "stm32h743"),
+        ("boards",),
+        ("fit", "--board", "max78000", "--size", "64,96", "--expand", "6", "--classes", "10"),
+        ("memory", "network", "--board", "stm32h743"),
+        ("cliffs", "network:classes=2", "--size", "64", "--board", "nrf52840"),
+        ("check", "network", "--board", "rp2040", "--no-forward"),
         ("sweep", "--in", "1:9:4", "--pareto", "macs,-peak", "--cdf", "--where", "layers > 5"),
         ("sweep", "network", "--sample", "9", "--width-mult", "0.1:9:0.1", "--max-params", "3k"),
         ("check", "network", "--expect", "1x*", "--max-peak", "3MiB", "--no-forward"),

@@ -38,6 +38,8 @@ GROUPS: Final[Mapping[str, CommandList]] = {
     },
     "Choose": {
         "presets": "List the named networks. Each name is a TARGET.",
+        "boards": "List boards and chips: SRAM, flash, and the source of each figure.",
+        "fit": "Find the best networks that fit on a board: arena and flash, with headroom.",
         "cliffs": "Find width multipliers where rounding keeps a narrower network from saving "
         "memory.",
         "sweep": "Search a space of models for those that fit, are best, or are on the Pareto "

@@ -19,6 +19,7 @@ from mbv2cli.cli.output import append, write
 from mbv2cli.cli.progress import counted_progress
 from mbv2cli.cli.streams import warn
 from mbv2cli.errors import UserError
+from mbv2cli.gate.boards import with_boards
 from mbv2cli.gate.cases import (
     Case,
     CaseResult,
@@ -172,7 +173,7 @@ def _case_of_flags(
         name=request.target,
         request=request,
         run=read_spec(RunSpec, run_settings),
-        expected=read_spec(Expectations, limit_settings),
+        expected=read_spec(Expectations, with_boards(limit_settings)),
         places={setting.key: setting.place for setting in run_settings},
     )
 

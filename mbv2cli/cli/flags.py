@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from mbv2cli.cli.completion import completion
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.base import Spec, allowed_values, choices, keys
+from mbv2cli.specs.boards import boards
 from mbv2cli.specs.fields import is_added
 from mbv2cli.specs.reader import Setting
 
@@ -38,7 +39,10 @@ _METAVARS: Final[Mapping[str, str]] = {
 }
 """What the help shows for a value, by the start of the sentence that says what is allowed."""
 
-_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"device": ("auto", "cpu", "cuda", "mps", "meta")}
+_WORDS: Final[Mapping[str, Callable[[], Iterable[str]]]] = {
+    "device": lambda: ("auto", "cpu", "cuda", "mps", "meta"),
+    "board": boards,
+}
 """Words that the shell offers for a field that accepts other values too."""
 
 NAMED_ONLY: Final = "Fields"
@@ -56,6 +60,7 @@ class _Flag(NamedTuple):
     key: str
     owners: tuple[type[Spec], ...]
     is_hidden: bool = False
+    is_varied: bool = False
 
     @property
     def name(self) -> str:
@@ -97,21 +102,29 @@ class _Flag(NamedTuple):
         words = choices(self.field)
         is_said = all(f"{word}:" in str(self.field.description) for word in words)
         allowed = "" if is_said else f" One of {', '.join(words)}."
-        default = f" [default: {self.default}]" if self.default != "None" else ""
+        text = "several" if self.is_varied else self.default
+        default = f" [default: {text}]" if text != "None" else ""
         return f"{self.field.description}{allowed}{default}"
 
 
 def with_flags(
-    *, hidden: Collection[str] = (), **groups: tuple[type[Spec], ...]
+    *,
+    hidden: Collection[str] = (),
+    varied: Collection[str] = (),
+    **groups: tuple[type[Spec], ...],
 ) -> Callable[[Callable[..., Any]], Any]:
     """Replace each parameter named here by the flags of these specs.
 
-    The help does not show the ``hidden`` keys, which the command refuses with a reason.
+    The help does not show the ``hidden`` keys, which the command refuses with a reason. It says
+    that the ``varied`` keys have several values if they are not given.
     The command receives the flags that were given as a list of `Setting`, unread. `specs.reader`
     reads them, as it reads files.
     """
     flags = {
-        parameter: [flag._replace(is_hidden=flag.key in hidden) for flag in _flags(owners)]
+        parameter: [
+            flag._replace(is_hidden=flag.key in hidden, is_varied=flag.key in varied)
+            for flag in _flags(owners)
+        ]
         for parameter, owners in groups.items()
     }
 
@@ -153,7 +166,8 @@ def _signature(command: Callable[..., Any], flags: dict[str, list[_Flag]]) -> in
 
 
 def _parameter(flag: _Flag) -> inspect.Parameter:
-    words = choices(flag.field) or _WORDS.get(flag.key, ())
+    words = choices(flag.field)
+    names = (lambda: words) if words else _WORDS.get(flag.key)
     option = typer.Option(
         flag.name,
         metavar=_metavar(flag.field),
@@ -161,7 +175,7 @@ def _parameter(flag: _Flag) -> inspect.Parameter:
         show_default=False,  # the default here is None; the help has that of the field
         rich_help_panel="" if flag.is_hidden else flag.panel,
         hidden=flag.is_hidden or flag.is_named_only,
-        autocompletion=completion(lambda: words) if words else None,
+        autocompletion=completion(names) if names else None,
     )
     return inspect.Parameter(
         flag.parameter,

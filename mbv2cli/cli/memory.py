@@ -12,7 +12,7 @@ import typer
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_matplotlib
 from mbv2cli.cli.modules import model_of
-from mbv2cli.cli.options import AnyTarget, Inputs, Output, format_option
+from mbv2cli.cli.options import AnyTarget, BoardName, Inputs, Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.costs.figures import TFLM
 from mbv2cli.costs.memory import ELEMENT_BYTES, dtype_named
@@ -25,6 +25,8 @@ from mbv2cli.specs.requests import AnyRequest, read_any_request
 
 if TYPE_CHECKING:
     from mbv2cli.costs.patches import Grid
+    from mbv2cli.gate.boards import BoardFit
+    from mbv2cli.gate.limits import Limits
     from mbv2cli.inspection import Model
     from mbv2cli.report.arena import ArenaReport
     from mbv2cli.report.patches import PatchReport
@@ -38,6 +40,8 @@ the peak. Exact, and without torch unless the TARGET is a module of your own.
   mbv2 memory network:width_mult=0.35 --size 96 --dtype int8
 
   mbv2 memory network --size 96 --arena --max-tflm 320KiB
+
+  mbv2 memory network --size 96 --board stm32f746
 
   mbv2 memory network --patches 4x4 --patch-until features.4
 
@@ -86,6 +90,7 @@ def memory(
             rich_help_panel="Output",
         ),
     ] = None,
+    board: BoardName = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -126,21 +131,25 @@ def memory(
             _refuse_unused(format_name)
     if patch_until is not None and patches is None:
         raise UserError("--patch-until does nothing without --patches; add --patches 4x4")
+    if board is not None and patches is not None:
+        raise UserError("--board is about the arena without --patches; leave one of them out")
     if arena:
         _refuse_dtype(dtype)
         if patches is not None:
             raise UserError("--patches and --arena are two rules; leave one of them out")
     else:
-        _refuse_without_arena(max_tflm, plot)
-    limit = _limit(max_tflm)
+        _refuse_without_arena(max_tflm if board is None else None, plot)
+    limits = _limits(max_tflm, board)
     if plot is not None:
         start_matplotlib(plot, "--plot")
     grids = None if patches is None else _grids(patches)
     request = read_any_request(target, target_settings, inputs or ())
     model = model_of(request)
+    limit = limits.limit_of(TFLM) if limits else None
     found = _arena(request, model, limit, plot) if arena else None
     plan = _patches(request, model, grids, patch_until, dtype or "int8") if grids else None
-    write(render(memory_of(request, model, dtype, found, plan)), output)
+    fit = _fit(model, limits)
+    write(render(memory_of(request, model, dtype, found, plan, fit=fit)), output)
 
 
 def _grids(text: str) -> Sequence[Grid]:
@@ -174,13 +183,28 @@ def _patches(
     return PatchReport(request, model, plan, dtype)
 
 
-def _limit(max_tflm: str | None) -> int | None:
-    if max_tflm is None:
+def _limits(max_tflm: str | None, board: str | None) -> Limits | None:
+    """Return the limits that are given; None without any, which loads nothing."""
+    given = {"max_tflm": max_tflm, "board": board}
+    settings = [
+        Setting(key, value, f"--{key.replace('_', '-')}")
+        for key, value in given.items()
+        if value is not None
+    ]
+    if not settings:
         return None
+    from mbv2cli.gate.boards import with_boards
     from mbv2cli.gate.limits import Limits
 
-    limits = read_spec(Limits, [Setting("max_tflm", max_tflm, "--max-tflm")])
-    return limits.limit_of(TFLM)
+    return read_spec(Limits, with_boards(settings))
+
+
+def _fit(model: Model, limits: Limits | None) -> BoardFit | None:
+    if limits is None:
+        return None
+    from mbv2cli.gate.boards import fit_of
+
+    return fit_of(model, limits)
 
 
 def _arena(request: AnyRequest, model: Model, limit: int | None, plot: Path | None) -> ArenaReport:

@@ -11,6 +11,7 @@ from mbv2cli.cli.completion import completion, offer_targets
 from mbv2cli.costs.conventions import MAC_CONVENTIONS
 from mbv2cli.costs.memory import ELEMENT_BYTES
 from mbv2cli.report.formats import FORMATS
+from mbv2cli.specs.boards import boards
 
 Target: TypeAlias = Annotated[
     str,
@@ -66,6 +67,17 @@ ConfigFile: TypeAlias = Annotated[
     typer.Option("--config", metavar="FILE", help="Read the cases of FILE.", rich_help_panel="Run"),
 ]
 
+
+BoardName: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--board",
+        metavar="NAME",
+        help="Say whether arena and flash fit on this board (mbv2 boards lists them).",
+        rich_help_panel="Output",
+        autocompletion=completion(boards),
+    ),
+]
 
 DType: TypeAlias = Annotated[
     str,

@@ -12,8 +12,9 @@ from mbv2cli.cli.options import DType, Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.costs.figures import Counting
 from mbv2cli.costs.memory import dtype_named
+from mbv2cli.gate.boards import with_boards
 from mbv2cli.gate.limits import Expectations, Limits
-from mbv2cli.gate.presets import matching, preset_figures, within
+from mbv2cli.gate.presets import PresetList, matching, preset_figures, within
 from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.specs.presets import families
 from mbv2cli.specs.presets import presets as named_networks
@@ -32,6 +33,8 @@ one input of the preset's own size.
   mbv2 presets mobilenet_v2_1.0_224
 
   mbv2 presets --max-peak 320KiB --dtype int8
+
+  mbv2 presets --board stm32h743
 
   mbv2 summary mobilenetv2_120d --by stage
 """
@@ -57,6 +60,7 @@ def presets(
     output: Output = None,
 ) -> None:
     render = renderer("presets", format_of("presets", format_name, output))
-    limits = read_spec(Expectations, limit_settings)
+    limits = read_spec(Expectations, with_boards(limit_settings))
     counting = Counting(rule=limits.peak_rule, dtype=dtype_named(dtype))
-    write(render(within(preset_figures(matching(name), counting), limits)), output)
+    found = within(preset_figures(matching(name), counting), limits)
+    write(render(PresetList(found, limits)), output)

@@ -18,6 +18,7 @@ from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.costs.figures import combining_figures
 from mbv2cli.costs.memory import dtype_named
 from mbv2cli.errors import UserError
+from mbv2cli.gate.boards import with_boards
 from mbv2cli.gate.limits import Limits
 from mbv2cli.report.formats import HTML, PAGE_SUFFIXES, TABLE, format_named, renderer
 from mbv2cli.search.figures import figure_names
@@ -174,7 +175,7 @@ def sweep(
     format_name = _format(format_name, page)
     _refuse_unused(members, every=every, scheduler=scheduler, search_settings=search_settings)
     options = read_spec(SearchOptions, search_settings)
-    limits = read_spec(Limits, limit_settings)
+    limits = read_spec(Limits, with_boards(limit_settings))
     convention = mac_convention(convention).key
     dtype = dtype_named(dtype)
     space = _space(target, space_file, target_settings)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mbv2cli.errors import MistakesError, UserError, nearest, value_text
+from mbv2cli.gate.boards import BOARD, own_boards, with_boards
 from mbv2cli.gate.cases import Case
 from mbv2cli.gate.drift import Allowance, read_tolerance
 from mbv2cli.gate.limits import Expectations
@@ -22,7 +23,7 @@ from mbv2cli.shown import is_visible
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.fields import ambiguous_size
-from mbv2cli.specs.files import exists, parse_toml, read_text, read_toml
+from mbv2cli.specs.files import exists, parse_toml, read_text, read_toml, working_folder
 from mbv2cli.specs.reader import (
     Request,
     Setting,
@@ -36,6 +37,7 @@ from mbv2cli.specs.requests import AnyRequest, module_named
 from mbv2cli.specs.synonyms import nearest_key
 
 if TYPE_CHECKING:
+    from mbv2cli.specs.boards import Board
     from mbv2cli.specs.module import ModuleRequest, ModuleSource
 
 FILE: Final = "mbv2.toml"
@@ -70,7 +72,7 @@ _PIECE: Final = r"""
 """
 """Texts and comments of TOML, each as a whole; brackets, and ends of lines."""
 
-_KEYS: Final = ("case", "forward", "require_lock", "tolerance")
+_KEYS: Final = (BOARD, "case", "forward", "require_lock", "tolerance")
 
 _CASE_KEYS: Final = frozenset(
     [*_TARGETS, *_INPUTS]
@@ -128,15 +130,33 @@ def find_config(folder: Path) -> Path:
     That is ``mbv2.toml``, or a ``pyproject.toml`` with a table ``[tool.mbv2]``. Raises
     `UserError` if there is none, or if this cannot be found out.
     """
+    found = _nearest_config(folder)
+    if found:
+        return found
+    raise UserError(
+        f"there is no {FILE} and no [tool.mbv2] in a {SHARED_FILE} here or above; run mbv2 init, "
+        "or give limits as flags such as --max-params 2M"
+    )
+
+
+def _nearest_config(folder: Path) -> Path | None:
     for place in (folder, *folder.parents):
         if exists(place / FILE):
             return place / FILE
         if is_in_shared_file(place):
             return place / SHARED_FILE
-    raise UserError(
-        f"there is no {FILE} and no [tool.mbv2] in a {SHARED_FILE} here or above; run mbv2 init, "
-        "or give limits as flags such as --max-params 2M"
-    )
+    return None
+
+
+def nearest_table() -> tuple[Path, Mapping[str, Any]]:
+    """Return the nearest configuration and its table, which is empty if there is none.
+
+    Raises `UserError`.
+    """
+    path = _nearest_config(working_folder())
+    if path is None:
+        return Path(FILE), {}
+    return path, _table(path, read_toml(path), _TABLES.get(path.name, ()))
 
 
 def file_hint(word: str) -> str:
@@ -173,9 +193,10 @@ def read_config(path: Path) -> Config:
     cases: list[Case] = []
     lines = case_lines(text, (*table, "case"))
     with _collected(mistakes):
+        own = own_boards(path, content)
         for name, values in _case_tables(path, content).items():
             with _collected(mistakes):
-                cases += _cases(path, name, values, lines.get(name))
+                cases += _cases(path, name, values, lines.get(name), own)
         _refuse_same_names(path, cases)
         _refuse_too_many_blocks(path, cases)
     if mistakes:
@@ -275,11 +296,17 @@ def _refuse_too_many_blocks(path: Path, cases: Iterable[Case]) -> None:
         )
 
 
-def _cases(path: Path, name: str, table: object, line: int | None) -> Iterator[Case]:
+def _cases(
+    path: Path, name: str, table: object, line: int | None, own: Mapping[str, Board]
+) -> Iterator[Case]:
     if not isinstance(table, dict):
         raise UserError(f"{path}: case.{name} must be a table, such as [case.{name}]")
     choices = _choices(table)
     _refuse_unusable(path, name, choices)
+    place = f"{path}: case.{name}.{BOARD}"
+    named = [Setting(BOARD, value, place) for value in choices.get(BOARD, [])]
+    if named:
+        choices[BOARD] = [one.value for one in with_boards(named, lambda: own)]
     varied = [key for key, values in choices.items() if len(values) > 1]
     mistakes: list[str] = []
     for combination in itertools.product(*choices.values()):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Ty
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, create_model
 
-from mbv2cli.costs.figures import PEAK, Better, Counting, Figure, graded_figures
+from mbv2cli.costs.figures import FLASH, PEAK, TFLM, Better, Counting, Figure, graded_figures
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
 from mbv2cli.graph.ops import Shape
 from mbv2cli.inspection import Model
-from mbv2cli.specs.base import Spec
+from mbv2cli.specs.base import Spec, bad_combination
+from mbv2cli.specs.boards import Board, known_board, not_a_board
 from mbv2cli.specs.fields import MAX_AMOUNT, Allowed, Number, reads_word
 from mbv2cli.specs.units import Unit, read_bytes, read_count
 
@@ -43,6 +44,16 @@ def _read_pattern(value: object) -> object:
     return tuple(None if size == ANY else int(size) for size in sizes)
 
 
+def _read_board(value: object) -> object:
+    """Return the board that a text names; a board, and None, as they are."""
+    if value is None or isinstance(value, Board):
+        return value
+    board = known_board(value) if isinstance(value, str) else None
+    if board is None:
+        raise bad_combination(not_a_board(value))
+    return board
+
+
 def _in_bounds(value: int | None) -> int | None:
     if value is not None and not 0 <= value <= MAX_AMOUNT:
         raise ValueError("out of bounds")
@@ -62,14 +73,17 @@ _Count = Annotated[
     AfterValidator(_in_bounds),
     Allowed("a count such as 2000, 300k, 2M or 1.5G"),
 ]
-_Bytes = Annotated[
+Bytes = Annotated[
     int | None,
     BeforeValidator(read_bytes),
     Number,
     AfterValidator(_in_bounds),
     Allowed("bytes such as 512KiB, 25MiB, 1.5MB or 320000"),
 ]
-_TYPES: Final[Mapping[Unit, object]] = {Unit.COUNT: _Count, Unit.BYTES: _Bytes}
+_TYPES: Final[Mapping[Unit, object]] = {Unit.COUNT: _Count, Unit.BYTES: Bytes}
+_Board = Annotated[
+    Any, BeforeValidator(_read_board), Allowed("a board that mbv2 boards lists, such as stm32f746")
+]
 _BOUNDS: Final = {Better.SMALLER: "At most", Better.LARGER: "At least"}
 
 
@@ -91,15 +105,21 @@ class _FigureLimits(Spec):
 
     if TYPE_CHECKING:
         peak_rule: str = LAYERWISE.name
+        board: Board | None = None
 
     def limit_of(self, figure: Figure) -> int | None:
-        """Return the limit of a graded figure; None if it has no limit."""
+        """Return the limit of a graded figure: its own, else that of the board; None without."""
         limit: int | None = getattr(self, limit_key(figure))
-        return limit
+        return board_limit(self.board, figure) if limit is None and self.board else limit
+
+
+def board_limit(board: Board, figure: Figure) -> int | None:
+    """Return the most bytes of a figure that a board has room for; None for other figures."""
+    return {TFLM: board.region, FLASH: board.flash}.get(figure)
 
 
 def _limit_fields() -> dict[str, Any]:
-    """Return a field for each graded figure, and the memory rule after the peak."""
+    """Return a field for each graded figure, the memory rule after the peak, and the board."""
     fields: dict[str, Any] = {}
     for figure in graded_figures():
         bound = _BOUNDS[_better(figure)]
@@ -112,7 +132,8 @@ def _limit_fields() -> dict[str, Any]:
                 Annotated[rules, reads_word(rules)],
                 Field(LAYERWISE.name, description=description),
             )
-    return fields
+    description = "A board: its memory limits tflm and flash, unless they have a limit."
+    return {**fields, "board": (_Board, Field(None, description=description))}
 
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from mbv2cli.costs.figures import PEAK, Counting
 from mbv2cli.errors import UserError, nearest
+from mbv2cli.gate.boards import BoardFit, fit_of
 from mbv2cli.gate.limits import Expectations, verdicts
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.specs.presets import Preset, families, presets
@@ -26,6 +27,20 @@ class PresetFigures:
     def peak_bytes(self) -> int:
         """Peak of activation memory."""
         return self.plan.figure(PEAK, self.counting)
+
+
+@dataclass(frozen=True, slots=True)
+class PresetList:
+    """Presets, and the limits that each of them keeps."""
+
+    figures: tuple[PresetFigures, ...]
+    limits: Expectations
+
+    @property
+    def fits(self) -> tuple[BoardFit, ...]:
+        """Each preset on the board of the limits; nothing without a board."""
+        found = (fit_of(one.plan, self.limits) for one in self.figures)
+        return tuple(fit for fit in found if fit)
 
 
 def matching(name: str) -> tuple[Preset, ...]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from mbv2cli.cliffs import Plateau, Walk, walk
 from mbv2cli.costs.memory import MemoryRule
 from mbv2cli.errors import UserError
+from mbv2cli.report.boards import BoardFitPart, fit_lines, fit_part
 from mbv2cli.report.document import Part, RequestDocument, request_fields
 from mbv2cli.report.page import DIM, WARNING, Column, Line, Page, Table, page
 from mbv2cli.report.text import INDENT, heading
 from mbv2cli.specs import NetworkSpec
 from mbv2cli.specs.reader import Request
 from mbv2cli.specs.units import bytes_numbers
+
+if TYPE_CHECKING:
+    from mbv2cli.gate.board_width import WidthOnBoard
+    from mbv2cli.gate.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +32,26 @@ class CliffsReport:
     rule: MemoryRule
     dtype: str
     walk: Walk
+    on_board: WidthOnBoard | None = None
 
 
-def cliffs_of(request: Request, rule: MemoryRule, dtype: str) -> CliffsReport:
-    """Return the cliffs of ``request``. Loads no torch.
+def cliffs_of(
+    request: Request, rule: MemoryRule, dtype: str, limits: Limits | None = None
+) -> CliffsReport:
+    """Return the cliffs of ``request``, and its widest network on the board. Loads no torch.
 
     Raises `UserError` for a block, which has no width multiplier, and for a network that cannot
     be built at any width.
     """
     if not isinstance(request.spec, NetworkSpec):
         raise UserError("a block has no width multiplier; try mbv2 cliffs network, or a preset")
-    return CliffsReport(request, rule, dtype, walk(request.spec, request.input, rule, dtype))
+    found = walk(request.spec, request.input, rule, dtype)
+    if limits is None:
+        return CliffsReport(request, rule, dtype, found)
+    from mbv2cli.gate.board_width import width_for_board
+
+    on_board = width_for_board(found, request.spec, request.input, limits)
+    return CliffsReport(request, rule, dtype, found, on_board)
 
 
 def as_table(report: CliffsReport) -> Page:
@@ -73,8 +87,17 @@ def as_table(report: CliffsReport) -> Page:
             *left_out,
             _list("The widest network after each drop of the peak", drops, WARNING),
             _list("The same network as the next larger width", _repeating(report), DIM),
+            *_on_board(report),
         )
     )
+
+
+def _on_board(report: CliffsReport) -> Iterator[Line]:
+    """Yield the widest network that fits on the board, or the narrowest; nothing without one."""
+    if report.on_board:
+        width, fit = report.on_board
+        which = "the widest that fits" if fit.holds else "the narrowest"
+        yield from fit_lines(fit, f", width_mult {width:.2f}, {which}")
 
 
 def _widths(plateau: Plateau) -> str:
@@ -144,6 +167,13 @@ class CliffsDocument(RequestDocument):
     unbuildable: tuple[UnbuildablePart, ...] = Field(
         description="Widths that are left out, because the network cannot be built there."
     )
+    board_width: float | None = Field(
+        description="Widest width multiplier that fits on the board, the narrowest if none fits; "
+        "null without `--board`."
+    )
+    fit: BoardFitPart | None = Field(
+        description="The network of that width on the board; null without `--board`."
+    )
 
 
 def as_json(report: CliffsReport) -> str:
@@ -160,4 +190,6 @@ def as_json(report: CliffsReport) -> str:
             for plateau in report.walk.plateaus
         ),
         unbuildable=tuple(map(UnbuildablePart.model_validate, report.walk.unbuildable)),
+        board_width=report.on_board and report.on_board.width,
+        fit=report.on_board and fit_part(report.on_board.fit),
     ).text

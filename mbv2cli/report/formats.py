@@ -31,6 +31,8 @@ FORMATS: Final[Mapping[str, Mapping[str, str]]] = {
     "cliffs": {"table": "cliffs", "json": "cliffs"},
     "identify": {"table": "identify", "json": "identify", "toml": "identify"},
     "presets": {"table": "presets", "json": "presets"},
+    "boards": {"table": "boards", "json": "boards"},
+    "fit": {"table": "fit", "json": "fit"},
     "sweep": {"table": "sweep.text", "json": "sweep.document", "html": "sweep.html"},
     "check": {
         "table": "check.table",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from mbv2cli.graph.rows import Layer, Role
 from mbv2cli.inspection import Model, Observed
 from mbv2cli.report.arena import ArenaPart, ArenaReport, arena_part
 from mbv2cli.report.arena import as_page as arena_page
+from mbv2cli.report.boards import BoardFitPart, fit_lines, fit_part
 from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
 from mbv2cli.report.page import BOLD, DIM, WARNING, Block, Column, Line, Page, Table, page
 from mbv2cli.report.patches import PatchesPart, PatchReport, patches_part
@@ -23,6 +24,9 @@ from mbv2cli.report.patches import as_page as patches_page
 from mbv2cli.report.text import heading, sentence
 from mbv2cli.specs.requests import AnyRequest
 from mbv2cli.specs.units import bytes_numbers, bytes_text
+
+if TYPE_CHECKING:
+    from mbv2cli.gate.boards import BoardFit
 
 _DTYPES: Final[Mapping[str, str]] = {"float32": "float32", "16 bits": "float16", "int8": "int8"}
 """The titles of the columns of bytes, and the element type of each."""
@@ -38,8 +42,8 @@ class MemoryReport:
     """The memory of a request under every rule, its weights, and torchsummary's own figure.
 
     ``pass_size`` is None where torchsummary cannot run, or is wrong. ``dtype`` is the element type
-    that is shown; None for all of them. ``arena`` and ``patches`` are None where
-    nobody asked for them.
+    that is shown; None for all of them. ``arena`` and ``patches`` are None where nobody asked for
+    them, ``fit`` where nobody named a board.
     """
 
     request: AnyRequest
@@ -49,6 +53,7 @@ class MemoryReport:
     dtype: str | None = None
     arena: ArenaReport | None = None
     patches: PatchReport | None = None
+    fit: BoardFit | None = None
 
     def weight_bytes(self, dtype: str) -> int:
         """Return the bytes of all parameters."""
@@ -66,11 +71,13 @@ def memory_of(
     dtype: str | None = None,
     arena: ArenaReport | None = None,
     patches: PatchReport | None = None,
+    *,
+    fit: BoardFit | None = None,
 ) -> MemoryReport:
     """Return the memory of the ``model`` of a request."""
     uses = tuple(map(model.memory, MEMORY_RULES))
     sizes = None if _doubt(model) else pass_size(model.graph)
-    return MemoryReport(request, model, uses, sizes, dtype, arena, patches)
+    return MemoryReport(request, model, uses, sizes, dtype, arena, patches, fit)
 
 
 def _doubt(model: Model) -> str:
@@ -84,7 +91,7 @@ def as_table(report: MemoryReport) -> Page:
     All sizes of a table have one unit.
     """
     if report.arena:
-        return arena_page(report.arena)
+        return page((*arena_page(report.arena).blocks, *fit_lines(report.fit)))
     if report.patches:
         return patches_page(report.patches)
     return page(
@@ -96,6 +103,7 @@ def as_table(report: MemoryReport) -> Page:
             *_weights(report),
             Line(),
             *_torchsummary(report),
+            *fit_lines(report.fit),
         )
     )
 
@@ -261,6 +269,7 @@ class MemoryDocument(RequestDocument):
     patches: PatchesPart | None = Field(
         description="Patch-based inference of the first blocks; null without `--patches`."
     )
+    fit: BoardFitPart | None = Field(description="The model on the board; null without `--board`.")
 
 
 def as_json(report: MemoryReport) -> str:
@@ -275,6 +284,7 @@ def as_json(report: MemoryReport) -> str:
         torchsummary_pass_size=report.pass_size and PassSizePart.model_validate(report.pass_size),
         arena=report.arena and arena_part(report.arena),
         patches=report.patches and patches_part(report.patches),
+        fit=report.fit and fit_part(report.fit),
     ).text
 
 

@@ -8,13 +8,15 @@ from typing import Final, Literal
 from pydantic import Field
 
 from mbv2cli.costs.figures import PEAK, Counting
-from mbv2cli.gate.presets import PresetFigures
+from mbv2cli.gate.boards import BoardFit
+from mbv2cli.gate.presets import PresetFigures, PresetList
 from mbv2cli.graph.ops import Shape
+from mbv2cli.report.boards import BoardFitPart, fit_part, not_counted
 from mbv2cli.report.document import Document, Part
 from mbv2cli.report.page import BOLD, WARNING, Column, Line, Page, Table, page
 from mbv2cli.report.text import INDENT
 from mbv2cli.specs import NetworkSpec
-from mbv2cli.specs.units import bytes_numbers
+from mbv2cli.specs.units import bytes_numbers, room_text
 
 _INT8: Final = Counting(dtype="int8")
 
@@ -24,21 +26,24 @@ _HOW_TO_SEE_MORE: Final = (
 )
 
 
-def as_table(figures: Sequence[PresetFigures]) -> Page:
+def as_table(found: PresetList) -> Page:
     """Return a row for each preset, under its family.
 
     Presets of one family have their source, and below them their names in other codebases.
     """
+    figures = found.figures
     if not figures:
         return page([Line("No preset keeps every limit.", WARNING)])
     if len({one.preset.family for one in figures}) > 1:
-        table = Table(_columns(figures), notes=_families(figures))
-        return page([table, *_HOW_TO_SEE_MORE])
+        table = Table(_columns(found), notes=_families(figures))
+        return page([table, *not_counted(found.limits.board), *_HOW_TO_SEE_MORE])
     source = Column("Source", [one.preset.source for one in figures], rank=5)
-    return page([Table([*_columns(figures), source]), *_aliases(figures)])
+    table = Table([*_columns(found), source])
+    return page([table, *not_counted(found.limits.board), *_aliases(figures)])
 
 
-def _columns(figures: Sequence[PresetFigures]) -> list[Column]:
+def _columns(found: PresetList) -> list[Column]:
+    figures = found.figures
     totals = [one.plan.totals for one in figures]
     params = [f"{one.params / 10**6:.2f} M" for one in totals]
     macs = [f"{one.macs / 10**6:,.1f} M" for one in totals]
@@ -50,6 +55,7 @@ def _columns(figures: Sequence[PresetFigures]) -> list[Column]:
         Column("Params", params, is_number=True, rank=1),
         Column("MACs", macs, is_number=True, rank=2),
         Column(f"Peak {unit}\n{counting.rule}\n{counting.dtype}", peaks, is_number=True, rank=3),
+        *_fits(found),
     ]
 
 
@@ -61,6 +67,20 @@ def _families(figures: Sequence[PresetFigures]) -> dict[int, tuple[Line, ...]]:
         for number, family in enumerate(families)
         if not number or family != families[number - 1]
     }
+
+
+def _fits(found: PresetList) -> Iterator[Column]:
+    """Yield the arena and the flash of each preset if there is a board for them."""
+    fits = found.fits
+    if fits:
+        for title, verdicts in (
+            ("Arena", [fit.tflm for fit in fits]),
+            ("Flash", [fit.flash for fit in fits]),
+        ):
+            numbers, unit = bytes_numbers(one.actual for one in verdicts)
+            yield Column(f"{title}\n{unit}", numbers, is_number=True, rank=3)
+            left = [room_text(one.limit, one.actual) for one in verdicts]
+            yield Column("", left, is_number=True, rank=4)
 
 
 def _aliases(figures: Sequence[PresetFigures]) -> Iterator[Line]:
@@ -101,6 +121,7 @@ class PresetPart(Part):
     layerwise_int8_bytes: int = Field(
         description="Activation peak under the rule `layerwise`, in int8."
     )
+    fit: BoardFitPart | None = Field(description="The preset on the board; null without `--board`.")
 
 
 class PresetsDocument(Document):
@@ -110,12 +131,13 @@ class PresetsDocument(Document):
     presets: tuple[PresetPart, ...] = Field(description="Every preset.")
 
 
-def as_json(figures: Sequence[PresetFigures]) -> str:
+def as_json(found: PresetList) -> str:
     """Return the document, indented."""
-    return PresetsDocument(presets=tuple(map(_part, figures))).text
+    fits = found.fits or (None,) * len(found.figures)
+    return PresetsDocument(presets=tuple(map(_part, found.figures, fits))).text
 
 
-def _part(one: PresetFigures) -> PresetPart:
+def _part(one: PresetFigures, fit: BoardFit | None) -> PresetPart:
     return PresetPart(
         name=one.preset.name,
         family=one.preset.family,
@@ -127,4 +149,5 @@ def _part(one: PresetFigures) -> PresetPart:
         params=one.plan.totals.params,
         macs=one.plan.totals.macs,
         layerwise_int8_bytes=one.plan.figure(PEAK, _INT8),
+        fit=fit and fit_part(fit),
     )

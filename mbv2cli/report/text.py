@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 INDENT: Final = "    "
 """The start of each line that a sentence is wrapped to."""
 
+NOT_COUNTED: Final = (
+    "not counted are stack, heap, buffers and code of the program, and what TFLM keeps beside the "
+    "arena."
+)
+"""What a board needs memory for beside a model."""
+
 _MARKUP: Final = r"[\\`*\[\]<&|~$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.|@(?=\w)"
 """What Markdown, or GitHub, does not read as text. A backslash before it makes it text.
 

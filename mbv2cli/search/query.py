@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
+from mbv2cli.costs.figures import Better, graded_figures
 from mbv2cli.errors import UserError
 from mbv2cli.gate.limits import Limits
 from mbv2cli.search.figures import COSTS, WHOLE, figure_names, refuse_unknown
@@ -249,11 +250,10 @@ def draw_of(space: Space, sample: int | None, seed: int) -> Draw:
 
 
 def _bounds(limits: Limits) -> Iterator[Bound]:
-    for key in type(limits).model_fields:
-        kind, _, figure = key.partition("_")
-        limit = getattr(limits, key)
-        if kind in ("max", "min") and limit is not None:
-            yield Bound(figure, limit, is_minimum=kind == "min")
+    for figure in graded_figures():
+        limit = limits.limit_of(figure)
+        if limit is not None:
+            yield Bound(figure.name, limit, is_minimum=figure.better is Better.LARGER)
 
 
 def _front(text: str, space: Space) -> tuple[Ordering, ...]:

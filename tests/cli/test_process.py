@@ -69,6 +69,8 @@ def test_the_package_alone_is_light() -> None:
         ("memory", "network", "--patches", "4x4"),
         ("cliffs", "network"),
         ("presets",),
+        ("boards",),
+        ("fit", "--board", "max78000", "--size", "64", "--expand", "6"),
         ("counts", "mobilenetv2_110d", "--format", "json"),
     ],
 )

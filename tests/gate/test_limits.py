@@ -93,6 +93,7 @@ def test_every_graded_figure_has_a_limit_in_the_order_of_the_registry() -> None:
         "max_activations",
         "max_layers",
         "min_receptive_field",
+        "board",
         "output",
         "features",
     ]

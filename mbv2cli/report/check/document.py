@@ -96,6 +96,7 @@ class CaseResultPart(Part):
         description="`size` (height, width) and `batch`; null for a module."
     )
     dtype: str = Field(description="Element type that bytes are counted in.")
+    board: str | None = Field(description="The board whose memory limits the case; null without.")
     forward_ran: bool = Field(
         description="Whether a forward pass confirmed the plan, or ran through a module."
     )
@@ -139,6 +140,7 @@ def _case(report: CheckReport, outcome: Outcome) -> CaseResultPart:
         line=result.case.line,
         **request_fields(result.case.request),
         dtype=result.case.run.dtype,
+        board=result.case.expected.board and result.case.expected.board.name,
         forward_ran=result.forward_ran,
         verdicts=tuple(map(_verdict, result.verdicts)),
         drift=_drift(outcome.drift) if outcome.drift else None,

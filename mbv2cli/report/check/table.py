@@ -20,8 +20,8 @@ from mbv2cli.report.check.sentences import (
     tolerance_text,
     warnings,
 )
-from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Column, Line, Page, Table, page
-from mbv2cli.report.text import code, compact, prose
+from mbv2cli.report.page import BAD, BOLD, DIM, GOOD, WARNING, Column, Line, Page, Table, page
+from mbv2cli.report.text import NOT_COUNTED, code, compact, prose
 from mbv2cli.specs.units import amount_texts, growth_text
 
 _INDENT: Final = " " * 6
@@ -104,6 +104,9 @@ def _notes(report: CheckReport, outcome: Outcome) -> Iterator[Line]:
         yield Line(f"{_INDENT}{list(failures(report, outcome))[-1]}", BAD, _HANGING)
     for sentence in warnings(report, outcome):
         yield Line(f"{_INDENT}{sentence}", WARNING, _HANGING)
+    board = outcome.result.case.expected.board
+    if board:
+        yield Line(f"{_INDENT}{board.name}: {NOT_COUNTED}", DIM, _HANGING)
 
 
 def _removed(report: CheckReport, name: str) -> Line:

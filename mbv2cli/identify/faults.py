@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Conv
-from mbv2cli.identify.steps import BOTH_SIDES, ONE_SIDED, Step, StepKind, Steps
+from mbv2cli.identify.steps import BOTH_SIDES, ONE_SIDED, Signature, Step, StepKind, Steps
 
 _FIELDS: Final[Mapping[StepKind, tuple[str, ...]]] = {
     StepKind.CONV: (
@@ -59,8 +59,8 @@ class _Alignment:
     @cached_property
     def codes(self) -> Sequence[tuple[str, int, int, int, int]]:
         """What to do to the planned steps to get the observed ones, as `difflib` says it."""
-        own = [(step.kind, step.signature) for step in self.planned.steps]
-        seen = [(step.kind, step.signature) for step in self.observed.steps]
+        own = [(step.kind, _loose(step)) for step in self.planned.steps]
+        seen = [(step.kind, _loose(step)) for step in self.observed.steps]
         return SequenceMatcher(None, own, seen, autojunk=False).get_opcodes()
 
     @cached_property
@@ -77,6 +77,7 @@ class _Alignment:
         for code, start, stop, from_, to in self.codes:
             if code == "equal":
                 for number, other in zip(range(start, stop), range(from_, to), strict=True):
+                    yield from self._of_pair(number, other)
                     yield from self._of_inputs(number, other)
                     yield from self._of_params(number, other)
                 continue
@@ -216,6 +217,15 @@ def _text(value: object) -> str:
     if isinstance(value, tuple):
         return str(value[0]) if len(set(value)) == 1 else "x".join(map(str, value))
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _loose(step: Step) -> Signature:
+    """Return the signature without what a whole network may have otherwise: epsilon and padding."""
+    if step.kind is StepKind.NORM:
+        return step.signature[:-1]
+    if step.kind is StepKind.CONV and step.signature[-1] == ONE_SIDED:
+        return (*step.signature[:-1], BOTH_SIDES)
+    return step.signature
 
 
 def _told_once(found: Sequence[Fault]) -> Iterator[Fault]:

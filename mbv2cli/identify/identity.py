@@ -120,9 +120,12 @@ def _names(spec: ModelSpec) -> Iterator[str]:
     yield from sorted(same, key=lambda name: preset_networks()[name].dropout != spec.dropout)
     if same:
         return
-    targets = [*filter(None, [scaled_target(spec)]), *changed_targets(spec)]
-    fewest = min((target.count("=") for target in targets), default=0)
-    yield from (target for target in targets if target.count("=") == fewest)
+    scaled, changed = scaled_target(spec), [*changed_targets(spec)]
+    fewest = min((target.count("=") for target in changed), default=len(scaled))
+    if scaled and scaled.count("=") <= fewest:
+        yield scaled
+    else:
+        yield from (target for target in changed if target.count("=") == fewest)
 
 
 def _nearest(reading: Reading) -> str | None:

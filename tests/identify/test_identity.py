@@ -494,7 +494,7 @@ FAULTS: Final[dict[str, tuple[Callable[[Any], None], str, str]]] = {
 
 ONE_FIELD: Final = {
     "a stem of stride 1": "network:stem_stride=1",
-    "no bias in the classifier": "network:classifier_bias=false",
+    "no bias in the classifier": "mobilenetv2b_w1",
 }
 """The faults that are a network of their own."""
 

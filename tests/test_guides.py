@@ -217,7 +217,7 @@ def code(*names: str) -> str:
 def guide_table() -> str:
     """Return a link to each guide."""
     links = (
-        (f"[`mbv2 help {topic}`](mbv2cli/guides/{topic}.md)", sentence)
+        (f"[`{topic}`](mbv2cli/guides/{topic}.md)", sentence)
         for topic, sentence in topics().items()
     )
     return table("guide, about", links)

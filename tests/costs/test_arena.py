@@ -133,6 +133,12 @@ def tflm_offsets(  # noqa: C901  (as the C++ is)
     return offsets
 
 
+def test_the_planner_is_told_of_what_the_quantizer_inserts_after_the_other_tensors() -> None:
+    arena = arena_of(planned("block:act=leaky_relu,expand=1"))
+    names = [arena.graph.ops[one.buffer.op].name for one in arena.placements if one.buffer.op]
+    assert names == ["LEAKY_RELU", "CONV_2D", "DEQUANTIZE", "QUANTIZE"]
+
+
 def test_padding_costs_what_a_network_without_pads_saves() -> None:
     arena = arena_of(planned("network"))
     assert arena.pad_cost == 2_451_840 - 1_505_280

@@ -148,4 +148,8 @@ def agrees(graph: Int8Graph, module: nn.Module, input_shape: tuple[int, ...]) ->
     live = live_arena(module, input_shape)
     assert [op.name for op in graph.ops] == [op.name for op in live.ops]
     assert [op.size for op in graph.ops] == [op.outputs[0].size for op in live.ops]
-    assert arena_of(graph).size == live.head_bytes
+    arena = arena_of(graph)
+    written = [one.buffer.op for one in arena.placements if not one.buffer.is_scratch]
+    numbers = [live.ops[op].outputs[0].number for op in written if op is not None]
+    assert numbers == sorted(numbers)  # the planner is told of buffers in the order of the file
+    assert arena.size == live.head_bytes

@@ -29,7 +29,7 @@ def test_formats(face: str, snapshot: SnapshotAssertion) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "field", "old", "new"),
     [
-        ("torchvision", "keras_100", "dropout", 0.2, 0.0),
+        ("torchvision", "mobilenetv2_100", "dropout", 0.2, 0.0),
         ("network", "network:act=silu", "act", "relu6", "silu"),
         ("block", "block:dilation=2", "dilation", 1, 2),
         ("network", "network:batch=2", "batch", 1, 2),

@@ -39,7 +39,6 @@ GOOGLE: Final[Mapping[str, Any]] = {
     "tf_padding": True,
 }
 
-GOOGLE_S: Final = "dropout=0.8,padding=same,norm_eps=0.001"
 EVERY_EXPANDS: Final = "t1c16_auto/t6c24n2s2/t6c32n3s2/t6c64n4s2/t6c96n3/t6c160n3s2/t6c320"
 
 _IDENTITY: Final = {"name": "IdentityLayer", "use_bn": False, "act_func": None}
@@ -170,7 +169,7 @@ def test_googles_networks_are_the_presets(
     read: Callable[..., Request], width: float, size: int, preset: str, macs: int
 ) -> None:
     config = {**GOOGLE, "depth_multiplier": width, "image_size": size}
-    request, known = read(config), read_request(f"hf_{preset}:{GOOGLE_S}")
+    request, known = read(config), read_request(f"hf_{preset}")
     assert (request.spec, request.input) == (known.spec, known.input)
     assert request.origin is not None
     assert request.origin.what == "Hugging Face configuration"
@@ -220,7 +219,7 @@ def test_each_field_of_hugging_face(
     how: How | None,
 ) -> None:
     request = read({**GOOGLE, **changes})
-    wanted = read_request(f"hf_100_224:{GOOGLE_S}", [Setting(*one, "") for one in expected.items()])
+    wanted = read_request("hf_100_224", [Setting(*one, "") for one in expected.items()])
     assert request.spec == wanted.spec
     assert hows(request).get(key) is how
 
@@ -470,7 +469,7 @@ def test_python_text_is_not_executed(read: Callable[..., Request], tmp_path: Pat
 @pytest.mark.parametrize("name", ["net", "a:b.json", "net.pth", "x:y:z"])
 def test_a_file_is_a_target_by_its_content(read: Callable[..., Request], name: str) -> None:
     request = read(GOOGLE, name, ":size=96,width_mult=0.5")
-    assert request.spec == read_request(f"hf_100_224:{GOOGLE_S},width_mult=0.5").spec
+    assert request.spec == read_request("hf_100_224:width_mult=0.5").spec
     assert request.input.size == (96, 96)
     assert not {"size", "width_mult"} & hows(request).keys()
     assert Path(request.target.removesuffix(":size=96,width_mult=0.5")) in inputs()
@@ -490,7 +489,7 @@ def test_a_toml_file_starts_from_a_file_in_its_folder(
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(GOOGLE))
     request = read('target = "config.json:size=96"\nwidth_mult = 0.5\n', "net.toml")
-    assert request.spec == read_request(f"hf_100_224:{GOOGLE_S},width_mult=0.5").spec
+    assert request.spec == read_request("hf_100_224:width_mult=0.5").spec
     assert request.input.size == (96, 96)
     assert not {"size", "width_mult"} & hows(request).keys()
 

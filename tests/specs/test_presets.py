@@ -235,5 +235,5 @@ def test_a_preset_parsed_alone_is_what_the_whole_file_says() -> None:
 def test_an_alias_of_keras_is_the_name_that_keras_gives_the_model(alpha: float) -> None:
     # keras/src/applications/mobilenet_v2.py: name = f"mobilenetv2_{alpha:0.2f}_{rows}"
     assert read_request(f"mobilenetv2_{alpha:0.2f}_224").spec == NetworkSpec(
-        width_mult=alpha, dropout=0.0
+        width_mult=alpha, dropout=0.0, padding="same", norm_eps=0.001
     )

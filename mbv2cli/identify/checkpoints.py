@@ -25,6 +25,7 @@ class _BlockShape(NamedTuple):
     hidden_channels: int
     out_channels: int
     kernel: int
+    squeezed_channels: int
     has_expansion: bool
 
 
@@ -71,6 +72,12 @@ def _of_networks(seen: NetworkSpec, expected: NetworkSpec) -> Iterator[Fault]:
         ("the stem", "input channels", seen.in_channels, expected.in_channels),
         ("the stem", "output channels", seen.stem_channels, expected.stem_channels),
         ("the head", "output channels", seen.head_channels, expected.head_channels),
+        (
+            "the classifier",
+            "features of the hidden layer",
+            seen.classifier_hidden,
+            expected.classifier_hidden,
+        ),
         ("the classifier", "classes", seen.classes, expected.classes),
     )
     blocks = zip_longest(_shapes(seen), _shapes(expected))
@@ -101,6 +108,7 @@ def _shapes(spec: ModelSpec) -> Sequence[_BlockShape]:
             one.hidden_channels,
             one.out_channels,
             one.kernel,
+            one.squeezed_channels,
             one.has_expansion,
         )
         for one in blocks

@@ -7,11 +7,11 @@ from typing import Final
 
 from mbv2cli.errors import UserError
 from mbv2cli.identify.blocks import ReadBlock
-from mbv2cli.identify.ratios import SqueezeRule, hidden_rule, squeeze_rule
 from mbv2cli.identify.reading import Reading
 from mbv2cli.inspection import ModelSpec
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.ratios import SqueezeRule, Widths, hidden_rule, squeeze_rule
 from mbv2cli.specs.regroup import BlockFields, stages_of
 
 _GATES: Final = ("sigmoid", "hardsigmoid")
@@ -73,7 +73,8 @@ def _fields(reading: Reading) -> tuple[list[BlockFields], dict[str, object]]:
     own.
     """
     blocks = reading.blocks
-    hidden, squeeze = hidden_rule(blocks), squeeze_rule(blocks)
+    widths = [*map(_widths, blocks)]
+    hidden, squeeze = hidden_rule(widths), squeeze_rule(widths)
     shortcut, shortcuts = _words(blocks, _SHORTCUTS, lambda block: block.shortcuts)
     expansion, expansions = _words(blocks, _EXPANSIONS, _expansions)
     ratios = [
@@ -109,6 +110,12 @@ def _fields(reading: Reading) -> tuple[list[BlockFields], dict[str, object]]:
         **_squeeze_fields(blocks, squeeze),
     }
     return fields, network
+
+
+def _widths(block: ReadBlock) -> Widths:
+    squeezed = block.squeeze.channels if block.squeeze else 0
+    is_wider = block.has_expansion or block.type == "fused"
+    return Widths(block.in_channels, block.hidden_channels, squeezed, is_wider)
 
 
 def _words(

@@ -15,10 +15,11 @@ from mbv2cli.errors import UserError
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.checkpoint.layers import Layer, counted, layers_of
 from mbv2cli.specs.checkpoint.schemes import Scheme, scheme_of
-from mbv2cli.specs.checkpoint.structure import OtherModelError, Structure, structure_of
+from mbv2cli.specs.checkpoint.structure import Block, OtherModelError, Structure, structure_of
 from mbv2cli.specs.foreign import ForeignModel
 from mbv2cli.specs.network import PAPER_STAGES, NetworkSpec
 from mbv2cli.specs.origin import FieldOrigin, How, Origin
+from mbv2cli.specs.ratios import SqueezeRule, Widths, squeeze_rule
 from mbv2cli.specs.reader import Setting
 from mbv2cli.specs.regroup import BlockFields, stages_of
 from mbv2cli.specs.rounding import shortest_ratio
@@ -97,11 +98,14 @@ def _contents(weights: Weights, layers: Sequence[Layer]) -> str:
 
 def _model(path: Path, structure: Structure, scheme: Scheme, origin: Origin) -> ForeignModel:
     blocks = list(_block_specs(path, structure))
+    squeeze = squeeze_rule([_widths(one) for one in structure.blocks])
     if structure.stem is None:
         (block,) = blocks
         own = block.model_dump(
-            by_alias=True, include={"in_channels", "out_channels", "expand", "kernel"}
+            by_alias=True,
+            include={"in_channels", "out_channels", "expand", "kernel", "expansion"},
         )
+        own |= _squeeze_fields(squeeze, squeeze.ratios[0])
         return ForeignModel(BlockSpec.noun, _settings(path, own), origin)
     values = {
         "in": structure.in_channels,
@@ -109,15 +113,41 @@ def _model(path: Path, structure: Structure, scheme: Scheme, origin: Origin) -> 
         "stages": [
             stage.model_dump(by_alias=True)
             for stage in stages_of(
-                BlockFields(one.expand, one.out_channels, one.stride, one.kernel) for one in blocks
+                BlockFields(
+                    one.expand,
+                    one.out_channels,
+                    one.stride,
+                    one.kernel,
+                    se=ratio or None,
+                    expansion="always" if one.expansion == "always" else None,
+                )
+                for one, ratio in zip(blocks, squeeze.ratios, strict=True)
             )
         ],
         "head": structure.head.out_channels if structure.head else 0,
         "classes": structure.classifier.out_channels if structure.classifier else 0,
         "round_nearest": 1,
         "dropout": scheme.dropout,
+        **_squeeze_fields(squeeze, 0.0),
     }
+    if hidden := structure.classifier_hidden:
+        values["classifier_hidden"] = hidden.out_channels
+        values["classifier_hidden_bias"] = hidden.has_bias
     return ForeignModel(NetworkSpec.noun, _settings(path, values), origin)
+
+
+def _widths(block: Block) -> Widths:
+    return Widths(
+        block.in_channels, block.hidden_channels, block.squeezed_channels, bool(block.expansion)
+    )
+
+
+def _squeeze_fields(rule: SqueezeRule, ratio: float) -> dict[str, object]:
+    """Return the fields of squeeze-excite; ``ratio`` is that of all blocks, 0 in a network."""
+    if not any(rule.ratios):
+        return {}
+    own = {"se": ratio} if ratio else {}
+    return {**own, "se_of": rule.of, "se_nearest": rule.nearest}
 
 
 def _settings(path: Path, values: dict[str, object]) -> list[Setting]:
@@ -140,6 +170,7 @@ def _block_specs(path: Path, structure: Structure) -> Iterator[BlockSpec]:
                     "kernel": block.depthwise.kernel[0],
                     "stride": stride,
                     "act": act,
+                    "expansion": "always" if block.expansion and hidden == channels else "auto",
                 }
             )
         except UserError as error:
@@ -188,6 +219,12 @@ def _read(structure: Structure) -> Iterator[FieldOrigin]:
     why = f"{expansions[0].weight} and {len(expansions) - 1} more" if expansions else "none"
     yield FieldOrigin("expand", How.READ, why)
     yield FieldOrigin("kernel", How.READ, f"{first.depthwise.weight}{rest}")
+    squeezed = [block.squeeze[0].weight for block in structure.blocks if block.squeeze]
+    if squeezed:
+        rest = f" and {len(squeezed) - 1} more" if len(squeezed) > 1 else ""
+        yield FieldOrigin("se", How.READ, f"{squeezed[0]}{rest}")
+    if structure.classifier_hidden:
+        yield FieldOrigin("classifier_hidden", How.READ, structure.classifier_hidden.weight)
     if structure.stem:
         head, classifier = structure.head, structure.classifier
         yield FieldOrigin("head", How.READ, head.weight if head else "no such convolution")
@@ -204,6 +241,10 @@ def _assumed(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
         else ("strides", "dilation", "act", "size")
     ):
         yield FieldOrigin(key, How.ASSUMED, why)
+    if any(block.squeeze for block in structure.blocks):
+        why = "not in weights: the block's activation, and a sigmoid"
+        for key in ("se_act", "se_gate"):
+            yield FieldOrigin(key, How.ASSUMED, why)
     if structure.classifier and not is_block:
         of = f"{scheme.codebase}'s" if scheme.codebase else "the paper's"
         yield FieldOrigin("dropout", How.ASSUMED, f"not in weights: {of}")
@@ -211,8 +252,7 @@ def _assumed(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
         yield FieldOrigin(
             "padding",
             How.ASSUMED,
-            "TensorFlow pads a stride on one side, mbv2 pads on both; shapes and counts are the "
-            "same",
+            "not in weights: torch; TensorFlow's padding is same, with equal shapes and counts",
         )
     if not structure.norms:
         why = "the file has none: they are folded into the convolutions, or left out"

@@ -33,13 +33,14 @@ class Contradiction(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The convolutions of an inverted residual block, and its norms."""
+    """The convolutions of an inverted residual block, its squeeze-excite and its norms."""
 
     path: str
     expansion: Layer | None
     depthwise: Layer
     projection: Layer
     norms: tuple[Layer, ...]
+    squeeze: tuple[Layer, ...] = ()
 
     @property
     def first(self) -> Layer:
@@ -62,6 +63,16 @@ class Block(NamedTuple):
         return self.projection.out_channels
 
     @property
+    def squeezed_channels(self) -> int:
+        """Channels inside squeeze-excite; 0 without it."""
+        return self.squeeze[0].out_channels if self.squeeze else 0
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All of its layers."""
+        return (*self.convs, *self.squeeze, *self.norms)
+
+    @property
     def convs(self) -> tuple[Layer, ...]:
         """Its convolutions in forward order."""
         before = (self.expansion,) if self.expansion else ()
@@ -75,6 +86,7 @@ class Structure:
     stem: Layer | None
     blocks: tuple[Block, ...]
     head: Layer | None
+    classifier_hidden: Layer | None
     classifier: Layer | None
     norms: tuple[Layer, ...]
     others: tuple[Layer, ...]
@@ -98,7 +110,7 @@ class Structure:
                 yield _disagree(block.first, maker)
             yield from _within(block)
             maker = block.projection
-        last = self.head or maker
+        last = self.classifier_hidden or self.head or maker
         taker = self.classifier
         if taker and last and taker.in_channels != last.out_channels:
             yield Contradiction(
@@ -144,15 +156,21 @@ class _Reading:
         named = self._named_blocks()
         blocks = self._in_order(named) if named else list(self._chained_blocks())
         _refuse_other_blocks(blocks, self.stem)
-        inside = {layer.path for block in blocks for layer in (*block.convs, *block.norms)}
+        inside = {
+            layer.path for block in blocks for layer in (*block.convs, *block.squeeze, *block.norms)
+        }
         outside = [
             one
             for one in self.layers
             if one.path not in inside and one is not self.stem and one.kind is not LayerKind.NORM
         ]
-        head, classifier = _after(blocks[-1].out_channels, outside)
-        others = [one for one in outside if one not in (head, classifier)]
-        return Structure(self.stem, tuple(blocks), head, classifier, self.norms, tuple(others))
+        head, hidden, classifier = _after(blocks[-1].out_channels, outside)
+        others = [one for one in outside if one not in (head, hidden, classifier)]
+        if not _is_chain(self.stem, blocks):
+            _refuse_dense(others, blocks[-1])
+        return Structure(
+            self.stem, tuple(blocks), head, hidden, classifier, self.norms, tuple(others)
+        )
 
     def _named_blocks(self) -> list[Block] | None:
         """Return the blocks that names tell apart; None if they do not."""
@@ -219,12 +237,22 @@ def _block_around(layer: Layer, around: dict[tuple[str, ...], list[Layer]]) -> B
     for end in range(len(words), -1, -1):
         members = around.get(words[:end], [])
         if any(one.is_pointwise for one in members):
-            alone = sum(one.kind is LayerKind.DEPTHWISE for one in members) == 1
-            return _block(".".join(words[:end]), layer, members) if alone else None
+            if not _is_alone(members):
+                return None
+            # squeeze-excite may stand beside the names that the convolutions share
+            wider = around.get(words[: end - 1], []) if end > 1 else []
+            has_more = _is_alone(wider) and not _squeeze(layer, members) and _squeeze(layer, wider)
+            return _block(".".join(words[:end]), layer, wider if has_more else members)
     return None
 
 
+def _is_alone(members: Sequence[Layer]) -> bool:
+    return sum(one.kind is LayerKind.DEPTHWISE for one in members) == 1
+
+
 def _block(path: str, depthwise: Layer, members: Sequence[Layer]) -> Block:
+    squeeze = _squeeze(depthwise, members)
+    members = [one for one in members if one not in squeeze]
     pointwise = [one for one in members if one.is_pointwise]
     norms = tuple(one for one in members if one.kind is LayerKind.NORM)
     kinds = (LayerKind.NORM, LayerKind.DEPTHWISE)
@@ -235,7 +263,7 @@ def _block(path: str, depthwise: Layer, members: Sequence[Layer]) -> Block:
             f"{surplus.weight} is one layer more than an inverted residual block has"
         )
     if len(pointwise) == 1:
-        return Block(path, None, depthwise, pointwise[0], norms)
+        return Block(path, None, depthwise, pointwise[0], norms, squeeze)
     expansion, projection = pointwise
     hidden = depthwise.out_channels
     if hidden not in (expansion.out_channels, projection.in_channels) and hidden in (
@@ -243,7 +271,20 @@ def _block(path: str, depthwise: Layer, members: Sequence[Layer]) -> Block:
         expansion.in_channels,
     ):
         expansion, projection = projection, expansion
-    return Block(path, expansion, depthwise, projection, norms)
+    return Block(path, expansion, depthwise, projection, norms, squeeze)
+
+
+def _squeeze(depthwise: Layer, members: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return the two layers of squeeze-excite: with biases, from the hidden channels and back."""
+    hidden = depthwise.out_channels
+    mixing = [one for one in members if one.is_pointwise or one.kind is LayerKind.LINEAR]
+    layers = [one for one in mixing if one.has_bias]
+    others = [one for one in members if one.is_pointwise and one not in layers]
+    for one, two in pairwise(layers):
+        is_pair = one.in_channels == two.out_channels == hidden
+        if is_pair and one.out_channels == two.in_channels and (others or len(layers) > 2):  # noqa: PLR2004
+            return one, two
+    return ()
 
 
 def _is_chain(stem: Layer | None, blocks: Sequence[Block]) -> bool:
@@ -283,17 +324,42 @@ def _refuse_other_blocks(blocks: Sequence[Block], stem: Layer | None) -> None:
             )
 
 
-def _after(channels: int, outside: Sequence[Layer]) -> tuple[Layer | None, Layer | None]:
-    """Return the head and the classifier of what stands outside stem and blocks."""
+def _refuse_dense(others: Sequence[Layer], last: Block) -> None:
+    """Raise `OtherModelError` for a convolution between the blocks, as a fused block has one."""
+    for one in others:
+        is_dense = one.kind is LayerKind.CONV and not one.is_pointwise
+        if is_dense and one.place < last.projection.place:
+            height, width = one.kernel
+            raise OtherModelError(
+                f"{one.weight} is a {height}x{width} convolution over all channels before the last "
+                "block, as a fused block has one; mbv2 reads no fused block from weights"
+            )
+
+
+def _after(
+    channels: int, outside: Sequence[Layer]
+) -> tuple[Layer | None, Layer | None, Layer | None]:
+    """Return the head, the classifier's hidden layer and its last one.
+
+    ``outside`` stands outside stem and blocks.
+    """
     pointwise = [one for one in outside if one.is_pointwise]
     linears = [one for one in outside if one.kind is LayerKind.LINEAR]
     head = next((one for one in pointwise if one.in_channels == channels), None)
     if head and head.has_bias and not linears and len(pointwise) == 1:
-        return None, head  # a classifier that is a 1×1 convolution
+        return None, None, head  # a classifier that is a 1×1 convolution
     features = head.out_channels if head else channels
     rest = [*linears, *(one for one in pointwise if one is not head)]
     fitting = [one for one in rest if one.in_channels == features]
-    return head, next(iter([*fitting, *linears]), None)
+    first = next(iter([*fitting, *linears]), None)
+    second = next((one for one in rest if first and _is_second(first, one)), None)
+    return (head, first, second) if second else (head, None, first)
+
+
+def _is_second(first: Layer, layer: Layer) -> bool:
+    """Return whether a layer is the last of a classifier whose hidden layer is ``first``."""
+    takes = layer is not first and layer.in_channels == first.out_channels
+    return takes and (layer.kind is LayerKind.LINEAR or layer.has_bias)
 
 
 def _disagree(taker: Layer, maker: Layer) -> Contradiction:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from math import gcd
 from typing import Final, NamedTuple
 
-from mbv2cli.identify.blocks import ReadBlock
-from mbv2cli.identify.units import Squeeze
 from mbv2cli.specs.block import hidden_channels, squeezed_channels
 from mbv2cli.specs.fields import MAX_EXPAND
 
@@ -22,6 +20,18 @@ _LONG: Final = 5
 """A ratio of so many signs is not what people write."""
 
 _USUAL_RATIOS: Final = (0.25, 0.5, 0.125, 0.0625)
+
+
+class Widths(NamedTuple):
+    """The channels of a block: its input, hidden and, with squeeze-excite, squeezed ones.
+
+    ``is_wider`` where an expand ratio gives the hidden channels; else they are those of the input.
+    """
+
+    in_channels: int
+    hidden_channels: int
+    squeezed_channels: int
+    is_wider: bool
 
 
 class HiddenRule(NamedTuple):
@@ -39,7 +49,7 @@ class SqueezeRule(NamedTuple):
     ratios: tuple[float, ...]
 
 
-def hidden_rule(blocks: Sequence[ReadBlock]) -> HiddenRule:
+def hidden_rule(blocks: Sequence[Widths]) -> HiddenRule:
     """Return the rule with the shortest ratios."""
     rules = [
         HiddenRule(nearest, tuple(_expand(block, nearest) for block in blocks))
@@ -48,10 +58,10 @@ def hidden_rule(blocks: Sequence[ReadBlock]) -> HiddenRule:
     return min(rules, key=lambda rule: sum(_length(ratio) for ratio in rule.ratios))
 
 
-def _expand(block: ReadBlock, nearest: int) -> float | None:
+def _expand(block: Widths, nearest: int) -> float | None:
     """Return the expand ratio of a block; None if no short one gives its hidden channels."""
     channels, hidden = block.in_channels, block.hidden_channels
-    if block.type == "conv" or (block.type == "inverted" and not block.has_expansion):
+    if not block.is_wider:
         return 1
     ratio = _shortest(
         hidden / channels,
@@ -65,12 +75,12 @@ def _expand(block: ReadBlock, nearest: int) -> float | None:
     return ratio if _length(ratio) < _LONG else None
 
 
-def squeeze_rule(blocks: Sequence[ReadBlock]) -> SqueezeRule:
+def squeeze_rule(blocks: Sequence[Widths]) -> SqueezeRule:
     """Return the rule with the fewest and shortest ratios that give all squeezed channels."""
-    given = [(block, block.squeeze) for block in blocks if block.squeeze]
+    given = [block for block in blocks if block.squeezed_channels]
     if not given:
         return SqueezeRule("in", 1, (0.0,) * len(blocks))
-    common = gcd(*(squeeze.channels for _, squeeze in given))
+    common = gcd(*(block.squeezed_channels for block in given))
     divisors = dict.fromkeys((1, _USUAL, *(n for n in (2, 4, 16, 32, common) if common % n == 0)))
     rules = (
         (of, nearest, ratios)
@@ -81,25 +91,25 @@ def squeeze_rule(blocks: Sequence[ReadBlock]) -> SqueezeRule:
     of, nearest, found = min(rules, key=lambda rule: _cost(rule[2]), default=("in", 1, []))
     own = iter(found)
     return SqueezeRule(
-        of, nearest, tuple((next(own, None) or 0.0) if one.squeeze else 0.0 for one in blocks)
+        of,
+        nearest,
+        tuple((next(own, None) or 0.0) if one.squeezed_channels else 0.0 for one in blocks),
     )
 
 
-def _squeeze_ratios(
-    given: Sequence[tuple[ReadBlock, Squeeze]], of: str, nearest: int
-) -> Iterator[float | None]:
+def _squeeze_ratios(given: Sequence[Widths], of: str, nearest: int) -> Iterator[float | None]:
     """Yield the ratio of each block; one for all of them if a usual one gives all channels."""
-    tests = [_gives(block, squeeze, of, nearest) for block, squeeze in given]
+    tests = [_gives(block, of, nearest) for block in given]
     usual = next((one for one in _USUAL_RATIOS if all(test(one) for test in tests)), None)
-    for (block, squeeze), test in zip(given, tests, strict=True):
+    for block, test in zip(given, tests, strict=True):
         channels = block.in_channels if of == "in" else block.hidden_channels
-        yield usual or _shortest(min(1.0, squeeze.channels / channels), test)
+        yield usual or _shortest(min(1.0, block.squeezed_channels / channels), test)
 
 
-def _gives(block: ReadBlock, squeeze: Squeeze, of: str, nearest: int) -> Callable[[float], bool]:
+def _gives(block: Widths, of: str, nearest: int) -> Callable[[float], bool]:
     channels = block.in_channels if of == "in" else block.hidden_channels
     return lambda ratio: (
-        0 < ratio <= 1 and squeezed_channels(channels, ratio, nearest) == squeeze.channels
+        0 < ratio <= 1 and squeezed_channels(channels, ratio, nearest) == block.squeezed_channels
     )
 
 

@@ -100,7 +100,6 @@ def test_every_codebase(target: str, order: str, codebase: str) -> None:
     assert keys(checkpoint, How.ASSUMED)[:4] == ASSUMED
 
 
-<<<<<<< HEAD
 OF_THE_PAPER: Final = [
     name
     for name, preset in presets().items()
@@ -111,17 +110,6 @@ OF_THE_PAPER: Final = [
 
 @pytest.mark.parametrize("preset", OF_THE_PAPER)
 def test_strides_are_those_of_every_preset_without_dilation(preset: str) -> None:
-=======
-@pytest.mark.parametrize(
-    "preset",
-    [
-        name
-        for name, preset in presets().items()
-        if preset.family == "mobilenetv2" and name != "mobilenetv2_cifar"
-    ],
-)
-def test_strides_are_those_of_every_mobilenetv2_for_imagenet(preset: str) -> None:
->>>>>>> presets
     spec = network(preset)
     found = spec_of(checkpoint_of(FILE, weights_of(spec, "timm")))
     assert isinstance(found, NetworkSpec)

@@ -12,6 +12,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from mbv2cli.cli.completion import completion
+from mbv2cli.cli.panels import NAMED_ONLY
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.base import Spec, allowed_values, choices, keys
 from mbv2cli.specs.boards import boards
@@ -44,9 +45,6 @@ _WORDS: Final[Mapping[str, Callable[[], Iterable[str]]]] = {
     "board": boards,
 }
 """Words that the shell offers for a field that accepts other values too."""
-
-NAMED_ONLY: Final = "Fields"
-"""The panel of the flags that the help names, and a guide explains."""
 
 _RARE: Final = frozenset({"stem_scaling", "head_scaling"})
 

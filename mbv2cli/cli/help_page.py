@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from typer._click.core import Command, Context
 from typer.core import TyperArgument, TyperOption
 
-from mbv2cli.cli.flags import NAMED_ONLY
+from mbv2cli.cli.panels import NAMED_ONLY
 from mbv2cli.report.page import BOLD, Line, Page, page
 
 CommandList: TypeAlias = Mapping[str, str]

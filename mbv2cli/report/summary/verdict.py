@@ -22,11 +22,11 @@ def verdict(report: SummaryReport) -> Line:
         return Line(text, GOOD, INDENT)
     if identity and identity.is_proved:
         agreement = f"Plan and forward pass agree: the same {identity.compared} operations, {where}"
-        return Line(f"It is {_name(identity)}. {agreement}{_left_out(identity)}.", GOOD, INDENT)
+        text = f"It is {_name(identity)}. {agreement}{_left_out(identity)}.{_nearest(identity)}"
+        return Line(text, WARNING if identity.nearest else GOOD, INDENT)
     observed = f"Observed only: one forward pass, {where}."
     if identity and identity.nearest:
-        near = f"{_near(identity)} (mbv2 identify says where)"
-        return Line(f"{observed} Nearest preset: {near}.", WARNING, INDENT)
+        return Line(f"{observed}{_nearest(identity)}", WARNING, INDENT)
     return Line(f"{observed} There is no plan to compare with.", WARNING, INDENT)
 
 
@@ -38,9 +38,9 @@ def short_verdict(report: SummaryReport) -> str:
     where = f"{forward.device}, {forward.dtype}"
     if report.agrees:
         return f"agrees ({where})"
-    if identity and identity.is_proved:
-        return f"agrees with the plan of {_name(identity)} ({where}){_left_out(identity)}"
     near = f"; nearest preset: {_near(identity)}" if identity and identity.nearest else ""
+    if identity and identity.is_proved:
+        return f"agrees with the plan of {_name(identity)} ({where}){_left_out(identity)}{near}"
     return f"observed only ({where}){near}"
 
 
@@ -53,6 +53,13 @@ def _of_file(report: SummaryReport) -> str:
 
 def _name(identity: Identity) -> str:
     return identity.names[0] if identity.names else "a MobileNetV2 of its own"
+
+
+def _nearest(identity: Identity) -> str:
+    """Return a sentence on the preset that is nearest, after a space; "" if none is near."""
+    if not identity.nearest:
+        return ""
+    return f" Nearest preset: {_near(identity)} (mbv2 identify says where)."
 
 
 def _near(identity: Identity) -> str:

@@ -61,6 +61,7 @@ def test_the_document_of_a_module(folder: Path) -> None:
 
 
 NETWORK = """
+import torch
 from mbv2cli import MobileNetV2, NetworkSpec
 
 def same():

@@ -61,6 +61,7 @@ def test_the_document_of_a_module(folder: Path) -> None:
 
 
 NETWORK = """
+import torch
 from mbv2cli import MobileNetV2, NetworkSpec
 
 def same():
@@ -68,7 +69,7 @@ def same():
 
 def near():
     model = MobileNetV2()
-    model.features[8].has_shortcut = False
+    model.features[8].conv.append(torch.nn.ReLU6())
     return model
 
 def own():

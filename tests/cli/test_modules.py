@@ -72,6 +72,11 @@ def near():
     model.features[8].conv.append(torch.nn.ReLU6())
     return model
 
+def ablated():
+    model = MobileNetV2()
+    model.features[8].has_shortcut = False
+    return model
+
 def own():
     return MobileNetV2(NetworkSpec(stem=40, stages="t1c16/t6c48n3s2"))
 """
@@ -89,6 +94,15 @@ WHERE = "cpu, float32; not compared: dropout 0.2"
         ),
         (
             "near",
+            (
+                "Observed only: one forward pass, cpu, float32. Nearest preset: torchvision; 1 "
+                "place differs (mbv2 identify says where)."
+            ),
+            "observed only (cpu, float32); nearest preset: torchvision; 1 place differs",
+            (None, "torchvision", False),
+        ),
+        (
+            "ablated",
             (
                 "It is a MobileNetV2 of its own. Plan and forward pass agree: the same 150 "
                 f"operations, {WHERE}. Nearest preset: torchvision; 1 place differs (mbv2 identify "

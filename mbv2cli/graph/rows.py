@@ -172,8 +172,10 @@ def roles_of(graph: Graph) -> tuple[Role, ...]:
     roles = [_ROLE_OF_OP.get(op.kind, Role.OTHER) for op in graph.ops]
     convs = [index for index, op in enumerate(graph.ops) if op.kind is OpKind.CONV]
     blocks = [scope for scope in graph.scopes if scope.type in _BLOCK_ROLES]
+    in_blocks = {index for block in blocks for index in range(block.start, block.stop)}
     for index in convs:
-        roles[index] = _role_outside_blocks(graph.ops[index], index, convs[0], blocks)
+        if index not in in_blocks:  # inside, attributes may be arrays
+            roles[index] = _role_outside_blocks(graph.ops[index], index, convs[0], blocks)
     for index in _gating(graph):
         roles[index] = Role.SQUEEZE_EXCITE
     for block in blocks:

@@ -28,6 +28,7 @@ from mbv2cli.report.picture import (
     saved,
     text_width,
 )
+from mbv2cli.report.text import stride_text
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.units import count_text
 
@@ -52,6 +53,7 @@ _FACES: Final = {
     Role.EXPANSION: SKY,
     Role.DEPTHWISE: ORANGE,
     Role.PROJECTION: GREEN,
+    Role.CONVOLUTION: SKY,
     "stem": SKY,
     "head": GREEN,
     "classifier": PURPLE,
@@ -99,20 +101,30 @@ def drawing_of(plan: Plan, heading: Heading) -> Drawing:
 
 
 def _of_block(plan: Plan, spec: BlockSpec, heading: Heading) -> Drawing:
-    convs = [layer for layer in plan.layers if layer.macs]
+    beside = (Role.SQUEEZE_EXCITE, Role.SHORTCUT)
+    convs = [layer for layer in plan.layers if layer.macs and layer.role not in beside]
+    gates, added = (
+        sum(layer.macs for layer in plan.layers if layer.role is role) for role in beside
+    )
     maps = [FeatureMap(plan.input_shape, "map")]
     maps += [FeatureMap(layer.output_shape, str(layer.role)) for layer in convs]
-    steps = tuple(Step(str(layer.role), tuple(_conv_lines(layer, spec))) for layer in convs)
+    steps = tuple(Step(str(layer.role), tuple(_conv_lines(layer, spec, gates))) for layer in convs)
     shortcut = "shortcut: input + output" if spec.has_shortcut else ""
+    if spec.projects_shortcut:
+        shortcut = f"shortcut: 1×1 of the input ({count_text(added)} MACs) + output"
     return Drawing(heading, tuple(maps), steps, shortcut)
 
 
-def _conv_lines(layer: Layer, spec: BlockSpec) -> Iterator[str]:
+def _conv_lines(layer: Layer, spec: BlockSpec, gates: int) -> Iterator[str]:
+    """Yield what a convolution is; squeeze-excite, with MACs ``gates``, follows the depthwise."""
     side = (layer.kernel or (1,))[0]
-    stride = (layer.stride or (1,))[0]
-    yield f"{side}×{side}" + (f", stride {stride}" if stride > 1 else "")
+    is_strided = layer.stride == spec.strides != (1, 1)
+    yield f"{side}×{side}" + (f", stride {stride_text(spec.stride)}" if is_strided else "")
     yield "linear" if layer.role is Role.PROJECTION else spec.act
     yield f"{count_text(layer.macs)} MACs"
+    if spec.has_se and layer.role is Role.DEPTHWISE:
+        yield f"squeeze-excite {spec.squeezed_channels}"
+        yield f"{count_text(gates)} MACs"
 
 
 def _of_network(plan: Plan, spec: NetworkSpec, heading: Heading) -> Drawing:

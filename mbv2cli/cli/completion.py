@@ -25,6 +25,13 @@ _OF_SHELLS: Final = frozenset(" \u00a0\u3000\\$`'\"!#&();*<>?^{|}~")
 """Signs that separate or quote words for a shell, or that a shell replaces or runs."""
 
 
+def board_names() -> Iterable[str]:
+    """Return the boards that mbv2 knows."""
+    from mbv2cli.specs.boards import boards
+
+    return boards()
+
+
 def completion(names: Callable[[], Iterable[str]]) -> Offer:
     """Return the offer of these names. Asks for them only when a word is typed."""
     return context_completion(lambda _context: names())

@@ -11,11 +11,10 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from pydantic.fields import FieldInfo
 
-from mbv2cli.cli.completion import completion
+from mbv2cli.cli.completion import board_names, completion
 from mbv2cli.cli.panels import NAMED_ONLY
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.base import Spec, allowed_values, choices, keys
-from mbv2cli.specs.boards import boards
 from mbv2cli.specs.fields import is_added
 from mbv2cli.specs.reader import Setting
 
@@ -42,7 +41,7 @@ _METAVARS: Final[Mapping[str, str]] = {
 
 _WORDS: Final[Mapping[str, Callable[[], Iterable[str]]]] = {
     "device": lambda: ("auto", "cpu", "cuda", "mps", "meta"),
-    "board": boards,
+    "board": board_names,
 }
 """Words that the shell offers for a field that accepts other values too."""
 

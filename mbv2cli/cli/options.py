@@ -7,11 +7,10 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from mbv2cli.cli.completion import completion, offer_targets
+from mbv2cli.cli.completion import board_names, completion, offer_targets
 from mbv2cli.costs.conventions import MAC_CONVENTIONS
 from mbv2cli.costs.memory import ELEMENT_BYTES
 from mbv2cli.report.formats import FORMATS
-from mbv2cli.specs.boards import boards
 
 Target: TypeAlias = Annotated[
     str,
@@ -75,7 +74,7 @@ BoardName: TypeAlias = Annotated[
         metavar="NAME",
         help="Say whether arena and flash fit on this board (mbv2 boards lists them).",
         rich_help_panel="Output",
-        autocompletion=completion(boards),
+        autocompletion=completion(board_names),
     ),
 ]
 

@@ -156,7 +156,8 @@ class _Reader:
             self.dropout = op.attributes.p
             return not (op.attributes.training and op.attributes.p)
         if op.function in _REPEATS:
-            return op.input_shapes[0][2:] == (1, 1)  # one pixel, which a product repeats anyway
+            # one pixel, which a product repeats anyway; a parameter has no input
+            return bool(op.input_shapes) and op.input_shapes[0][2:] == (1, 1)
         return op.kind is Kind.CONSTANT or (op.function in _NOTHING and not _picks(op))
 
     def _signature(self, op: Op) -> tuple[StepKind, Signature]:
@@ -182,6 +183,8 @@ class _Reader:
 
     def _is_linear(self, op: Op, conv: Conv) -> bool:
         """Return whether a 1×1 convolution works on one pooled pixel, as a linear layer does."""
+        if not op.inputs:
+            return False
         one, before = (1, 1), self._step(op.inputs[0])
         while before >= 0 and self.steps[before].kind is StepKind.ACT:
             before = self.steps[before].inputs[0]
@@ -211,7 +214,7 @@ class _Reader:
 
         Where both are equal, it is PyTorch's.
         """
-        added = self.padded.get(op.inputs[0], ())
+        added = self.padded.get(op.inputs[0], ()) if op.inputs else ()
         own = conv.padding if isinstance(conv.padding, tuple) else None
         if own is None:
             return BOTH_SIDES if conv.padding == "same" else "0"

@@ -27,7 +27,7 @@ def spec_of(reading: Reading, dropout: float) -> ModelSpec | None:
         if reading.stem is not None:
             return _network(reading, dropout)
         return _block(reading) if len(reading.blocks) == 1 else None
-    except UserError:
+    except (UserError, ValueError):  # pydantic's error of a stage is a ValueError
         return None
 
 

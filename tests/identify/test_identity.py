@@ -571,3 +571,33 @@ def test_a_block_built_as_a_module() -> None:
     block = BlockSpec.model_validate({"in": 16, "out": 16, "expand": 3})
     graph = observed(InvertedResidual(block), (1, 16, 8, 8))
     assert identify(graph).names == ("block:in=16,out=16,expand=3",)
+
+
+class _Token(nn.Module):
+    """An operation on a parameter alone, as transformers have for their class token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(1, 1, 4))
+        self.conv = nn.Conv2d(3, 3, 3, groups=3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv(x).mean() + self.token.expand(len(x), -1, -1)
+        return y
+
+
+def _near_block(kernel: int, act: nn.Module) -> nn.Module:
+    """Return a block with what no block of ours has."""
+    depthwise = nn.Conv2d(6, 6, kernel, padding=kernel // 2, groups=6, bias=False)
+    return nn.Sequential(
+        *(nn.Conv2d(3, 6, 3, 2, 1, bias=False), nn.BatchNorm2d(6), nn.ReLU()),
+        *(depthwise, nn.BatchNorm2d(6), act),
+        *(nn.Conv2d(6, 8, 1, bias=False), nn.BatchNorm2d(8)),
+    )
+
+
+@pytest.mark.parametrize(
+    "module", [_Token(), _near_block(2, nn.ReLU()), _near_block(3, nn.Sigmoid())]
+)
+def test_what_no_spec_has_is_not_named(module: nn.Module) -> None:
+    assert not identify(observed(module, (1, 3, 16, 16))).names

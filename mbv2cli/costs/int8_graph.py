@@ -11,7 +11,19 @@ from math import prod
 from typing import Any, Final, NamedTuple
 
 from mbv2cli.graph.graph import Graph
-from mbv2cli.graph.ops import Act, Arithmetic, Conv, Dropout, Kind, Op, Pad, Pool, Shape, Sides
+from mbv2cli.graph.ops import (
+    Act,
+    Arithmetic,
+    Conv,
+    Dropout,
+    Kind,
+    Op,
+    Pad,
+    Pool,
+    Shape,
+    Sides,
+    tensorflow_padding,
+)
 
 FLOAT_BYTES: Final = 4
 _INDEX_BYTES: Final = 4
@@ -90,15 +102,14 @@ def is_same_padding(
 ) -> bool:
     """Return whether ``sides`` are TensorFlow's SAME padding of an input of ``shape``.
 
-    ``sides`` has what comes before and after each side, the last side first. SAME has as little
-    padding as makes the output side ⌈side ÷ stride⌉, and the odd element after.
+    ``sides`` has what comes before and after each side, the last side first.
     """
     places = zip(
         reversed(shape[2:]), reversed(kernel), reversed(stride), reversed(dilation), strict=True
     )
     same: list[int] = []
-    for side, width, step, apart in places:
-        needed = max((-(-side // step) - 1) * step + apart * (width - 1) + 1 - side, 0)
+    for place in places:
+        needed = tensorflow_padding(*place)
         same += [needed // 2, needed - needed // 2]
     return sides == tuple(same)
 

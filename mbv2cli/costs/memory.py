@@ -73,10 +73,6 @@ class MemoryUse:
         """Return the peak in bytes."""
         return self.peak * ELEMENT_BYTES[dtype]
 
-    def step_bytes(self, dtype: str) -> tuple[int, ...]:
-        """Return the bytes at each step."""
-        return tuple(elements * ELEMENT_BYTES[dtype] for _, elements in self.steps)
-
 
 def timeline(rule: MemoryRule, context: GraphInModel) -> tuple[Step, ...]:
     """Return the elements needed at each step of ``rule``."""

@@ -34,8 +34,9 @@ from mbv2cli.graph.segments import (
     Stem,
     segments_of,
 )
-from mbv2cli.specs.block import DEFAULT_EPS, BlockSpec
+from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import STEM_KERNEL, NetworkSpec
+from mbv2cli.specs.relatives import DEFAULT_EPS
 
 if TYPE_CHECKING:
     from mbv2cli.graph.segments import Block

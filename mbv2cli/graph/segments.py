@@ -8,8 +8,9 @@ from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mbv2cli.graph.ops import Sides
-from mbv2cli.specs.block import DEFAULT_EPS, BlockSpec
+from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import EXPANSION_PATH, NetworkSpec
+from mbv2cli.specs.relatives import DEFAULT_EPS
 
 if TYPE_CHECKING:  # a protocol takes long to make, and nothing needs it when mbv2 runs
     from typing import Protocol

@@ -12,7 +12,7 @@ from mbv2cli.graph.ops import Norm
 from mbv2cli.identify.blocks import ReadBlock, blocks_of
 from mbv2cli.identify.steps import ONE_SIDED, StepKind, Steps
 from mbv2cli.identify.units import NO_ACT, Unit, units_of
-from mbv2cli.specs.block import DEFAULT_EPS
+from mbv2cli.specs.relatives import DEFAULT_EPS
 
 _MOST_LAYERS = 2
 """The linear layers that a classifier may have."""

@@ -8,8 +8,9 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from mbv2cli.specs.block import DEFAULT_EPS, BlockSpec
+from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.network import EXPANSION_PATH, STEM_KERNEL, NetworkSpec
+from mbv2cli.specs.relatives import DEFAULT_EPS
 
 ACTIVATIONS: Final[Mapping[str, Callable[[], nn.Module]]] = {
     "relu": lambda: nn.ReLU(inplace=True),

@@ -12,7 +12,19 @@ from mbv2cli.costs.arena import Arena, Placement, arena_of, least_size
 from mbv2cli.costs.int8_graph import Int8Graph, Int8Op, int8_graph
 from mbv2cli.inspection import Model, Plan
 from mbv2cli.report.document import Part
-from mbv2cli.report.page import BOLD, DIM, WARNING, Block, Column, Line, Page, Table, page
+from mbv2cli.report.page import (
+    BOLD,
+    DIM,
+    WARNING,
+    Block,
+    Column,
+    Line,
+    Page,
+    Table,
+    detail,
+    page,
+    plain,
+)
 from mbv2cli.report.text import heading
 from mbv2cli.savings import Saving, savings
 from mbv2cli.specs.requests import AnyRequest
@@ -78,7 +90,7 @@ def _blocks(report: ArenaReport) -> Iterator[Block]:
         yield from _unknown(report.graph)
         return
     yield Line(f"Arena of TFLM: {_both(report.arena.size)}", BOLD)
-    yield _detail(COUNTED)
+    yield detail(COUNTED)
     yield from _limit(report.arena, report.limit)
     yield from _why(report, report.arena)
     yield from _helps(report, report.arena)
@@ -89,7 +101,7 @@ def _blocks(report: ArenaReport) -> Iterator[Block]:
 def _unknown(graph: Int8Graph) -> Iterator[Line]:
     names = ", ".join(graph.unknown)
     yield Line(f"The arena of TFLM is not known: there is no rule for {names}.", WARNING, "  ")
-    yield _detail(f"It has at least {_both(least_size(graph))}, if TFLM runs the model at all.")
+    yield detail(f"It has at least {_both(least_size(graph))}, if TFLM runs the model at all.")
 
 
 def _limit(arena: Arena, limit: int | None) -> Iterator[Line]:
@@ -102,12 +114,12 @@ def _why(report: ArenaReport, arena: Arena) -> Iterator[Line]:
     moment = arena.alive.index(arena.live_peak)
     runs = report.graph.ops[moment - 1] if moment else None
     where = f"{runs.name} of {report.place(runs)} runs" if runs else "the input is written"
-    yield _plain(f"Needed at one moment: {_both(arena.live_peak)}, while {where}.")
-    yield _plain(f"Fragmentation: {_both(arena.fragmentation)}.")
+    yield plain(f"Needed at one moment: {_both(arena.live_peak)}, while {where}.")
+    yield plain(f"Fragmentation: {_both(arena.fragmentation)}.")
     pads = report.graph.pads
     if pads:
         count = f"{len(pads)} PAD operations add" if len(pads) > 1 else "One PAD operation adds"
-        yield _plain(f"{count} {_both(arena.pad_cost)}: TensorFlow has no such padding of its own.")
+        yield plain(f"{count} {_both(arena.pad_cost)}: TensorFlow has no such padding of its own.")
 
 
 def _helps(report: ArenaReport, arena: Arena) -> Iterator[Block]:
@@ -159,14 +171,6 @@ def in_order(arena: Arena) -> list[Placement]:
 
 def _both(size: int) -> str:
     return f"{bytes_text(size)} ({size:,} bytes)"
-
-
-def _detail(text: str) -> Line:
-    return Line(f"  {text}", DIM, "  ")
-
-
-def _plain(text: str) -> Line:
-    return Line(f"  {text}", "", "  ")
 
 
 class BufferPart(Part):

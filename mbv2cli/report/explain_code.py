@@ -8,7 +8,7 @@ from typing import Final
 from mbv2cli.graph.ops import Shape, same_padding
 from mbv2cli.report.text import class_name
 from mbv2cli.specs import BlockSpec
-from mbv2cli.specs.block import DEFAULT_EPS
+from mbv2cli.specs.relatives import DEFAULT_EPS
 
 _ACTIVATIONS: Final[Mapping[str, str]] = {
     "relu": "nn.ReLU(inplace=True)",

@@ -18,7 +18,7 @@ from mbv2cli.report.arena import ArenaPart, ArenaReport, arena_part
 from mbv2cli.report.arena import as_page as arena_page
 from mbv2cli.report.boards import BoardFitPart, fit_lines, fit_part
 from mbv2cli.report.document import Megabytes, Part, RequestDocument, request_fields
-from mbv2cli.report.page import BOLD, DIM, WARNING, Block, Column, Line, Page, Table, page
+from mbv2cli.report.page import BOLD, WARNING, Block, Column, Line, Page, Table, detail, page, plain
 from mbv2cli.report.patches import PatchesPart, PatchReport, patches_part
 from mbv2cli.report.patches import as_page as patches_page
 from mbv2cli.report.text import heading, sentence
@@ -128,7 +128,7 @@ def _peaks(report: MemoryReport) -> Table:
 
 
 def _rule_notes(use: MemoryUse) -> Iterator[Line]:
-    yield _detail(sentence(use.rule.counts))
+    yield detail(sentence(use.rule.counts))
     if use.unknown:
         names = ", ".join(use.unknown)
         yield Line(f"  At least this: the rule does not know {names}.", WARNING, "  ")
@@ -147,7 +147,7 @@ def _weights(report: MemoryReport) -> Iterator[Block]:
         ]
     )
     yield Line(f"Flash: {bytes_text(report.flash_bytes)}", BOLD)
-    yield _detail("int8 weights and int32 biases, BatchNorm folded into the convolutions.")
+    yield detail("int8 weights and int32 biases, BatchNorm folded into the convolutions.")
 
 
 def _sizes(dtype: str | None, bytes_of: Callable[[str], Sequence[int]]) -> Iterator[Column]:
@@ -167,14 +167,14 @@ def _torchsummary(report: MemoryReport) -> Iterator[Line]:
         yield Line(f"No sizes of torchsummary: {_doubt(report.model)}.", WARNING, "    ")
         return
     yield Line(f"Forward/backward pass size of torchsummary: {size.total_mb:,.2f} MB", BOLD)
-    yield _figure("torchsummary counts the output of each row twice, in float32.")
+    yield plain("torchsummary counts the output of each row twice, in float32.")
     if size.blocks_again_mb:
-        yield _figure(
+        yield plain(
             f"{size.blocks_again_mb:,.2f} MB are for the rows of blocks, which repeat the output "
             "of their last layer."
         )
     if size.in_place_mb:
-        yield _figure(
+        yield plain(
             f"{size.in_place_mb:,.2f} MB are for activations in place, which need no new memory."
         )
     times = " and ".join(
@@ -182,15 +182,7 @@ def _torchsummary(report: MemoryReport) -> Iterator[Line]:
         for use in report.uses
         if use.rule in (EAGER, TRAINING)
     )
-    yield _figure(f"The size is {times}, in float32.")
-
-
-def _detail(text: str) -> Line:
-    return Line(f"  {text}", DIM, "  ")
-
-
-def _figure(text: str) -> Line:
-    return Line(f"  {text}", "", "  ")
+    yield plain(f"The size is {times}, in float32.")
 
 
 class BytesPart(Part):

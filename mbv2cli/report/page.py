@@ -92,6 +92,16 @@ def page(blocks: Iterable[Block]) -> Page:
     return Page(tuple(blocks))
 
 
+def plain(text: str) -> Line:
+    """Return a line under a heading."""
+    return Line(f"  {text}", "", "  ")
+
+
+def detail(text: str) -> Line:
+    """Return a dim line under a heading."""
+    return Line(f"  {text}", DIM, "  ")
+
+
 def fitted(page: Page, width: int | None = None) -> Iterator[Sequence[Line]]:
     """Yield each line of a page, as pieces that have a style each.
 

@@ -11,7 +11,7 @@ from mbv2cli.costs.memory import ELEMENT_BYTES
 from mbv2cli.costs.patches import PatchPlan, peaks
 from mbv2cli.inspection import Plan
 from mbv2cli.report.document import Part
-from mbv2cli.report.page import BOLD, DIM, Line, Page, page
+from mbv2cli.report.page import BOLD, Line, Page, detail, page, plain
 from mbv2cli.report.text import heading
 from mbv2cli.specs.requests import AnyRequest
 from mbv2cli.specs.units import bytes_text, growth_text
@@ -50,21 +50,21 @@ def _lines(report: PatchReport) -> Iterator[Line]:
         f"in {report.dtype}",
         BOLD,
     )
-    yield _detail(
+    yield detail(
         "As MCUNetV2 counts: a depthwise convolution overwrites its input, and the input of an "
         "open shortcut is left out. The input of the model is not counted either: its patches of "
         f"up to {height}x{width} come from outside."
     )
-    yield _plain(
+    yield plain(
         f"While patches run: {_text(report, plan.peak.patched)}, with the result of {plan.until} "
         f"put together. After them: {_text(report, plan.peak.rest)}."
     )
-    yield _plain(
+    yield plain(
         f"With the input of open shortcuts: {_text(report, plan.peak_with_shortcuts.elements)}."
     )
     change = growth_text(report.unpatched, plan.peak.elements)
-    yield _plain(f"Without patches: {_text(report, report.unpatched)}; with patches {change}.")
-    yield _plain(
+    yield plain(f"Without patches: {_text(report, report.unpatched)}; with patches {change}.")
+    yield plain(
         f"The overlaps cost {plan.extra_macs:,} MACs more: {macs:,} become "
         f"{macs + plan.extra_macs:,}, {growth_text(macs, macs + plan.extra_macs)}."
     )
@@ -73,14 +73,6 @@ def _lines(report: PatchReport) -> Iterator[Line]:
 def _text(report: PatchReport, elements: int) -> str:
     size = report.bytes(elements)
     return f"{bytes_text(size)} ({size:,} bytes)"
-
-
-def _detail(text: str) -> Line:
-    return Line(f"  {text}", DIM, "  ")
-
-
-def _plain(text: str) -> Line:
-    return Line(f"  {text}", "", "  ")
 
 
 class PatchesPart(Part):

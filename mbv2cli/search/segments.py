@@ -31,7 +31,8 @@ from mbv2cli.graph.segments import Classifier, Head, PlacedSegment, Stem
 from mbv2cli.search.block_lookups import GATES, SHORTCUTS, TYPES, BlockLookups
 from mbv2cli.search.lookups import NetworkInputs, is_dilation, own
 from mbv2cli.search.tables import Column, Columns, Digits, Lookup
-from mbv2cli.specs.block import DEFAULT_EPS, sides_of
+from mbv2cli.specs.block import sides_of
+from mbv2cli.specs.relatives import DEFAULT_EPS
 
 Inputs: TypeAlias = Mapping[str, Any]
 """The sizes that a segment is made of: each an int, or an array with one for each member."""
@@ -473,7 +474,8 @@ def _act_of_network(columns: Columns) -> Lookup:
 
 def _act_before(columns: Columns, network: NetworkInputs, stage: int) -> Lookup:
     """Return 1 + the number of the activation that ends what comes before a stage; 0 for none."""
-    act = Lookup(lambda word: 1 + acts_of(columns).index(word), columns.of("act"))
+    acts = acts_of(columns)
+    act = Lookup(lambda word: 1 + acts.index(word), columns.of("act"))
     if stage == 0:
         return act
     before = network.blocks(stage - 1, after=stage - 2)
@@ -481,7 +483,7 @@ def _act_before(columns: Columns, network: NetworkInputs, stage: int) -> Lookup:
     return Lookup(
         lambda kind, number: (number + 1) * (kind == is_conv),
         before.type,
-        before.act(acts_of(columns)),
+        before.act(acts),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from mbv2cli.errors import UserError
+from mbv2cli.specs import relatives
 from mbv2cli.specs.base import Spec, bad_combination
 from mbv2cli.specs.fields import (
     MAX_EXPAND,
@@ -31,9 +32,6 @@ from mbv2cli.specs.fields import (
     added,
 )
 from mbv2cli.specs.rounding import nearest_multiple, shortest_ratio
-
-DEFAULT_EPS = 1e-5
-"""The epsilon of a BatchNorm in PyTorch."""
 
 
 def expands(expand: float) -> bool:
@@ -106,42 +104,16 @@ class BlockSpec(Spec):
     hidden: OptionalChannels = added(
         None, "Hidden channels, instead of in × expand (MobileNetV3 lists them)."
     )
-    hidden_nearest: Channels = added(
-        1, "Hidden channels are in × expand to the nearest multiple of this (timm: 8)."
-    )
-    expansion: ExpansionWord = added(
-        "auto",
-        "auto: no expansion at expand 1 (paper). always: an expansion at expand 1 too "
-        "(gluon-cv, Paddle).",
-    )
-    shortcut: ShortcutWord = added(
-        "identity",
-        "identity: where stride is 1 and in = out (paper). projection: also a 1×1 convolution "
-        "where in and out differ (pytorch-cifar). none: no shortcut (timm's noskip).",
-    )
-    se: Ratio = added(0.0, "Squeeze-excite ratio; 0 is none (MobileNetV3 and EfficientNet: 0.25).")
-    se_of: RatioOfWord = added(
-        "in",
-        "in: se is a ratio of the block's input channels (EfficientNet). hidden: of the hidden "
-        "channels (MobileNetV3).",
-    )
-    se_nearest: Channels = added(
-        1, "Squeezed channels are rounded to a multiple of this (MobileNetV3: 8)."
-    )
-    se_act: OptionalActivation = added(
-        None, "Activation inside squeeze-excite (MobileNetV3: relu); by default the block's."
-    )
-    se_gate: GateWord = added(
-        "sigmoid", "Gate of squeeze-excite: sigmoid (EfficientNet) or hardsigmoid (MobileNetV3)."
-    )
-    padding: PaddingWord = added(
-        "torch",
-        "torch: the same padding on both sides. same: TensorFlow's, which pads strided "
-        "convolutions on one side (Keras, timm's tf_ models).",
-    )
-    norm_eps: NormEps = added(
-        DEFAULT_EPS, "Epsilon of every BatchNorm (TensorFlow and MobileNetV3: 0.001)."
-    )
+    hidden_nearest: Channels = relatives.HIDDEN_NEAREST
+    expansion: ExpansionWord = relatives.EXPANSION
+    shortcut: ShortcutWord = relatives.SHORTCUT
+    se: Ratio = relatives.SE
+    se_of: RatioOfWord = relatives.SE_OF
+    se_nearest: Channels = relatives.SE_NEAREST
+    se_act: OptionalActivation = relatives.SE_ACT
+    se_gate: GateWord = relatives.SE_GATE
+    padding: PaddingWord = relatives.PADDING
+    norm_eps: NormEps = relatives.NORM_EPS
 
     @model_validator(mode="before")
     @classmethod

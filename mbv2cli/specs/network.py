@@ -12,8 +12,9 @@ from typing import Annotated, Any, Final, NamedTuple, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from mbv2cli.errors import UserError
+from mbv2cli.specs import relatives
 from mbv2cli.specs.base import FrozenModel, Spec, bad_combination
-from mbv2cli.specs.block import DEFAULT_EPS, BlockSpec, sides_of
+from mbv2cli.specs.block import BlockSpec, sides_of
 from mbv2cli.specs.fields import (
     MAX_EXPAND,
     Activation,
@@ -304,34 +305,14 @@ class NetworkSpec(Spec):
         "fixed: α does not.",
     )
     act: ActivationWord = Field("relu6", description="Activation function.")
-    hidden_nearest: Channels = added(
-        1, "Hidden channels are in × t to the nearest multiple of this (timm: 8)."
-    )
-    expansion: ExpansionWord = added(
-        "auto",
-        "auto: no expansion at t = 1 (paper). always: an expansion at t = 1 too "
-        "(gluon-cv, Paddle).",
-    )
-    shortcut: ShortcutWord = added(
-        "identity",
-        "identity: where stride is 1 and in = out (paper). projection: also a 1×1 convolution "
-        "where in and out differ (pytorch-cifar). none: no shortcut.",
-    )
-    se: Ratio = added(0.0, "Squeeze-excite ratio; 0 is none (MobileNetV3 and EfficientNet: 0.25).")
-    se_of: RatioOfWord = added(
-        "in",
-        "in: se is a ratio of the block's input channels (EfficientNet). hidden: of the hidden "
-        "channels (MobileNetV3).",
-    )
-    se_nearest: Channels = added(
-        1, "Squeezed channels are rounded to a multiple of this (MobileNetV3: 8)."
-    )
-    se_act: OptionalActivation = added(
-        None, "Activation inside squeeze-excite (MobileNetV3: relu); by default the block's."
-    )
-    se_gate: GateWord = added(
-        "sigmoid", "Gate of squeeze-excite: sigmoid (EfficientNet) or hardsigmoid (MobileNetV3)."
-    )
+    hidden_nearest: Channels = relatives.HIDDEN_NEAREST
+    expansion: ExpansionWord = relatives.EXPANSION
+    shortcut: ShortcutWord = relatives.SHORTCUT
+    se: Ratio = relatives.SE
+    se_of: RatioOfWord = relatives.SE_OF
+    se_nearest: Channels = relatives.SE_NEAREST
+    se_act: OptionalActivation = relatives.SE_ACT
+    se_gate: GateWord = relatives.SE_GATE
     classifier_hidden: HiddenFeatures = added(
         0,
         "Features of a hidden linear layer in the classifier, not scaled; 0 is none "
@@ -344,14 +325,8 @@ class NetworkSpec(Spec):
     classifier_bias: Truth = added(
         default=True, description="Whether the last linear layer has a bias (imgclsmob: not)."
     )
-    padding: PaddingWord = added(
-        "torch",
-        "torch: the same padding on both sides. same: TensorFlow's, which pads strided "
-        "convolutions on one side (Keras, timm's tf_ models).",
-    )
-    norm_eps: NormEps = added(
-        DEFAULT_EPS, "Epsilon of every BatchNorm (TensorFlow and MobileNetV3: 0.001)."
-    )
+    padding: PaddingWord = relatives.PADDING
+    norm_eps: NormEps = relatives.NORM_EPS
     until: Until = added(
         None,
         "Stop after this module, without classifier: a block, such as features.7, or its "

@@ -29,6 +29,8 @@ LETTERS: Final[Mapping[str, str]] = {
 
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
     **{word: ("type", word) for word in ("inverted", "fused", "conv")},
+    "swish": ("act", "silu"),  # words of other codebases come before ours, which are written
+    "hswish": ("act", "hardswish"),
     **{word: ("act", word) for word in get_args(Activation)},
     "skip": ("shortcut", "identity"),
     "proj": ("shortcut", "projection"),

@@ -40,6 +40,7 @@ def test_each_notation_has_the_stages_of_the_paper(text: str) -> None:
         ("ir_r1_k3_s1_e1_c16", "t1c16_always"),
         ("ir_r2_k5_s2_e2.5_c24_se0.25_nre", "t2.5c24n2s2k5_relu_se0.25"),
         ("ir_r1_k3_s1_e6_c24_nhs", "t6c24_hardswish"),
+        ("ir_r1_k3_s1_e6_c24_nsw", "t6c24_swish"),
         ("er_r1_k3_s2_e8_c32", "t8c32s2_fused"),
         ("cn_r1_k1_s1_c960_nsw", "c960k1_conv_silu"),
     ],

@@ -23,9 +23,6 @@ from mbv2cli.specs.weights.tensors import (
     text_of,
 )
 
-SIGN: Final = b"\x89HDF\r\n\x1a\n"
-"""The first bytes of the format."""
-
 _MAX_HEADERS: Final = 200_000
 _MAX_MESSAGES: Final = 2**20
 _NEWER: Final = (

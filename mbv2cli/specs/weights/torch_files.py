@@ -24,9 +24,6 @@ from mbv2cli.specs.weights.tensors import (
 )
 from mbv2cli.specs.weights.zip_archive import Member, unpacked
 
-PICKLE: Final = "data.pkl"
-"""The member of an archive that holds the pickle."""
-
 _MAGIC_NUMBER: Final = 0x1950A86A20F9469CFC6C
 _BEFORE: Final = 2
 """How many pickles stand between the magic number and the value."""

@@ -107,8 +107,8 @@ def counts(report: SweepReport) -> Iterator[Line]:
     for bound in query.bounds:
         if bound.figure in query.whole and not bound.is_minimum:
             text = (
-                f"{bound.figure}: exact where the layerwise int8 peak, which is never above it, "
-                "keeps the limit. The others fail by that peak alone."
+                f"{bound.figure} is never below the layerwise int8 peak. Where this peak keeps the "
+                f"limit, {bound.figure} is exact; the other members fail."
             )
             yield Line(text, "", _INDENT)
 

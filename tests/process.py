@@ -11,8 +11,9 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 PLAIN = {
@@ -77,7 +78,14 @@ def mbv2_here(*arguments: str, cwd: Path | None = None, **environment: str) -> R
 
     Not for what only a process has: loaded modules, signals, pipes, terminals, closed streams.
     """
-    return _run_here(_Stream("strict"), arguments, cwd, environment)
+    return _run_here(_Stream("strict"), _errors(), arguments, cwd, environment)
+
+
+def mbv2_shown(*arguments: str, cwd: Path | None = None) -> tuple[int, str]:
+    """Run ``mbv2 ARGUMENTS`` in this process; return its status and both streams, mixed."""
+    both = _Stream("backslashreplace")
+    result = _run_here(both, both, arguments, cwd, {})
+    return result.code, result.stdout
 
 
 def mbv2_at_terminal(
@@ -85,13 +93,16 @@ def mbv2_at_terminal(
 ) -> Result:
     """Run ``mbv2 ARGUMENTS`` in this process, as on a terminal of this width."""
     terminal = {"TERM": "xterm-256color", "COLUMNS": str(columns), **environment}
-    return _run_here(_Terminal("strict"), arguments, cwd, terminal)
+    return _run_here(_Terminal("strict"), _errors(), arguments, cwd, terminal)
 
 
 def _run_here(
-    stdout: _Stream, arguments: Sequence[str], cwd: Path | None, environment: Mapping[str, str]
+    stdout: _Stream,
+    stderr: _Stream,
+    arguments: Sequence[str],
+    cwd: Path | None,
+    environment: Mapping[str, str],
 ) -> Result:
-    stderr = _Stream("backslashreplace")
     with (
         patch.dict(os.environ, {**ENVIRONMENT, **_NO_TERMINAL, **environment}, clear=True),
         patch.object(sys, "argv", ["mbv2", *arguments]),
@@ -118,6 +129,10 @@ class _Stream(io.TextIOWrapper):
         super().__init__(io.BytesIO(), encoding="utf-8", errors=errors)
 
 
+def _errors() -> _Stream:
+    return _Stream("backslashreplace")
+
+
 class _Terminal(_Stream):
     """A stream that says that it is a terminal."""
 
@@ -130,14 +145,19 @@ def _text(stream: io.TextIOWrapper) -> str:
     return stream.read()
 
 
+@cache
+def _caching(name: str) -> list[Any]:
+    """Return the functions of a module that remember results. A search takes longer than they."""
+    return [one for one in vars(sys.modules[name]).values() if hasattr(one, "cache_clear")]
+
+
 @contextlib.contextmanager
 def as_in_a_fresh_process() -> Iterator[None]:
     """Forget what mbv2 remembers of earlier runs; undo what it does to the interpreter."""
-    for name, module in list(sys.modules.items()):
+    for name in list(sys.modules):
         if name.startswith("mbv2cli."):
-            for value in vars(module).values():
-                if hasattr(value, "cache_clear"):
-                    value.cache_clear()
+            for function in _caching(name):
+                function.cache_clear()
     thresholds = gc.get_threshold()
     ctrl_c = signal.getsignal(signal.SIGINT)
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,7 @@ from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, Stage
 from mbv2cli.specs.base import Spec, allowed_values, keys
 from mbv2cli.specs.stage_text import LETTERS, RATIO, WORDS
 from tests.picture import picture
-from tests.process import ENVIRONMENT, mbv2, mbv2_here, python
+from tests.process import ENVIRONMENT, mbv2, mbv2_here, mbv2_shown, python
 from tests.test_schema import DOCUMENTS
 
 ROOT: Final = Path(__file__).parent.parent
@@ -94,12 +95,25 @@ def each(language: str) -> pytest.MarkDecorator:
 # Blocks of code: each is run.
 
 
-def shell(line: str, folder: Path) -> str:
+def shown_of(line: str, folder: Path) -> str:
+    """Return what a user sees of a line. mbv2 runs here, and a shell runs what follows."""
+    found = re.fullmatch(r"mbv2 ([^|;&<>$`]*)(?: \| (.*)|; (echo .*))?", line)
+    if found is None:
+        return shell(line, folder)
+    words, filters, echo = found.groups()
+    status, shown = mbv2_shown(*shlex.split(words), cwd=folder)
+    if filters:
+        return shell(filters, folder, shown)
+    return shown + (shell(f"(exit {status}); {echo}", folder) if echo else "")
+
+
+def shell(line: str, folder: Path, stdin: str = "") -> str:
     """Return what a user sees of a line: both streams, as a terminal would mix them."""
     bin_folder = str(Path(sys.executable).parent)
     done = subprocess.run(
         ["sh", "-c", line],  # noqa: S607  (the shell of the machine)
         cwd=folder,
+        input=stdin,
         env={**ENVIRONMENT, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -127,7 +141,7 @@ def transcript(fence: Fence, folder: Path) -> str:
     lines: list[str] = []
     for line in fence.text.splitlines():
         if line.startswith("$ "):
-            shown = shell(line.removeprefix("$ "), folder).splitlines()
+            shown = shown_of(line.removeprefix("$ "), folder).splitlines()
             lines += [line, *(output.rstrip() for output in shown)]
     return "\n".join(lines) + "\n"
 

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+from mbv2cli.cli import app
+from mbv2cli.cli.app import imported
+
 PLAIN = {
     "PYTHONDONTWRITEBYTECODE",
     "NO_COLOR",
@@ -107,6 +110,7 @@ def _run_here(
         patch.dict(os.environ, {**ENVIRONMENT, **_NO_TERMINAL, **environment}, clear=True),
         patch.object(sys, "argv", ["mbv2", *arguments]),
         patch.object(sys, "warnoptions", []),
+        patch.object(app, "imported", _command),
         contextlib.chdir(cwd or Path.cwd()),
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
@@ -143,6 +147,12 @@ class _Terminal(_Stream):
 def _text(stream: io.TextIOWrapper) -> str:
     stream.seek(0)
     return stream.read()
+
+
+@cache
+def _command(name: str) -> Any:
+    """Return a command as Typer reads it from its function: no run changes a command."""
+    return imported(name)
 
 
 @cache

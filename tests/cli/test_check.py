@@ -17,7 +17,7 @@ from mbv2cli.gate.config import read_config
 from mbv2cli.gate.outcomes import outcomes_of_config
 from mbv2cli.report.check.table import as_table
 from mbv2cli.report.page import fitted
-from tests.cli.test_process import modules_of_command
+from tests.cli.test_process import modules_of_commands
 from tests.process import ENVIRONMENT, Result, main_with, mbv2_here, python
 
 CONFIG = """
@@ -406,7 +406,7 @@ def test_an_int8_case_is_confirmed_in_float32() -> None:
 
 
 def test_the_torch_free_mode_loads_no_torch() -> None:
-    loaded = modules_of_command("check", "--max-params", "2k", "--no-forward")
+    loaded = modules_of_commands(("check", "--max-params", "2k", "--no-forward"))
     assert not loaded & {"torch", "torchsummary", "numpy", "psutil"}
 
 

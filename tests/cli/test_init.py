@@ -13,7 +13,7 @@ from mbv2cli.gate.config import read_config
 from mbv2cli.gate.limits import AmountVerdict
 from mbv2cli.gate.starter import PRE_COMMIT, WORKFLOW, starter_config
 from mbv2cli.specs.reader import Setting
-from tests.cli.test_process import modules_of_command
+from tests.cli.test_process import modules_of_commands
 from tests.process import mbv2_here
 
 ROOT = Path(__file__).parent.parent.parent
@@ -156,4 +156,4 @@ def test_the_hook_is_that_of_this_repository_with_the_mbv2_that_is_installed() -
 
 def test_it_loads_no_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert not modules_of_command("init", "network") & {"torch", "torchsummary", "numpy"}
+    assert not modules_of_commands(("init", "network")) & {"torch", "torchsummary", "numpy"}

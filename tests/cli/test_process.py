@@ -34,12 +34,15 @@ def modules_after(code: str) -> set[str]:
     return set(json.loads(result.stdout.splitlines()[-1]))
 
 
-def modules_of_command(*arguments: str) -> set[str]:
+def modules_of_commands(*commands: tuple[str, ...]) -> set[str]:
+    """Return what commands load that run in one process, one after the other."""
     return modules_after(
-        f"import sys; sys.argv = ['mbv2', *{arguments!r}]\n"
+        "import sys\n"
         "from mbv2cli.__main__ import main\n"
-        "try: main()\n"
-        "except SystemExit as end: assert end.code == 0, end.code\n"
+        f"for arguments in {commands!r}:\n"
+        "    sys.argv = ['mbv2', *arguments]\n"
+        "    try: main()\n"
+        "    except SystemExit as end: assert end.code == 0, (arguments, end.code)\n"
     )
 
 
@@ -47,60 +50,63 @@ def test_the_package_alone_is_light() -> None:
     assert not modules_after("import mbv2cli") & {"torch", "numpy", "rich", "pydantic", "typer"}
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--help",),
-        ("--version",),
-        ("summary", "--help"),
-        ("summary", "--no-forward"),
-        ("summary", "network", "--no-forward", "--format", "json"),
-        ("summary", "network", "--no-forward", "--format", "torchsummary"),
-        ("help", "memory"),
-        ("summary", "network", "--no-forward", "--print", "macs"),
-        ("summary", "network", "--no-forward", "--by", "stage"),
-        ("summary", "network", "--no-forward", "--convention", "fvcore", "--format", "csv"),
-        ("counts", "network"),
-        ("explain",),
-        ("explain", "network"),
-        ("memory", "network"),
-        ("memory", "network", "--format", "json"),
-        ("memory", "network", "--arena"),
-        ("memory", "network", "--patches", "4x4"),
-        ("cliffs", "network"),
-        ("presets",),
-        ("boards",),
-        ("fit", "--board", "max78000", "--size", "64", "--expand", "6"),
-        ("counts", "mobilenetv2_110d", "--format", "json"),
-    ],
+WITHOUT_FORWARD = (
+    ("--help",),
+    ("--version",),
+    ("summary", "--help"),
+    ("summary", "--no-forward"),
+    ("summary", "network", "--no-forward", "--format", "json"),
+    ("summary", "network", "--no-forward", "--format", "torchsummary"),
+    ("help", "memory"),
+    ("summary", "network", "--no-forward", "--print", "macs"),
+    ("summary", "network", "--no-forward", "--by", "stage"),
+    ("summary", "network", "--no-forward", "--convention", "fvcore", "--format", "csv"),
+    ("counts", "network"),
+    ("explain",),
+    ("explain", "network"),
+    ("memory", "network"),
+    ("memory", "network", "--format", "json"),
+    ("memory", "network", "--arena"),
+    ("memory", "network", "--patches", "4x4"),
+    ("cliffs", "network"),
+    ("presets",),
+    ("boards",),
+    ("fit", "--board", "max78000", "--size", "64", "--expand", "6"),
+    ("counts", "mobilenetv2_110d", "--format", "json"),
 )
-def test_nothing_without_a_forward_pass_loads_torch(arguments: tuple[str, ...]) -> None:
-    assert not modules_of_command(*arguments) & {"torch", "torchsummary", "numpy", "psutil"}
 
 
-@pytest.mark.parametrize(
-    "command", [("summary", "--no-forward"), ("identify",), ("identify", "--format", "json")]
-)
-def test_a_checkpoint_loads_no_torch(command: tuple[str, ...], tmp_path: Path) -> None:
-    name, *flags = command
+def test_nothing_without_a_forward_pass_loads_torch() -> None:
+    loaded = modules_of_commands(*WITHOUT_FORWARD)
+    assert not loaded & {"torch", "torchsummary", "numpy", "psutil"}
+
+
+def test_a_checkpoint_loads_no_torch(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(small_files()["zip"])
-    loaded = modules_of_command(name, str(path), *flags)
+    loaded = modules_of_commands(
+        ("summary", str(path), "--no-forward"),
+        ("identify", str(path)),
+        ("identify", str(path), "--format", "json"),
+    )
     assert not loaded & {"torch", "torchsummary", "numpy", "psutil", "h5py"}
 
 
 def test_the_list_of_commands_loads_no_command() -> None:
-    for arguments in (("--help",), ("--version",)):
-        assert not modules_of_command(*arguments) & {"mbv2cli.cli.summary", "mbv2cli.specs"}
+    loaded = modules_of_commands(("--help",), ("--version",))
+    assert not loaded & {"mbv2cli.cli.summary", "mbv2cli.specs"}
 
 
 def test_what_is_piped_does_not_load_rich() -> None:
-    assert "rich" not in modules_of_command("summary", "--no-forward")
-    assert "rich" not in modules_of_command("summary", "--no-forward", "--by", "stage")
-    assert "rich" not in modules_of_command("summary", "--no-forward", "--format", "json")
-    assert "rich" not in modules_of_command("counts", "network")
-    assert "rich" not in modules_of_command("--help")
-    assert "rich" not in modules_of_command("summary", "--help")
+    loaded = modules_of_commands(
+        ("summary", "--no-forward"),
+        ("summary", "--no-forward", "--by", "stage"),
+        ("summary", "--no-forward", "--format", "json"),
+        ("counts", "network"),
+        ("--help",),
+        ("summary", "--help"),
+    )
+    assert "rich" not in loaded
 
 
 def test_a_closed_pipe_is_silent() -> None:

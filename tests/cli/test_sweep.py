@@ -14,7 +14,7 @@ from pyarrow import parquet
 from syrupy.assertion import SnapshotAssertion
 
 from mbv2cli.report.page import Page, fitted
-from tests.cli.test_process import LOADED, modules_of_command
+from tests.cli.test_process import LOADED, modules_of_commands
 from tests.process import Result, main_with, mbv2, mbv2_here, python
 from tests.search.test_front import undominated
 
@@ -413,14 +413,14 @@ HEAVY: Final = {"torch", "torchsummary", "psutil", "matplotlib", "distributed", 
 
 def test_a_sweep_loads_no_torch(folder: Path) -> None:
     space = str(folder / "space.toml")
-    loaded = modules_of_command("sweep", "--space", space, *LIMITS, "--pareto", "peak,-macs")
+    loaded = modules_of_commands(("sweep", "--space", space, *LIMITS, "--pareto", "peak,-macs"))
     assert not loaded & HEAVY
     assert "numpy" in loaded
-    assert not modules_of_command("sweep", *SMALL[1:], "--format", "json") & HEAVY
+    assert not modules_of_commands(("sweep", *SMALL[1:], "--format", "json")) & HEAVY
 
 
 def test_help_loads_no_numpy() -> None:
-    assert not modules_of_command("sweep", "--help") & {"numpy", *HEAVY}
+    assert not modules_of_commands(("sweep", "--help")) & {"numpy", *HEAVY}
 
 
 def test_a_mistake_in_the_space_loads_no_numpy() -> None:

@@ -35,7 +35,7 @@ COMMANDS = (
     "memory network",
     "memory network --size 2048 --batch 64 --dtype float64",
     "cliffs network --peak-rule inplace-depthwise --size 1024 --batch 8 --dtype float32",
-    "presets",
+    "presets efficientnet",
     "sweep network --width-mult 0.35:1.4:0.35 --max-macs 300M --cdf --pareto peak,-macs",
     "check --no-forward",
     "compare network network:width_mult=0.75",

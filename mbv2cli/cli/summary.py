@@ -141,12 +141,11 @@ def summary(
 
 
 def _renderer(format_name: str, view: View, values: str | None) -> Renderer:
-    render = renderer("summary", format_name, typed_command())
     if values is None:
         _refuse_unused(format_name, view)
         if format_name == HTML:
             start_matplotlib_if_there()
-        return render
+        return renderer("summary", format_name, typed_command())
     if format_name != TABLE:
         raise UserError(f"--print and --format {format_name} exclude each other; give one of them")
     if view != DEFAULT_VIEW:

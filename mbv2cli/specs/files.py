@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import os
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -168,6 +167,8 @@ def parse_toml(text: str, place: str) -> dict[str, Any]:
             f"{place}: a name in line {line:,} has more than {_MAX_KEY_PARTS} parts with points "
             "between them; mbv2 reads no file with such names"
         )
+    import tomllib
+
     try:
         content = tomllib.loads(text)
         repr(content)  # fails for what no message can show, such as 0xfff… of 4,000 digits

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -63,6 +62,8 @@ class Presets(Mapping[str, Preset]):
 
 @cache
 def _parsed(table: str) -> Mapping[str, Any]:
+    import tomllib
+
     return tomllib.loads(table)
 
 

@@ -8,7 +8,6 @@ PyTorch repositories write ``[[1, 16, 1, 1], [6, 24, 2, 2]]``, which are t, c, n
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, get_args
 
@@ -149,6 +148,8 @@ def _read_text(text: str, place: str | None) -> Sequence[Any]:
 
 
 def _read_tables(array: str) -> list[Any]:
+    import tomllib
+
     try:
         tables: list[Any] = tomllib.loads(f"stages = {array}")["stages"]
     except RecursionError:

@@ -27,7 +27,7 @@ if hasattr(signal, "SIGHUP"):  # under nohup
 _SLOW_IS_FINE = [HealthCheck.too_slow]
 settings.register_profile(
     "quick",
-    max_examples=30,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=_SLOW_IS_FINE,

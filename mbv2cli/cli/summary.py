@@ -17,7 +17,6 @@ from mbv2cli.cli.modules import running
 from mbv2cli.cli.options import AnyTarget, Convention, Inputs, Output, Quiet, format_option
 from mbv2cli.cli.output import typed_command, write
 from mbv2cli.cli.progress import progress
-from mbv2cli.confirm import refuse_beyond_memory
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.errors import UnusableError, UserError
 from mbv2cli.report.formats import HTML, TABLE, Renderer, format_of, renderer
@@ -174,6 +173,8 @@ def _confirmed(
     Raises `UserError` if that needs too much memory, or if this machine cannot use a value of the
     run, which the user wrote at one of ``places``.
     """
+    from mbv2cli.confirm import refuse_beyond_memory
+
     with nullcontext() if quiet else progress("Running the forward pass"):
         start_torch()
         try:

@@ -16,7 +16,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Final
 
 from mbv2cli.errors import UserError
@@ -262,14 +262,14 @@ def main(folder: Path) -> None:
 
     sys.addaudithook(watch)
     for path in paths:
-        start = perf_counter()
+        start = process_time()
         watching = True
         try:
             outcome = f"is a {read_checkpoint(path).what}"
         except UserError as error:
             outcome = str(error)
         watching = False
-        seconds = perf_counter() - start
+        seconds = process_time() - start
         peak = _peak_megabytes()
         ran = [*events, *([TRACE] if Path(TRACE).exists() else [])]
         row = [path.name, round(seconds, 2), round(peak), outcome[:200], ran]

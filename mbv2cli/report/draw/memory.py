@@ -137,7 +137,7 @@ def _draw_bands(axes: Axes, data: MemoryPicture) -> None:
 
     point = max(data.use.peak_bytes(data.dtype), 1) / _HEIGHT
     for band in data.bands:
-        axes.add_patch(
+        axes.add_artist(  # add_patch would look for the limits of the axes, which are set below
             Polygon(
                 list(_corners(band)),
                 facecolor=_OF_PEAK if band.is_of_peak else _BAND,

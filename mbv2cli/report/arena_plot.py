@@ -83,6 +83,7 @@ def _draw_box(axes: Axes, report: ArenaReport, placement: Placement) -> None:
             facecolor=_COLOURS.get(what, _OTHERS),
             edgecolor="white",
             linewidth=0.4,
+            in_layout=False,
             label=what if what in _COLOURS else "other",
         )
     )

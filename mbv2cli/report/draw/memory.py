@@ -14,6 +14,7 @@ from mbv2cli.costs.outline import Stretch, stretches
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import Model
+from mbv2cli.report.draw.limits import refuse_too_many_alive
 from mbv2cli.report.draw.labels import layer_text, name_text, repeats_text, shape_text
 from mbv2cli.report.picture import (
     BLUE,
@@ -65,8 +66,9 @@ class MemoryPicture(NamedTuple):
 
 
 def picture_data(heading: Heading, model: Model, rule: MemoryRule, dtype: str) -> MemoryPicture:
-    """Return what to draw of a model under a memory rule."""
+    """Return what to draw of a model under a memory rule. Raises `UserError`."""
     use = model.memory(rule)
+    refuse_too_many_alive(heading, use, model.graph)
     return MemoryPicture(
         heading,
         model.graph.input_shapes,
@@ -142,6 +144,7 @@ def _draw_bands(axes: Axes, data: MemoryPicture) -> None:
                 list(_corners(band)),
                 facecolor=_OF_PEAK if band.is_of_peak else _BAND,
                 edgecolor="#ffffff",
+                in_layout=False,
                 linewidth=min(0.5, band.bytes / point / 4),  # else it hides thin bands
             )
         )

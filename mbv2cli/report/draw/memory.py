@@ -14,8 +14,8 @@ from mbv2cli.costs.outline import Stretch, stretches
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import Model
-from mbv2cli.report.draw.limits import refuse_too_many_alive
 from mbv2cli.report.draw.labels import layer_text, name_text, repeats_text, shape_text
+from mbv2cli.report.draw.limits import refuse_too_many_alive
 from mbv2cli.report.picture import (
     BLUE,
     EDGE,

@@ -11,9 +11,13 @@ from mbv2cli.errors import UserError
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.run import InputSpec
+from mbv2cli.specs.units import bytes_text
 
 SIZE_STEP: Final = 16
 WIDTH_STEP: Final = 0.05
+
+MAX_OPS: Final = 150_000
+"""Most operations of all models that are tried: each takes some 20 microseconds."""
 
 SAME_PADDING: Final[Mapping[str, object]] = {"padding": "same"}
 
@@ -30,7 +34,7 @@ def savings(plan: Plan, limit: int | None) -> tuple[Saving, ...]:
 
     That is TensorFlow's padding where it saves bytes. Where the model is above a ``limit`` in
     bytes, also the largest input and the largest width that are within it: each alone, and with
-    TensorFlow's padding.
+    TensorFlow's padding. Raises `UserError` if these are too many operations to try.
     """
     before = _arena_bytes(plan, {})
     if before is None:
@@ -43,10 +47,22 @@ def savings(plan: Plan, limit: int | None) -> tuple[Saving, ...]:
         found.append(Saving(SAME_PADDING, same))
     if limit is None or before <= limit:
         return tuple(found)
+    sizes, widths = list(_sizes(plan)), list(_widths(plan))
+    _refuse_too_many(plan, (len(sizes) + len(widths)) * len(paddings), limit)
     for padding in paddings:
-        for changes in (_sizes(plan), _widths(plan)):
+        for changes in (sizes, widths):
             found += _first_within(plan, limit, ({**padding, **one} for one in changes))
     return tuple(found)
+
+
+def _refuse_too_many(plan: Plan, models: int, limit: int) -> None:
+    ops = len(plan.graph.ops)
+    if models * ops > MAX_OPS:
+        raise UserError(
+            f"the arena is above the limit of {bytes_text(limit)}, and smaller inputs and widths "
+            f"are {models:,} models of {ops:,} operations, which take too long to try; leave the "
+            "limit out, or try a smaller network"
+        )
 
 
 def _first_within(

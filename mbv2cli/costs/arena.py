@@ -6,11 +6,10 @@ in the first gap that is large enough. Sizes and offsets are in bytes.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final, NamedTuple
 
 from mbv2cli.costs.int8_graph import MULTIPLYING, Int8Graph
@@ -142,16 +141,23 @@ def _offsets(buffers: Sequence[Buffer]) -> list[int]:
     Of buffers of the same size the planner places the one that it was told of last first.
     """
     offsets = [0] * len(buffers)
-    placed: list[tuple[int, int, int, int, int]] = []  # offset, turn, end, first, last
+    # offset and end of each placed buffer, at every moment at which the buffer is needed
+    placed: list[list[tuple[int, int]]] = [[] for _ in range(_moments(buffers))]
     order = sorted(range(len(buffers)), key=lambda one: (-buffers[one].size, -one))
-    for turn, number in enumerate(order):
+    for number in order:
         _, size, first, last, _ = buffers[number]
+        meanwhile = placed[first : last + 1]
         offset = 0
-        for start, _, end, from_, until in placed:
-            if from_ <= last and first <= until:
-                if start - offset >= size:
-                    break
-                offset = max(offset, end)
+        for start, end in sorted(chain.from_iterable(meanwhile)):
+            if start - offset >= size:
+                break
+            offset = max(offset, end)
         offsets[number] = offset
-        insort(placed, (offset, turn, offset + size, first, last))
+        for moment in meanwhile:
+            moment.append((offset, offset + size))
     return offsets
+
+
+def _moments(buffers: Sequence[Buffer]) -> int:
+    """Return the number of moments up to the last at which a buffer is needed."""
+    return max((one.last for one in buffers), default=0) + 1

@@ -25,6 +25,12 @@ Grid: TypeAlias = tuple[int, int]
 GRIDS: Final[Sequence[Grid]] = tuple((count, count) for count in range(2, 9))
 """What is tried for the best plan."""
 
+MAX_OPS: Final = 1_400_000
+"""Most operations of all patches that are tried: each takes some 3 microseconds."""
+
+_FIXED: Final = 20
+"""The patches that a plan costs beside those along its sides."""
+
 _BY_ELEMENT: Final = frozenset({Kind.NORM, Kind.ACT, Kind.ADD, Kind.MUL, Kind.DROPOUT})
 
 
@@ -77,6 +83,7 @@ def patch_plan(graph: Graph, grid: Grid, until: str) -> PatchPlan:
     Raises `UserError` if there is no such block, or if it cannot run in patches.
     """
     stop = _stop_of(graph, until)
+    _refuse_too_many((grid,), (stop,))
     _refuse_impossible(graph.ops[:stop], grid, until)
     return _plan(graph, grid, until, _rest(graph, stop))
 
@@ -84,11 +91,12 @@ def patch_plan(graph: Graph, grid: Grid, until: str) -> PatchPlan:
 def best_plan(graph: Graph, grids: Sequence[Grid], untils: Iterable[str]) -> PatchPlan:
     """Return the plan with the lowest peak; of these the one with the fewest MACs.
 
-    Raises `UserError` if no plan is possible.
+    Raises `UserError` if no plan is possible, or if these are too many plans to try.
     """
     found: list[PatchPlan] = []
-    for until in untils:
-        stop = _stop_of(graph, until)
+    stops = {until: _stop_of(graph, until) for until in untils}
+    _refuse_too_many(grids, tuple(stops.values()))
+    for until, stop in stops.items():
         rest = _rest(graph, stop)
         for grid in grids:
             with suppress(UserError):
@@ -133,6 +141,18 @@ def _rest(graph: Graph, stop: int) -> Peaks:
     return peaks(_part(graph, stop, len(graph.ops)))
 
 
+def _refuse_too_many(grids: Sequence[Grid], stops: Sequence[int]) -> None:
+    """Raise `UserError` for more operations of patches than can be worked out in a few seconds."""
+    if sum(stops) * sum(sum(grid) + _FIXED for grid in grids) > MAX_OPS:
+        blocks_text = f"{len(stops):,} last blocks" if len(stops) > 1 else "this last block"
+        grids_text = f"{len(grids)} grids" if len(grids) > 1 else "this grid"
+        raise UserError(
+            f"{grids_text} and {blocks_text}, with up to {max(stops):,} operations before, take "
+            "too long to try; give a grid of fewer patches, such as --patches 2x2, or an earlier "
+            "last block, such as --patch-until features.4"
+        )
+
+
 def _refuse_impossible(ops: Sequence[Op], grid: Grid, until: str) -> None:
     whole = next((op for op in ops if not _is_local(op)), None)
     if whole is not None:
@@ -150,7 +170,8 @@ def _refuse_impossible(ops: Sequence[Op], grid: Grid, until: str) -> None:
 
 def _stop_of(graph: Graph, until: str) -> int:
     """Return the number of operations up to the end of a block."""
-    stops = {one.path: one.stop for one in graph.segments if one.path in blocks(graph)}
+    paths = frozenset(blocks(graph))
+    stops = {one.path: one.stop for one in graph.segments if one.path in paths}
     if until not in stops:
         raise UserError(
             f"there is no block '{shown(until)}' (the blocks are {', '.join(stops)})"

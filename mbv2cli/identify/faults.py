@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import takewhile
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Conv
@@ -57,11 +57,11 @@ class _Alignment:
     observed: Steps
 
     @cached_property
-    def codes(self) -> Sequence[tuple[str, int, int, int, int]]:
+    def codes(self) -> Sequence[_Code]:
         """What to do to the planned steps to get the observed ones, as `difflib` says it."""
         own = [(step.kind, _loose(step)) for step in self.planned.steps]
         seen = [(step.kind, _loose(step)) for step in self.observed.steps]
-        return SequenceMatcher(None, own, seen, autojunk=False).get_opcodes()
+        return list(_codes(own, seen))
 
     @cached_property
     def pairs(self) -> Mapping[int, int]:
@@ -71,6 +71,11 @@ class _Alignment:
             if code == "equal" or (code == "replace" and stop - start == to - from_):
                 pairs.update(zip(range(start, stop), range(from_, to), strict=True))
         return pairs
+
+    @cached_property
+    def paired(self) -> frozenset[int]:
+        """The numbers of the observed steps that stand beside a planned step."""
+        return frozenset(self.pairs.values())
 
     def faults(self) -> Iterator[Fault]:
         """Yield the differences in forward order."""
@@ -133,8 +138,7 @@ class _Alignment:
 
     def _before_surplus(self, other: int) -> int:
         """Return the step whose result goes through steps that are told as one too many."""
-        paired = set(self.pairs.values())
-        while other not in paired and len(self.observed.steps[other].inputs) == 1:
+        while other not in self.paired and len(self.observed.steps[other].inputs) == 1:
             other = self.observed.steps[other].inputs[0]
         return other
 
@@ -184,6 +188,32 @@ class _Alignment:
                     return inside
         before = [other for own, other in self.pairs.items() if 0 <= own < number]
         return before[-1:]
+
+
+_Code: TypeAlias = tuple[str, int, int, int, int]
+
+
+def _codes(own: Sequence[object], seen: Sequence[object]) -> Iterator[_Code]:
+    """Yield the codes of `difflib`, which compares only what lies between equal ends.
+
+    The time of `difflib` grows with the square of the length where steps repeat.
+    """
+    start = _equal(own, seen)
+    stop = _equal(own[start:][::-1], seen[start:][::-1])
+    if start:
+        yield "equal", 0, start, 0, start
+    inner = own[start : len(own) - stop], seen[start : len(seen) - stop]
+    for code, *bounds in SequenceMatcher(None, *inner, autojunk=False).get_opcodes():
+        one, two, three, four = (bound + start for bound in bounds)
+        yield code, one, two, three, four
+    if stop:
+        yield "equal", len(own) - stop, len(own), len(seen) - stop, len(seen)
+
+
+def _equal(one: Sequence[object], other: Sequence[object]) -> int:
+    """Return how many items at the start are equal."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _enclosing(graph: Graph, paths: Sequence[str]) -> str:

@@ -72,17 +72,20 @@ def _picture(report: ArenaReport, arena: Arena) -> Figure:
 
 
 def _draw_box(axes: Axes, report: ArenaReport, placement: Placement) -> None:
+    from matplotlib.patches import Rectangle
+
     buffer, what = placement.buffer, report.what(placement)
-    axes.bar(
-        buffer.first,
-        buffer.size,
-        width=buffer.last - buffer.first + 1,
-        bottom=placement.offset,
-        align="edge",
-        color=_COLOURS.get(what, _OTHERS),
-        edgecolor="white",
-        linewidth=0.4,
-        label=what if what in _COLOURS else "other",
+    axes.add_artist(  # bar would look for the limits of the axes, which are set below
+        Rectangle(
+            (buffer.first, placement.offset),
+            buffer.last - buffer.first + 1,
+            buffer.size,
+            facecolor=_COLOURS.get(what, _OTHERS),
+            edgecolor="white",
+            linewidth=0.4,
+            in_layout=False,
+            label=what if what in _COLOURS else "other",
+        )
     )
 
 

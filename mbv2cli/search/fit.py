@@ -30,6 +30,10 @@ VARIED: Final = ("width_mult", "size", "expand", "padding")
 MAX_MEMBERS: Final = 5_000
 """Most members of the space: a plan with its arena takes some milliseconds."""
 
+MAX_SEGMENTS: Final = 120_000
+"""Most segments of all networks together: blocks, stem, head and classifier. That is more than
+`MAX_MEMBERS` networks of the paper have."""
+
 NEAR: Final = 1.1
 """A near miss breaks no limit by more than this factor."""
 
@@ -177,6 +181,7 @@ def _networks(space: Space) -> list[tuple[str, Plan]]:
     Several widths may build the same network: channels are rounded.
     """
     found: dict[object, tuple[str, Plan]] = {}
+    count = 0
     problem: UserError | None = None
     for target in _targets(space):
         try:
@@ -186,7 +191,15 @@ def _networks(space: Space) -> list[tuple[str, Plan]]:
             continue
         spec = request.spec
         if isinstance(spec, NetworkSpec):
-            same = (tuple(segments_of(spec)), spec.padding, request.input)
+            segments = tuple(segments_of(spec))
+            count += len(segments)
+            if count > MAX_SEGMENTS:
+                raise UserError(
+                    f"the {space.size:,} networks of the space have more than {MAX_SEGMENTS:,} "
+                    "blocks together, and mbv2 fit plans each of them; give fewer values, or a "
+                    "network of fewer blocks"
+                )
+            same = (segments, spec.padding, request.input)
             found.setdefault(same, (target, plan_of(spec, request.input)))
     if not found and problem:
         raise problem

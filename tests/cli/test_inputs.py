@@ -335,6 +335,32 @@ def test_the_largest_network_takes_seconds() -> None:
     assert time.process_time() - before < 10
 
 
+LARGEST = "network:stages=" + "/".join(["t6c64n100"] * 10)
+"""As many blocks as a network may have."""
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("memory TARGET --patches best", "7 grids and 1,002 last blocks"),
+        ("memory TARGET --patches 99x99 --patch-until features.999", "this last block"),
+        ("memory TARGET --arena --max-tflm 1KiB", "32 models of 9,009 operations"),
+        ("identify TARGET", None),
+    ],
+)
+def test_the_largest_network_is_worked_out_or_refused_in_seconds(
+    words: str, sentence: str | None, tmp_path: Path
+) -> None:
+    given = [word.replace("TARGET", LARGEST) for word in words.split()]
+    before = time.process_time()
+    result = mbv2_here(*given, cwd=tmp_path)
+    assert time.process_time() - before < 3
+    if sentence is None:
+        assert result.code == 0
+    else:
+        assert_one_sentence(result, sentence)
+
+
 def test_a_long_text_elsewhere_takes_no_time(tmp_path: Path) -> None:
     text = "[project]\nreadme = '''\n" + "[case.no] words of a long text\n" * 50_000 + "'''\n"
     (tmp_path / "pyproject.toml").write_text(f"{text}[tool.mbv2.case.a]\nmax_params = 1\n")

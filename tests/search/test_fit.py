@@ -130,3 +130,11 @@ def test_mistakes(target: str, key: str, value: str, words: str) -> None:
     with pytest.raises(UserError) as error:
         read_fit_space(target, [Setting(key, value, f"--{key}")])
     assert words in str(error.value)
+
+
+def test_networks_with_too_many_blocks_together_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mbv2cli.search.fit.MAX_SEGMENTS", 200)
+    with pytest.raises(UserError, match="24 networks of the space have more than 200 blocks"):
+        found_within(max_tflm="1MiB")

@@ -15,6 +15,7 @@ from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import Model
 from mbv2cli.report.draw.labels import layer_text, name_text, repeats_text, shape_text
+from mbv2cli.report.draw.limits import refuse_too_many_alive
 from mbv2cli.report.picture import (
     BLUE,
     EDGE,
@@ -65,8 +66,9 @@ class MemoryPicture(NamedTuple):
 
 
 def picture_data(heading: Heading, model: Model, rule: MemoryRule, dtype: str) -> MemoryPicture:
-    """Return what to draw of a model under a memory rule."""
+    """Return what to draw of a model under a memory rule. Raises `UserError`."""
     use = model.memory(rule)
+    refuse_too_many_alive(heading, use, model.graph)
     return MemoryPicture(
         heading,
         model.graph.input_shapes,
@@ -137,11 +139,12 @@ def _draw_bands(axes: Axes, data: MemoryPicture) -> None:
 
     point = max(data.use.peak_bytes(data.dtype), 1) / _HEIGHT
     for band in data.bands:
-        axes.add_patch(
+        axes.add_artist(  # add_patch would look for the limits of the axes, which are set below
             Polygon(
                 list(_corners(band)),
                 facecolor=_OF_PEAK if band.is_of_peak else _BAND,
                 edgecolor="#ffffff",
+                in_layout=False,
                 linewidth=min(0.5, band.bytes / point / 4),  # else it hides thin bands
             )
         )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
+from mbv2cli.errors import UserError
 from mbv2cli.inspection import Observed
 from mbv2cli.report.draw.labels import name_text
 from mbv2cli.report.draw.memory import picture_data, picture_of
@@ -64,3 +65,11 @@ def test_a_function_without_a_rule_is_named() -> None:
     data = picture_data(Heading("title"), model, LAYERWISE, "float32")
     data = data._replace(use=replace(data.use, unknown=("matmul",)))
     assert "At least this: the rule does not know matmul." in texts_of(picture_of(data))
+
+
+def test_storages_that_live_too_long_for_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    heading, model = model_named("network")
+    monkeypatch.setattr("mbv2cli.report.draw.limits.MOST_ALIVE", 12_000)
+    assert picture_data(heading, model, LAYERWISE, "int8").bands
+    with pytest.raises(UserError, match=r"153 storages under the rule training.* --peak-rule"):
+        picture_data(heading, model, RULES["training"], "int8")

@@ -117,7 +117,7 @@ def _squeeze(steps: Steps, takers: Mapping[int, list[int]], value: int) -> Squee
     )
 
 
-def _act_after(steps: Steps, takers: Mapping[int, list[int]], value: int) -> tuple[int, str]:
+def _act_after(steps: Steps, takers: dict[int, list[int]], value: int) -> tuple[int, str]:
     """Return the activation that alone takes a value, and its step; none is an activation too."""
     following = next(chain_after(steps.steps, takers, value), None)
     if following is None or following[1].kind is not StepKind.ACT:

@@ -124,7 +124,9 @@ def changes():
     sys.setrecursionlimit(2000)
     warnings.simplefilter("error")
     nn.Conv2d.forward = nn.functional.relu6 = lambda *arguments: 1 / 0
-    nn.modules.module.register_module_forward_hook(lambda *arguments: 1 / 0)
+    nn.modules.module.register_module_forward_hook(
+        lambda module, *_: None if type(module) is nn.Identity else 1 / 0
+    )
     del sys.modules["mbv2cli.errors"]
     return nn.Identity()
 """

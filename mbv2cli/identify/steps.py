@@ -32,9 +32,6 @@ from mbv2cli.graph.ops import (
 )
 from mbv2cli.identify.written_out import written_out
 
-_SHOWN: Final = 3
-"""How many names a remark has."""
-
 _INPUT: Final = -1
 """The number of the step that is the input of the model."""
 
@@ -101,16 +98,11 @@ def steps_of(graph: Graph) -> Steps:
         outputs = tuple(one for one in outputs if one != len(reader.steps) - 1)
         reader.steps.pop()
         reader.remarks.append("the global pooling of the result, which is returned too")
-    remarks = (*reader.remarks, *_of_unused(graph.unused))
+    if graph.unused:
+        what = "parameters and buffers that no operation uses"
+        reader.remarks.append(f"{what} ({graph.unused_text})")
+    remarks = tuple(reader.remarks)
     return Steps(graph, tuple(reader.steps), outputs, reader.dropout, remarks)
-
-
-def _of_unused(names: Sequence[str]) -> Iterator[str]:
-    """Yield a remark on the parameters and buffers that no operation uses, if there are any."""
-    if names:
-        shown = names[:_SHOWN]
-        more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-        yield f"parameters and buffers that no operation uses ({', '.join([*shown, *more])})"
 
 
 def _is_pooled_too(steps: Sequence[Step], outputs: Sequence[int]) -> bool:

@@ -81,7 +81,9 @@ def meaning_of(call: Call, result: Tensor, *, is_view: bool) -> Meaning:
 
 
 def _conv(call: Call, result: Tensor) -> Meaning:
-    weight: Tensor = call.argument(1, "weight")
+    weight = call.argument(1, "weight")
+    if not isinstance(weight, Tensor):
+        return _packed(call)
     dimensions = weight.dim() - 2
     padding = call.argument(4, "padding", 0)
     attributes = Conv(
@@ -97,7 +99,9 @@ def _conv(call: Call, result: Tensor) -> Meaning:
 
 def _transposed_conv(call: Call, _result: Tensor) -> Meaning:
     """Return a transposed convolution: one multiplication for each weight that meets an input."""
-    weight: Tensor = call.argument(1, "weight")
+    weight = call.argument(1, "weight")
+    if not isinstance(weight, Tensor):
+        return _packed(call)
     macs = call.argument(0, "input").numel() * weight[0].numel()
     return Meaning(Kind.CONV, call.name, Plain(), macs)
 
@@ -108,10 +112,15 @@ def _pad(call: Call, _result: Tensor) -> Meaning:
 
 
 def _linear(call: Call, result: Tensor) -> Meaning:
-    bias = Linear(call.argument(2, "bias") is not None)
-    return Meaning(
-        Kind.LINEAR, call.name, bias, _one_per_weight(call.argument(1, "weight"), result)
-    )
+    bias, weight = Linear(call.argument(2, "bias") is not None), call.argument(1, "weight")
+    if not isinstance(weight, Tensor):
+        return _packed(call)
+    return Meaning(Kind.LINEAR, call.name, bias, _one_per_weight(weight, result))
+
+
+def _packed(call: Call) -> Meaning:
+    """Return an operation of a quantised layer, whose weights are packed: its rule is unknown."""
+    return Meaning(Kind.UNKNOWN, call.name, Plain())
 
 
 def _one_per_weight(weight: Tensor, result: Tensor) -> int:

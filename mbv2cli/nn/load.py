@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from functools import cache
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import Any, Final
 
@@ -62,12 +63,13 @@ def users_code(source: ModuleSource, seed: int) -> Iterator[None]:
     except BaseException as error:
         if isinstance(error, UserError | KeyboardInterrupt):
             raise
-        if replaced:
+        is_own = isinstance(error, Exception) and _is_own(error)
+        if is_own and replaced:
             raise UserError(
                 f"{source.target} replaces {replaced[0]}, and then mbv2 cannot run it: "
                 f"{sentence_of(error)}"
             ) from None
-        if isinstance(error, Exception):
+        if is_own:
             raise
         raise UserError(f"{source.target} fails: {sentence_of(error)}") from None
     finally:
@@ -79,6 +81,12 @@ def users_code(source: ModuleSource, seed: int) -> Iterator[None]:
             f"{source.target} leaves a thread that runs: {lasting[0].name}; end it, because it "
             "keeps Python from ending"
         )
+
+
+def _is_own(error: Exception) -> bool:
+    """Return whether the code of mbv2 itself has raised an error, not what it has called."""
+    *_, (frame, _line) = walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("mbv2cli.")
 
 
 @cache

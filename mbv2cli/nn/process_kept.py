@@ -127,9 +127,10 @@ def names_kept() -> Iterator[list[str]]:
         yield replaced
     finally:
         for place, names in before:
-            for name in [key for key in names if vars(place).get(key) is not names[key]]:
-                setattr(place, name, names[name])
-                replaced.append(f"{place.__name__}.{name}")
+            for name, value in names.items():
+                if vars(place).get(name) is not value:
+                    setattr(place, name, value)
+                    replaced.append(f"{place.__name__}.{name}")
         for one, kept in hooks:
             one.clear()
             one.update(kept)

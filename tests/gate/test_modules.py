@@ -100,6 +100,19 @@ class RaisesNameless(nn.Linear):
         raise Nameless
 
 
+def scripted():
+    warnings.simplefilter("ignore")  # PyTorch's, that scripts are of the past
+    return nn.Sequential(torch.jit.script(nn.Linear(8, 8)))
+
+
+class HasNoMode(nn.Linear):
+    def __init__(self):
+        super().__init__(8, 8)
+
+    def train(self, mode=True):
+        raise NotImplementedError("one mode")
+
+
 def replaces():
     torch.rand = None
     return nn.Linear(8, 8)
@@ -261,6 +274,8 @@ def test_cases_do_not_see_each_other(folder: Path) -> None:
         ('"a/net.py:quits_at_once"', "a/net.py:quits_at_once ends the process: os._exit(0)"),
         ('"a/net.py:closes"', "a/net.py:closes fails: GeneratorExit"),
         ('"a/net.py:RaisesNameless"', "the forward pass fails in RaisesNameless: Nameless; --in"),
+        ('"a/net.py:scripted"\ninput = "1x8"', "0 is a script of TorchScript, which nobody can"),
+        ('"a/net.py:HasNoMode"', "a/net.py:HasNoMode fails: NotImplementedError: one mode"),
         ('"a/net.py:replaces"', "replaces torch.rand, and then mbv2 cannot run it: TypeError: "),
         ('"a/net.py:leaves_a_thread"\ninput = "1x8"', "leaves a thread that runs: worker; end it"),
         (

@@ -65,3 +65,11 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     by_small = {one.lower(): one for one in valid}
     matches = difflib.get_close_matches(name.lower(), by_small, n=1)
     return f"; did you mean '{by_small[matches[0]]}'?" if matches else ""
+
+
+def text_of(error: BaseException) -> str:
+    """Return the text of an error; "" if its class, which may be the user's, fails to make it."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  (it may raise anything)
+        return ""

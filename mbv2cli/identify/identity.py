@@ -147,7 +147,8 @@ def _distance(reading: Reading, spec: NetworkSpec) -> float:
     others = max(len(own), len(seen)) - len(same)
     classes = spec.classes != reading.classes
     act = spec.act != reading.act
-    return others + 0.3 * (strides + classes + act)
+    throughout = (spec.norm_eps != reading.norm_eps) + (spec.padding != reading.padding)
+    return others + 0.3 * (strides + classes + act) + 0.01 * throughout
 
 
 def _contents(graph: Graph) -> str:

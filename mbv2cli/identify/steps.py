@@ -2,16 +2,17 @@
 
 Codebases write the same network in other ways: a dropout, an identity or a reshape more; global
 pooling as a mean; padding as an operation of its own; linear layers of pooled values as 1×1
-convolutions. Here they are the same steps. What says nothing about structure (a dropout
-probability) is a remark.
+convolutions; activations written out. Here they are the same steps. What says nothing about
+structure (the dropout before the classifier, weights that no operation uses) is a remark.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import prod
+from functools import cached_property
 from typing import Final, NamedTuple, TypeAlias
 
 from mbv2cli.graph.graph import Graph
@@ -25,8 +26,11 @@ from mbv2cli.graph.ops import (
     Op,
     Pad,
     Pool,
+    Rearrangement,
+    Shape,
     tensorflow_padding,
 )
+from mbv2cli.identify.written_out import written_out
 
 _INPUT: Final = -1
 """The number of the step that is the input of the model."""
@@ -94,7 +98,10 @@ def steps_of(graph: Graph) -> Steps:
         outputs = tuple(one for one in outputs if one != len(reader.steps) - 1)
         reader.steps.pop()
         reader.remarks.append("the global pooling of the result, which is returned too")
-    remarks = tuple(dict.fromkeys(reader.remarks))
+    if graph.unused:
+        what = "parameters and buffers that no operation uses"
+        reader.remarks.append(f"{what} ({graph.unused_text})")
+    remarks = tuple(reader.remarks)
     return Steps(graph, tuple(reader.steps), outputs, reader.dropout, remarks)
 
 
@@ -105,13 +112,14 @@ def _is_pooled_too(steps: Sequence[Step], outputs: Sequence[int]) -> bool:
     return is_pooling and last in outputs and steps[last].inputs[0] in outputs
 
 
-_NOTHING: Final = frozenset(
-    (
-        *("identity", "contiguous", "clone", "to", "detach", "data", "float", "type_as"),
-        *("flatten", "reshape", "view", "squeeze", "unsqueeze", "unflatten"),
-    )
-)
-"""Functions that change no number of a float32 value, and not the order of the numbers."""
+_COPIES: Final = frozenset(("identity", "contiguous", "clone"))
+"""Functions that change no number, and not the order of the numbers."""
+
+_TYPES: Final = frozenset(("to", "float", "type_as"))
+"""Functions that change no number of a value that has the type already."""
+
+_SHAPES: Final = frozenset(("flatten", "reshape", "view", "squeeze", "unsqueeze", "unflatten"))
+"""Functions that change no number, but may change the sides of the feature map."""
 
 _REPEATS: Final = ("expand", "expand_as")
 """Functions that repeat a pixel."""
@@ -129,9 +137,9 @@ class _Reader:
     def read(self, index: int, op: Op) -> None:
         """Add the step of an operation, or let its value stand for that of its input."""
         value = self.graph.value_of(index)
-        if self._is_nothing(op):
-            self.step_of[value] = self._step(op.inputs[0]) if op.inputs else _INPUT
-            if op.inputs and op.inputs[0] in self.padded:
+        if self._is_nothing(value, op):
+            self.step_of[value] = self._step(op.inputs[0])
+            if op.inputs[0] in self.padded:
                 self.padded[value] = self.padded[op.inputs[0]]
             return
         if op.kind is Kind.PAD and self._is_of_convs(value) and (sides := _sides_of(op)):
@@ -141,7 +149,25 @@ class _Reader:
         kind, signature = self._signature(op)
         inputs = tuple(map(self._step, op.inputs))
         self.steps.append(Step(kind, signature, inputs, index))
+        self._fold(index)
         self.step_of[value] = len(self.steps) - 1
+
+    def _fold(self, index: int) -> None:
+        """Replace the last steps by the activation that they write out, if they do."""
+        found = written_out(self.steps, self.graph.ops)
+        if found is None:
+            return
+        inner = self.steps[len(self.steps) - found.steps : -1]
+        if all(self._uses[self.graph.value_of(step.op)] == 1 for step in inner):
+            del self.steps[len(self.steps) - found.steps :]
+            step = Step(StepKind.ACT, (found.function, None), (found.source,), index)
+            self.steps.append(step)
+
+    @cached_property
+    def _uses(self) -> Counter[int]:
+        """How often operations and the caller take each value."""
+        taken = Counter(value for op in self.graph.ops for value in op.inputs)
+        return taken + Counter(self.graph.outputs)
 
     def _step(self, value: int) -> int:
         return self.step_of.get(value, _INPUT)
@@ -151,14 +177,33 @@ class _Reader:
         takers = [op for op in self.graph.ops if value in op.inputs]
         return value not in self.graph.outputs and all(op.kind is Kind.CONV for op in takers)
 
-    def _is_nothing(self, op: Op) -> bool:
+    def _is_nothing(self, value: int, op: Op) -> bool:
+        """Return whether the value of an operation stands for that of its input."""
         if isinstance(op.attributes, Dropout):
-            self.dropout = op.attributes.p
-            return not (op.attributes.training and op.attributes.p)
+            p, _inplace, is_training = op.attributes
+            is_ours = not is_training and self._is_before_classifier(value)
+            self.dropout = p if is_ours else self.dropout
+            return is_ours or not p
         if op.function in _REPEATS:
             # one pixel, which a product repeats anyway; a parameter has no input
             return bool(op.input_shapes) and op.input_shapes[0][2:] == (1, 1)
-        return op.kind is Kind.CONSTANT or (op.function in _NOTHING and not _picks(op))
+        return _keeps_numbers(op)
+
+    def _is_before_classifier(self, value: int) -> bool:
+        """Return whether the last linear layers take a value, and nothing else takes it."""
+        same, found = {value}, False
+        for later in range(value + 1, len(self.graph.input_shapes) + len(self.graph.ops)):
+            op = self.graph.ops[later - len(self.graph.input_shapes)]
+            is_taker = not same.isdisjoint(op.inputs)
+            if op.multiplies:
+                if not is_taker or op.output_shape[2:] not in ((), (1, 1)):
+                    return False
+                found = True
+            elif is_taker:
+                if not _keeps_numbers(op):
+                    return False
+                same.add(later)
+        return found
 
     def _signature(self, op: Op) -> tuple[StepKind, Signature]:
         """Return the kind of the step and all that is compared of it."""
@@ -248,9 +293,19 @@ def _sides_of(op: Op) -> tuple[int, ...]:
     return pad.sides
 
 
-def _picks(op: Op) -> bool:
-    """Return whether a view has fewer elements than its input: it leaves some out."""
-    return bool(op.input_shapes) and prod(op.output_shape) != prod(op.input_shapes[0])
+def _keeps_numbers(op: Op) -> bool:
+    """Return whether the result is the input, but for sides of one element."""
+    if not op.input_shapes:
+        return False
+    if op.function in _TYPES:
+        return isinstance(op.attributes, Rearrangement)  # the type was that one already
+    if op.function in _SHAPES:
+        return _longer_sides(op.output_shape) == _longer_sides(op.input_shapes[0])
+    return op.function in _COPIES
+
+
+def _longer_sides(shape: Shape) -> list[int]:
+    return [side for side in shape if side != 1]
 
 
 def _is_global_average(op: Op) -> bool:
@@ -258,7 +313,9 @@ def _is_global_average(op: Op) -> bool:
     if len(before) != 4 or after[:2] != before[:2] or set(after[2:]) > {1}:  # noqa: PLR2004  (an image)
         return False
     if op.function == "avg_pool2d":
-        return isinstance(op.attributes, Pool) and op.attributes.kernel == before[2:]
+        match op.attributes:
+            case Pool(kernel=kernel, padding=padding):
+                return kernel == before[2:] and not any(padding or ())
     return op.function in ("mean", "adaptive_avg_pool2d")
 
 

@@ -77,10 +77,14 @@ def units_of(steps: Steps) -> Iterator[Unit]:
                 if following.kind is StepKind.ACT:
                     act = _act_name(following)
             squeeze = _squeeze(steps, takers, end)
+            if squeeze is not None:
+                end = squeeze.steps.stop - 1
+                if act == NO_ACT:  # some codebases have it after the product
+                    end, act = _act_after(steps, takers, end)
             yield Unit(
                 number,
                 step.inputs[0],
-                squeeze.steps.stop - 1 if squeeze else end,
+                end,
                 act,
                 squeeze,
                 op.input_shapes[0][1],
@@ -111,6 +115,14 @@ def _squeeze(steps: Steps, takers: Mapping[int, list[int]], value: int) -> Squee
         gates[0] if gates else NO_ACT,
         range(pool, product + 1),
     )
+
+
+def _act_after(steps: Steps, takers: dict[int, list[int]], value: int) -> tuple[int, str]:
+    """Return the activation that alone takes a value, and its step; none is an activation too."""
+    following = next(chain_after(steps.steps, takers, value), None)
+    if following is None or following[1].kind is not StepKind.ACT:
+        return value, NO_ACT
+    return following[0], _act_name(following[1])
 
 
 def is_product(step: Step) -> bool:

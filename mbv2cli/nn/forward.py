@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from mbv2cli.errors import DisagreementError, UserError
+from mbv2cli.errors import DisagreementError, UserError, text_of
 from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Shape
 from mbv2cli.nn.device import resolve_device, resolve_dtype
@@ -140,7 +140,7 @@ _DEVICE_FAULTS: Final = ("CUDA error", "cuDNN error", "CUBLAS_STATUS", "MPS back
 def fault_of_machine(error: BaseException) -> str | None:
     """Return what the machine or its device lacks; None if the model itself is at fault."""
     cause = error.__cause__ if isinstance(error, FailedForwardError) else error
-    text = str(error)
+    text = text_of(error)
     if isinstance(cause, torch.OutOfMemoryError | MemoryError) or any(
         words in text for words in _OUT_OF_MEMORY
     ):

@@ -72,16 +72,18 @@ def meaning_of(call: Call, result: Tensor, *, is_view: bool) -> Meaning:
     if call.name in _ARITHMETIC:
         attributes = Arithmetic(call.inplace, _number(call))
         return Meaning(_ARITHMETIC[call.name], call.name, attributes)
-    if call.name in _REARRANGEMENTS:
+    if call.name in _REARRANGEMENTS or _keeps_type(call, result):
         arguments = Rearrangement(_arguments(call), is_view)
-        return Meaning(_REARRANGEMENTS[call.name], call.name, arguments)
+        return Meaning(_REARRANGEMENTS.get(call.name, Kind.RESHAPE), call.name, arguments)
     if is_view and not call.inplace:
         return Meaning(Kind.RESHAPE, call.name, Rearrangement(_arguments(call), view=True))
     return Meaning(Kind.UNKNOWN, call.name, Plain(call.inplace))
 
 
 def _conv(call: Call, result: Tensor) -> Meaning:
-    weight: Tensor = call.argument(1, "weight")
+    weight = call.argument(1, "weight")
+    if not isinstance(weight, Tensor):
+        return _packed(call)
     dimensions = weight.dim() - 2
     padding = call.argument(4, "padding", 0)
     attributes = Conv(
@@ -97,7 +99,9 @@ def _conv(call: Call, result: Tensor) -> Meaning:
 
 def _transposed_conv(call: Call, _result: Tensor) -> Meaning:
     """Return a transposed convolution: one multiplication for each weight that meets an input."""
-    weight: Tensor = call.argument(1, "weight")
+    weight = call.argument(1, "weight")
+    if not isinstance(weight, Tensor):
+        return _packed(call)
     macs = call.argument(0, "input").numel() * weight[0].numel()
     return Meaning(Kind.CONV, call.name, Plain(), macs)
 
@@ -108,10 +112,15 @@ def _pad(call: Call, _result: Tensor) -> Meaning:
 
 
 def _linear(call: Call, result: Tensor) -> Meaning:
-    bias = Linear(call.argument(2, "bias") is not None)
-    return Meaning(
-        Kind.LINEAR, call.name, bias, _one_per_weight(call.argument(1, "weight"), result)
-    )
+    bias, weight = Linear(call.argument(2, "bias") is not None), call.argument(1, "weight")
+    if not isinstance(weight, Tensor):
+        return _packed(call)
+    return Meaning(Kind.LINEAR, call.name, bias, _one_per_weight(weight, result))
+
+
+def _packed(call: Call) -> Meaning:
+    """Return an operation of a quantised layer, whose weights are packed: its rule is unknown."""
+    return Meaning(Kind.UNKNOWN, call.name, Plain())
 
 
 def _one_per_weight(weight: Tensor, result: Tensor) -> int:
@@ -134,6 +143,21 @@ def _hardtanh(call: Call, _result: Tensor) -> Meaning:
     if (low, high) == (0, 6):
         return Meaning(Kind.ACT, "relu6", Act(call.inplace))
     return Meaning(Kind.ACT, call.name, Act(call.inplace, f"{low} to {high}"))
+
+
+def _clamp(call: Call, _result: Tensor) -> Meaning:
+    low, high = call.argument(1, "min"), call.argument(2, "max")
+    if isinstance(low, Tensor) or isinstance(high, Tensor) or low != 0 or high not in (None, 6):
+        return Meaning(Kind.UNKNOWN, call.name, Plain(call.inplace))
+    return Meaning(Kind.ACT, "relu" if high is None else "relu6", Act(call.inplace))
+
+
+def _keeps_type(call: Call, result: Tensor) -> bool:
+    """Return whether a conversion is to the type of elements that a tensor has."""
+    return call.name in _CONVERSIONS and result.dtype == call.args[0].dtype
+
+
+_CONVERSIONS: Final = frozenset({"to", "float", "type_as"})
 
 
 def _leaky_relu(call: Call, _result: Tensor) -> Meaning:
@@ -215,6 +239,7 @@ _READERS: Final[Mapping[str, Callable[[Call, Tensor], Meaning]]] = {
     "pad": _pad,
     "batch_norm": _batch_norm,
     "hardtanh": _hardtanh,
+    **dict.fromkeys(("clamp", "clamp_min", "clip"), _clamp),
     "leaky_relu": _leaky_relu,
     "gelu": _gelu,
     "dropout": _dropout,

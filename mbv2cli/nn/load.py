@@ -13,13 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from functools import cache
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from mbv2cli.errors import UserError, nearest
+from mbv2cli.errors import UserError, nearest, text_of
+from mbv2cli.nn.process_kept import OsExit, names_kept, process_kept
 from mbv2cli.nn.settings import settings_kept
 from mbv2cli.specs.files import inputs
 from mbv2cli.specs.module import ModuleSource, TensorSpec
@@ -37,26 +39,37 @@ def users_code(source: ModuleSource, seed: int) -> Iterator[None]:
     """Run the user's code inside the block as if nobody ran it.
 
     The folder of the file (for a package: the working directory) is on the path. What the code
-    prints goes to standard error. Path, working directory, environment, random states, settings
-    of PyTorch, and what is imported from that folder, are afterwards as they were. Raises
+    prints goes to standard error. What `process_kept` and `names_kept` name, random states,
+    settings of PyTorch, and what is imported from that folder, are afterwards as they were. Raises
     `UserError` if the code ends the process or leaves a thread that keeps Python from ending.
     """
     above = Path(source.origin).parent if source.is_file else source.folder or Path()
     folder = str(above.resolve())
     threads = set(threading.enumerate())
+    replaced: list[str] = []
     try:
         with ExitStack() as kept:
-            kept.enter_context(_process_kept())
+            kept.enter_context(process_kept())
             kept.enter_context(_imports_forgotten(folder))
+            replaced = kept.enter_context(names_kept())
             kept.enter_context(settings_kept())
             kept.enter_context(random_states_kept(seed))
             kept.enter_context(_printed_to_stderr())
             sys.path.insert(0, folder)
             yield
     except SystemExit as error:
-        raise UserError(f"{source.target} ends the process: SystemExit({error.code!r})") from None
+        call = "os._exit" if isinstance(error, OsExit) else "SystemExit"
+        raise UserError(f"{source.target} ends the process: {call}({error.code!r})") from None
     except BaseException as error:
-        if isinstance(error, Exception | KeyboardInterrupt | GeneratorExit):
+        if isinstance(error, UserError | KeyboardInterrupt):
+            raise
+        is_own = isinstance(error, Exception) and _is_own(error)
+        if is_own and replaced:
+            raise UserError(
+                f"{source.target} replaces {replaced[0]}, and then mbv2 cannot run it: "
+                f"{sentence_of(error)}"
+            ) from None
+        if is_own:
             raise
         raise UserError(f"{source.target} fails: {sentence_of(error)}") from None
     finally:
@@ -70,6 +83,12 @@ def users_code(source: ModuleSource, seed: int) -> Iterator[None]:
         )
 
 
+def _is_own(error: Exception) -> bool:
+    """Return whether the code of mbv2 itself has raised an error, not what it has called."""
+    *_, (frame, _line) = walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("mbv2cli.")
+
+
 @cache
 def threads_left() -> list[threading.Thread]:
     """Return the threads that the user's code has left so far, those among them that have ended."""
@@ -77,23 +96,8 @@ def threads_left() -> list[threading.Thread]:
 
 
 @contextmanager
-def _process_kept() -> Iterator[None]:
-    here, path, environment = os.getcwd(), list(sys.path), dict(os.environ)  # noqa: PTH109
-    writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = writes_no_bytecode
-        sys.path[:] = path
-        os.chdir(here)
-        if os.environ != environment:
-            os.environ.clear()
-            os.environ.update(environment)
-
-
-@contextmanager
 def _imports_forgotten(folder: str) -> Iterator[None]:
-    """Forget the Python files of ``folder`` that the block imports.
+    """Forget the Python files of ``folder`` that the block imports; remember what it forgets.
 
     The next module may have a neighbour of the same name in another folder, and must not see what
     this one has changed in its own. Installed packages and compiled modules stay: they cannot be
@@ -106,6 +110,7 @@ def _imports_forgotten(folder: str) -> Iterator[None]:
         for name, module in list(sys.modules.items()):
             if before.get(name) is not module and _is_source_in(folder, module):
                 del sys.modules[name]
+        sys.modules.update(before)
 
 
 def _is_source_in(folder: str, module: object) -> bool:
@@ -305,5 +310,5 @@ def _failed(source: ModuleSource, what: str, error: Exception) -> UserError:
 
 def sentence_of(error: BaseException) -> str:
     """Return the type of an error and the first line of its text."""
-    text = str(error).strip().partition("\n")[0]
+    text = text_of(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

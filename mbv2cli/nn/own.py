@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from mbv2cli.errors import UserError
 from mbv2cli.graph.graph import Graph
@@ -106,6 +107,9 @@ def observe_module(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
     State, modes and hooks of the model and the random state are afterwards as they were. Raises
     `UserError` that names the place if the model raises, or if it runs no operation.
     """
+    _refuse_scripts(model)
+    with eval_mode(model), torch.no_grad():
+        _initialise(model, inputs)
     with eval_mode(model), _state_kept(model), torch.no_grad():
         graph, table, doubt = _through_torchsummary(model, inputs)
         if graph is None:
@@ -118,6 +122,16 @@ def observe_module(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
     if table is not None:
         doubt = _doubt(model, graph, table)
     return ModuleRun(str(inputs[0].device), _dtype(model, inputs), graph, table, doubt)
+
+
+def _refuse_scripts(model: nn.Module) -> None:
+    """Raise `UserError` for what `torch.jit.script` has made: it runs where no observer sees."""
+    for path, module in model.named_modules():
+        if type(module).__name__ == "RecursiveScriptModule":
+            raise UserError(
+                f"{path or 'the model'} is a script of TorchScript, which nobody can look into; "
+                "give the module that it was made from"
+            )
 
 
 def _dtype(model: nn.Module, inputs: Sequence[Tensor]) -> str:
@@ -147,14 +161,28 @@ def _alone(model: nn.Module, inputs: Sequence[Tensor]) -> Graph:
     try:
         with observer.watching():
             model(*inputs)
-    except Exception as error:
-        if fault_of_machine(error):
-            raise
-        raise UserError(
-            f"the forward pass fails in {observer.place}: {sentence_of(error)}; --input gives "
-            "another input, such as --input 1x3x64x64"
-        ) from None
+    except Exception as error:  # noqa: BLE001  (the user's code may raise anything)
+        raise _failed(observer.place, error) from None
     return observer.graph()
+
+
+def _initialise(model: nn.Module, inputs: Sequence[Tensor]) -> None:
+    """Run a model that has lazy parameters: PyTorch gives them their shapes in the first pass."""
+    if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+        try:
+            model(*inputs)
+        except Exception as error:  # noqa: BLE001  (the user's code may raise anything)
+            raise _failed(type(model).__name__, error) from None
+
+
+def _failed(place: str, error: Exception) -> Exception:
+    """Return the error of a forward pass as a sentence, but for what the machine lacks."""
+    if fault_of_machine(error):
+        return error
+    return UserError(
+        f"the forward pass fails in {place}: {sentence_of(error)}; --input gives another input, "
+        "such as --input 1x3x64x64"
+    )
 
 
 def _doubt(model: nn.Module, graph: Graph, table: TorchsummaryTable) -> str:
@@ -181,8 +209,12 @@ def _paths_by_call(graph: Graph) -> dict[str, list[int]]:
 
 @contextmanager
 def _state_kept(model: nn.Module) -> Iterator[None]:
-    """Put buffers and the random state back: a module may change a buffer or replace it."""
-    before = [(module, dict(module._buffers)) for module in model.modules()]
+    """Put buffers and the random state back: a module may change a buffer or replace it.
+
+    A script of TorchScript replaces none.
+    """
+    modules = (one for one in model.modules() if not isinstance(one, torch.jit.ScriptModule))
+    before = [(module, dict(module._buffers)) for module in modules]
     values = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
         with torch.random.fork_rng(devices=[]):

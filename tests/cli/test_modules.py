@@ -19,6 +19,7 @@ class Net(nn.Module):
     def __init__(self, width=1.0):
         super().__init__()
         self.conv = nn.Conv2d(3, int(8 * width), 3, padding=1, bias=False)
+        self.aux = nn.Linear(3, 3)
 
     def forward(self, x):
         print("a line of the model")
@@ -39,6 +40,7 @@ def test_the_table_of_a_module(folder: Path) -> None:
         "my_model.py:Net(width=0.5)",
         "Output shape: [1, 4, 32, 2] (observed)",
         "Total params: 108",
+        "Not in the totals, because no operation uses them: aux.weight, aux.bias.",
         "MACs: at least 110,592 (convolutions + linear)",
         "Not counted, because the convention has no rule: matmul.",
         "Observed only: one forward pass, cpu, float32. There is no plan to compare with.",
@@ -56,6 +58,7 @@ def test_the_document_of_a_module(folder: Path) -> None:
     assert document["output_shapes"] == [[2, 8, 8, 2]]
     assert document["forward"]["agrees"] is None
     assert document["unknown"] == ["matmul"]
+    assert document["unused"] == ["aux.weight", "aux.bias"]
     assert document["identity"] is None
     assert document["totals"]["macs"] == 2 * 64 * 216
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import tomllib
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -30,7 +32,7 @@ from mbv2cli.specs.module import ModuleRequest
 from mbv2cli.specs.reader import Request
 
 NET: Final = """
-import os, random, sys, threading, time
+import os, random, signal, sys, threading, time, warnings
 import torch
 from torch import nn
 from layers import CHANNELS, seen
@@ -77,6 +79,45 @@ def quits():
     sys.exit(3)
 
 
+def quits_at_once():
+    os._exit(0)
+
+
+def closes():
+    raise GeneratorExit
+
+
+class Nameless(Exception):
+    def __str__(self):
+        return 1 / 0
+
+
+class RaisesNameless(nn.Linear):
+    def __init__(self):
+        super().__init__(8, 8)
+
+    def forward(self, x):
+        raise Nameless
+
+
+def scripted():
+    warnings.simplefilter("ignore")  # PyTorch's, that scripts are of the past
+    return nn.Sequential(torch.jit.script(nn.Linear(8, 8)))
+
+
+class HasNoMode(nn.Linear):
+    def __init__(self):
+        super().__init__(8, 8)
+
+    def train(self, mode=True):
+        raise NotImplementedError("one mode")
+
+
+def replaces():
+    torch.rand = None
+    return nn.Linear(8, 8)
+
+
 def leaves_a_thread(daemon=False):
     threading.Thread(target=time.sleep, args=(0.3,), name="worker", daemon=daemon).start()
     return nn.Linear(8, 8)
@@ -90,6 +131,16 @@ def changes():
     random.seed(1)
     os.environ["LEFT_BY_A_MODULE"] = "1"
     os.chdir("/")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    sys.excepthook = sys.stdin = None
+    sys.setrecursionlimit(2000)
+    warnings.simplefilter("error")
+    nn.Conv2d.forward = nn.functional.relu6 = lambda *arguments: 1 / 0
+    nn.modules.module.register_module_forward_hook(
+        lambda module, *_: None if type(module) is nn.Identity else 1 / 0
+    )
+    del sys.modules["mbv2cli.errors"]
     return nn.Identity()
 """
 
@@ -171,17 +222,18 @@ def test_a_matrix_of_arguments_and_inputs(folder: Path) -> None:
     assert sources[0].target == "a/net.py:Net:width=0.5,first=[1, 2]"
 
 
-def test_cases_do_not_see_each_other(folder: Path) -> None:
-    before = (
-        *(
-            {"net", "layers"} & set(sys.modules),
-            list(sys.path),
-            dict(os.environ),
-            Path.cwd(),
-            random.getstate(),
-        ),
+def state_of_process() -> tuple[object, ...]:
+    return (
+        *({"net", "layers"} & set(sys.modules), list(sys.path), dict(os.environ), Path.cwd()),
+        *(random.getstate(), sys.excepthook, sys.stdin, sys.getrecursionlimit(), os._exit),
+        *(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM), warnings.filters[:]),
         *(torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()),
+        *(torch.nn.Conv2d.forward, torch.nn.functional.relu6, sys.modules.get("mbv2cli.errors")),
     )
+
+
+def test_cases_do_not_see_each_other(folder: Path) -> None:
+    before = state_of_process()
     seed = torch.get_rng_state()
     found = results(
         folder,
@@ -209,17 +261,7 @@ def test_cases_do_not_see_each_other(folder: Path) -> None:
         "b": 1610,
         "spec": 1568,
     }
-    after = (
-        *(
-            {"net", "layers"} & set(sys.modules),
-            list(sys.path),
-            dict(os.environ),
-            Path.cwd(),
-            random.getstate(),
-        ),
-        *(torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()),
-    )
-    assert after == before
+    assert state_of_process() == before
     assert torch.equal(torch.get_rng_state(), seed)
 
 
@@ -229,6 +271,12 @@ def test_cases_do_not_see_each_other(folder: Path) -> None:
         ('"a/net.py:raises"', "a/net.py:raises cannot be built: ValueError: first line"),
         ('"a/net.py:stops"', "a/net.py:stops fails: Stop: at once"),
         ('"a/net.py:quits"', "a/net.py:quits ends the process: SystemExit(3)"),
+        ('"a/net.py:quits_at_once"', "a/net.py:quits_at_once ends the process: os._exit(0)"),
+        ('"a/net.py:closes"', "a/net.py:closes fails: GeneratorExit"),
+        ('"a/net.py:RaisesNameless"', "the forward pass fails in RaisesNameless: Nameless; --in"),
+        ('"a/net.py:scripted"\ninput = "1x8"', "0 is a script of TorchScript, which nobody can"),
+        ('"a/net.py:HasNoMode"', "a/net.py:HasNoMode fails: NotImplementedError: one mode"),
+        ('"a/net.py:replaces"', "replaces torch.rand, and then mbv2 cannot run it: TypeError: "),
         ('"a/net.py:leaves_a_thread"\ninput = "1x8"', "leaves a thread that runs: worker; end it"),
         (
             '"a/net.py:leaves_a_thread:daemon=true"\ninput = "1x8"',

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from mbv2cli import MobileNetV2, NetworkSpec
+from mbv2cli.identify.targets import structure_of
 from mbv2cli.specs.checkpoint.model import checkpoint_of
+from mbv2cli.specs.origin import How
 from mbv2cli.specs.reader import KINDS, read_request, read_spec
 from mbv2cli.specs.weights.tensors import Tensor, Weights
 
@@ -56,6 +58,25 @@ def test_weights_tell_every_width(target: str) -> None:
     assert hidden == (spec.classifier_hidden, spec.classifier_hidden_bias)
     assert origin is not None
     assert ("se" in {field.key for field in origin.fields}) == any(b.has_se for b in spec.blocks)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("mobilenet_v3_small", "mobilenet_v3_large:in=1,classes=7", "mnasnet0_5", "mcunet_5fps"),
+        "efficientnet_b0:classes=0,head=1280",
+    ],
+)
+def test_weights_of_a_preset_have_its_strides_and_activations(target: str) -> None:
+    checkpoint = checkpoint_of(FILE, weights_of(network(target)))
+    assert checkpoint.model is not None, checkpoint.why_not
+    kind, settings, origin = checkpoint.model
+    read = read_spec(KINDS[kind], settings)
+    assert isinstance(read, NetworkSpec)
+    assert structure_of(read) == structure_of(network(target))
+    assert origin is not None
+    (why,) = {field.why for field in origin.fields if field.how is How.ASSUMED}
+    assert why == f"not in weights: those of {target.partition(':')[0]}, which has these shapes"
 
 
 def test_a_fused_block_is_not_read_from_weights() -> None:

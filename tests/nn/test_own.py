@@ -280,6 +280,33 @@ def test_where_torchsummary_cannot_run(
     assert sum(op.params for op in run.graph.ops) == sum(p.numel() for p in model.parameters())
 
 
+def test_a_lazy_module_gets_its_shapes_first() -> None:
+    model = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(2))
+    ran = observe_module(model, [torch.rand(1, 3, 8, 8)])
+    assert sum(op.params for op in ran.graph.ops) == sum(one.numel() for one in model.parameters())
+    with pytest.raises(UserError, match=r"fails in Sequential: .*; --input gives another"):
+        observe_module(nn.Sequential(nn.LazyLinear(2), nn.Flatten(7)), [torch.rand(1, 3)])
+
+
+class Packs(nn.Module):
+    """Has a quantised layer, whose weights are no parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        weight = torch.quantize_per_tensor(torch.rand(4, 3, 1, 1), 0.1, 0, torch.qint8)
+        self.packed = torch.ops.quantized.conv2d_prepack(weight, None, [1, 1], [0, 0], [1, 1], 1)
+
+    def forward(self, x: Tensor) -> Any:
+        quantised = torch.quantize_per_tensor(x, 0.1, 0, torch.quint8)
+        return torch.ops.quantized.conv2d(quantised, self.packed, 0.1, 0).dequantize()
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's, that this is of the past
+def test_a_quantised_layer_has_no_rule() -> None:
+    ran = observe_module(Packs(), [torch.rand(1, 3, 8, 8)])
+    assert {"conv2d", "dequantize"} <= set(count(CONV_LINEAR, ran.graph.ops).unknown)
+
+
 def test_several_outputs() -> None:
     graph = observe_module(Dictionary(), [torch.rand(1, 3)]).graph
     assert len(graph.outputs) == 3

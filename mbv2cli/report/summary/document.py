@@ -110,6 +110,10 @@ class SummaryDocument(RequestDocument):
         description="Functions that the convention has no rule for: the MACs are then at least "
         "`macs`."
     )
+    unused: tuple[str, ...] = Field(
+        description="Parameters and buffers of a module that no operation uses: the totals do not "
+        "have them."
+    )
     memory: tuple[PeakPart, ...] = Field(
         description="Peak of activation memory under each rule: see `mbv2 memory`."
     )
@@ -144,6 +148,7 @@ def as_json(report: SummaryReport) -> str:
         convention=report.convention.name,
         totals=_totals_part(report),
         unknown=report.macs.unknown,
+        unused=report.model.graph.unused,
         memory=tuple(_peak_part(report, use) for use in report.memory),
         torchsummary=report.sizes and TorchsummaryPart.model_validate(report.sizes),
         torchsummary_doubt=report.doubt,

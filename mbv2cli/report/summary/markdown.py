@@ -76,6 +76,8 @@ def _figures(report: SummaryReport) -> Iterator[str]:
     yield f"| Total params | {model.totals.params:,} |"
     yield f"| Trainable params | {model.totals.trainable_params:,} |"
     yield f"| Non-trainable params | {model.totals.non_trainable_params:,} |"
+    if model.graph.unused:
+        yield f"| Not in the totals: unused | {prose(model.graph.unused_text)} |"
     convention = report.convention
     yield f"| {convention.unit} ({convention.name}) | {total_text(report.macs)} |"
     peaks = bytes_texts(use.peak_bytes(report.run.dtype) for use in report.memory)

@@ -160,6 +160,8 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
     yield Line(f"Total params: {totals.params:,}", BOLD)
     yield Line(f"Trainable params: {totals.trainable_params:,}")
     yield Line(f"Non-trainable params: {totals.non_trainable_params:,}")
+    if report.model.graph.unused:
+        yield _unused(report)
     yield Line()
     for title, megabytes in sizes.titled if sizes else ():
         yield Line(f"{title}: {megabytes:,.2f}")
@@ -177,10 +179,17 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
 
 def doubts(report: SummaryReport) -> Iterator[Line]:
     """Yield what the figures do not count, and why torchsummary has no figures."""
+    if report.model.graph.unused:
+        yield _unused(report)
     if report.doubt:
         yield _doubt(report)
     if report.macs.unknown:
         yield _uncounted(report)
+
+
+def _unused(report: SummaryReport) -> Line:
+    names = report.model.graph.unused_text
+    return Line(f"Not in the totals, because no operation uses them: {names}.", WARNING, INDENT)
 
 
 def _doubt(report: SummaryReport) -> Line:

@@ -5,7 +5,7 @@ Weights have no strides, dilations, activations, dropout and padding. These are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -14,11 +14,13 @@ from typing import Final
 from mbv2cli.errors import UserError
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.checkpoint.layers import Layer, counted, layers_of
+from mbv2cli.specs.checkpoint.relatives import relative_of
 from mbv2cli.specs.checkpoint.schemes import Scheme, scheme_of
 from mbv2cli.specs.checkpoint.structure import Block, OtherModelError, Structure, structure_of
 from mbv2cli.specs.foreign import ForeignModel
 from mbv2cli.specs.network import PAPER_STAGES, NetworkSpec
 from mbv2cli.specs.origin import FieldOrigin, How, Origin
+from mbv2cli.specs.presets import Preset
 from mbv2cli.specs.ratios import SqueezeRule, Widths, squeeze_rule
 from mbv2cli.specs.reader import Setting
 from mbv2cli.specs.regroup import BlockFields, stages_of
@@ -76,9 +78,24 @@ def checkpoint_of(path: Path, weights: Weights) -> Checkpoint:
         structure = structure_of(layers, weights.layout)
     except OtherModelError as error:
         return Checkpoint(what, contents, scheme.presets, None, str(error))
-    origin = Origin(str(path), what, tuple(_origins(structure, scheme)))
-    model = _model(path, structure, scheme, origin)
+    relative = relative_of(structure, scheme.codebase)
+    origin = Origin(str(path), what, tuple(_origins(structure, scheme, relative)))
+    if relative is None:
+        model = _model(path, structure, scheme, origin)
+    else:
+        model = _model_of_relative(path, structure, relative, origin)
     return Checkpoint(what, contents, scheme.presets, model)
+
+
+def _model_of_relative(
+    path: Path, structure: Structure, preset: Preset, origin: Origin
+) -> ForeignModel:
+    """Return a preset with the input channels and the classes of a checkpoint."""
+    classifier = structure.classifier
+    own = {"in": structure.in_channels, "classes": classifier.out_channels if classifier else 0}
+    if classifier is None:
+        own["classifier_hidden"] = 0
+    return ForeignModel(NetworkSpec.noun, _settings(path, {**preset.values, **own}), origin)
 
 
 def _what(scheme: Scheme, weights: Weights) -> str:
@@ -150,7 +167,7 @@ def _squeeze_fields(rule: SqueezeRule, ratio: float) -> dict[str, object]:
     return {**own, "se_of": rule.of, "se_nearest": rule.nearest}
 
 
-def _settings(path: Path, values: dict[str, object]) -> list[Setting]:
+def _settings(path: Path, values: Mapping[str, object]) -> list[Setting]:
     return [Setting(key, value, f"{path}: {key}") for key, value in values.items()]
 
 
@@ -197,13 +214,19 @@ def _strides(structure: Structure) -> Sequence[int | tuple[int, int]]:
     return strides
 
 
-def _origins(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
+def _origins(
+    structure: Structure, scheme: Scheme, relative: Preset | None
+) -> Iterator[FieldOrigin]:
     """Yield how each field is known. A field that two tensors contradict is not read."""
     contradicted = list(structure.contradictions())
     keys = {one.key for one in contradicted}
     yield from (one for one in _read(structure) if one.key not in keys)
     yield from (FieldOrigin(one.key, How.CONTRADICTED, one.why) for one in contradicted)
-    yield from _assumed(structure, scheme)
+    if relative is not None:
+        yield from _assumed_of_relative(structure, relative)
+    else:
+        yield from _assumed(structure, scheme)
+    yield from _left_out(structure)
 
 
 def _read(structure: Structure) -> Iterator[FieldOrigin]:
@@ -231,8 +254,18 @@ def _read(structure: Structure) -> Iterator[FieldOrigin]:
         yield FieldOrigin("classes", How.READ, classifier.weight if classifier else "no classifier")
 
 
+def _assumed_of_relative(structure: Structure, preset: Preset) -> Iterator[FieldOrigin]:
+    """Yield the fields that no weights tell, and that a preset with the same shapes does."""
+    why = f"not in weights: those of {preset.name}, which has these shapes"
+    keys = ("strides", "dilation", "act", "size", "padding", "norm_eps")
+    squeeze = ("se_act", "se_gate") if any(block.squeeze for block in structure.blocks) else ()
+    dropout = ("dropout",) if structure.classifier else ()
+    for key in (*keys, *squeeze, *dropout):
+        yield FieldOrigin(key, How.ASSUMED, why)
+
+
 def _assumed(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
-    """Yield the fields that no weights tell, and what the spec leaves out of the file."""
+    """Yield the fields that no weights tell."""
     is_block = structure.stem is None
     why = "not in weights: the default of a block" if is_block else _NOT_IN_WEIGHTS
     for key in (
@@ -254,6 +287,10 @@ def _assumed(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
             How.ASSUMED,
             "not in weights: torch; TensorFlow's padding is same, with equal shapes and counts",
         )
+
+
+def _left_out(structure: Structure) -> Iterator[FieldOrigin]:
+    """Yield what the spec leaves out of the file."""
     if not structure.norms:
         why = "the file has none: they are folded into the convolutions, or left out"
         yield FieldOrigin("norms", How.ASSUMED, why)

@@ -41,8 +41,9 @@ class Int8Op(NamedTuple):
     ``name`` is LiteRT's. ``op`` is the index of the operation of the model that it stands for.
     ``inputs`` are numbers of tensors: first the inputs of the model, then the result of each
     operation. ``size`` is that of the result in bytes, ``scratch`` what the kernel needs beside
-    it while it runs. The quantizer has inserted the operation after the others are numbered where
-    ``is_inserted`` says so.
+    it while it runs. ``channels`` are those of the result that have a scale of their own: of a
+    convolution or linear layer. The quantizer has inserted the operation after the others are
+    numbered where ``is_inserted`` says so.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Int8Op(NamedTuple):
     inputs: tuple[int, ...]
     size: int
     scratch: tuple[int, ...] = ()
+    channels: int = 0
     is_inserted: bool = False
 
 
@@ -202,7 +204,8 @@ def _conv(lowering: _Lowering, index: int, op: Op) -> int | None:
         x = lowering.add(PAD, index, (x,), _padded_size(op.input_shapes[0], _sides(conv.padding)))
     is_depthwise = conv.groups == op.input_shapes[0][1]
     name = "DEPTHWISE_CONV_2D" if is_depthwise else "CONV_2D"
-    tensor = lowering.add(name, index, (x,), prod(op.output_shape))
+    size, channels = prod(op.output_shape), op.output_shape[1]
+    tensor = lowering.add(name, index, (x,), size, channels=channels)
     lowering.folds_norm.add(tensor)
     lowering.fuses_act.add(tensor)
     return tensor
@@ -372,7 +375,8 @@ def _pooled(sides: Sides, pool: Any) -> Sides:
 def _linear(lowering: _Lowering, index: int, op: Op) -> int | None:
     if len(op.output_shape) != len(("batch", "features")):
         return None
-    tensor = _fusing(lowering, lowering.add_own("FULLY_CONNECTED", index, op))
+    layer = lowering.add_own("FULLY_CONNECTED", index, op, channels=op.output_shape[1])
+    tensor = _fusing(lowering, layer)
     lowering.folds_norm.add(tensor)
     return tensor
 

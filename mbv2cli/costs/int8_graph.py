@@ -17,6 +17,7 @@ from mbv2cli.graph.ops import (
     Conv,
     Dropout,
     Kind,
+    Linear,
     Op,
     Pad,
     Pool,
@@ -166,6 +167,11 @@ class _Lowering:
         """Add the operation that stands for ``op`` alone."""
         return self.add(name, index, self.inputs_of(op), prod(op.output_shape), **more)
 
+    def name_of(self, tensor: int) -> str:
+        """Return the name of the operation that writes a tensor; "" for an input of the model."""
+        op = tensor - len(self.graph.input_shapes)
+        return self.ops[op].name if op >= 0 else ""
+
     def inputs_of(self, op: Op) -> tuple[int, ...]:
         """Return the tensors that hold what ``op`` takes."""
         return tuple(self.tensor_of[value] for value in op.inputs)
@@ -234,6 +240,13 @@ def _padded_size(shape: Shape, sides: tuple[int, ...]) -> int:
 
 
 def _pad(lowering: _Lowering, index: int, op: Op) -> int | None:
+    """Add a PAD. Where two need its input, a TRANSPOSE stays; where two need its result, no rule.
+
+    The converter keeps the channels of a PAD first, and moves them again for each convolution.
+    """
+    takers = lowering.takers[lowering.graph.value_of(index)]
+    if not lowering.is_only_taker(op) or len(takers) > 1:
+        return None
     match op.attributes:
         case Pad(sides=(_, _, _, _) as sides, mode="constant", value=value):
             if value == 0 and _is_part_of_conv(lowering, index, sides):
@@ -375,25 +388,50 @@ def _pooled(sides: Sides, pool: Any) -> Sides:
 def _linear(lowering: _Lowering, index: int, op: Op) -> int | None:
     if len(op.output_shape) != len(("batch", "features")):
         return None
+    if op.input_shapes[0][1] == 1 and op.attributes == Linear(bias=False):
+        return _scaled(lowering, index, op)
     layer = lowering.add_own("FULLY_CONNECTED", index, op, channels=op.output_shape[1])
     tensor = _fusing(lowering, layer)
     lowering.folds_norm.add(tensor)
     return tensor
 
 
+def _scaled(lowering: _Lowering, index: int, op: Op) -> int | None:
+    """Add a MUL by the weights. One weight may go into those of a layer before: no rule."""
+    is_one = op.output_shape[1] == 1
+    if is_one and lowering.tensor_of[op.inputs[0]] in lowering.folds_norm:
+        return None
+    return _fusing(lowering, lowering.add_own("MUL", index, op))
+
+
 def _cat(lowering: _Lowering, index: int, op: Op) -> int | None:
-    return lowering.add_own("CONCATENATION", index, op) if op.function == "cat" else None
+    """Add a CONCATENATION of tensors whose scale is free.
+
+    The tensors take one scale. A tensor that something else needs too, or that has the scale of
+    what it was made of, may keep its own: the quantizer then inserts a QUANTIZE, or not, as the
+    numbers happen to be.
+    """
+    are_free = all(
+        len(lowering.takers[value]) == 1 and lowering.name_of(tensor) in _FREE_SCALE
+        for value, tensor in zip(op.inputs, lowering.inputs_of(op), strict=True)
+    )
+    is_known = op.function == "cat" and are_free
+    return lowering.add_own("CONCATENATION", index, op) if is_known else None
 
 
-def _reshape(lowering: _Lowering, _index: int, op: Op) -> int | None:
-    """Return the same tensor where only sides of 1 come or go, which needs no operation."""
-    before, after = ([n for n in shape[1:] if n != 1] for shape in _shapes(op))
-    keeps = op.input_shapes[0][0] == op.output_shape[0] and before == after and len(after) <= 1
-    return lowering.tensor_of[op.inputs[0]] if keeps else None
+def _reshape(lowering: _Lowering, index: int, op: Op) -> int | None:
+    """Return the same tensor where sides of 1 come or go after the channels.
 
-
-def _shapes(op: Op) -> tuple[Shape, Shape]:
-    return op.input_shapes[0], op.output_shape
+    That needs no operation, unless the result is the model's and no MEAN or SUM has made it.
+    """
+    before, after = op.input_shapes[0], op.output_shape
+    if before[:2] != after[:2] or prod(before[2:]) != 1 or prod(after[2:]) != 1:
+        return None
+    tensor = lowering.tensor_of[op.inputs[0]]
+    is_result = lowering.graph.value_of(index) in lowering.graph.outputs
+    if before == after or not is_result or lowering.name_of(tensor) in _REDUCING:
+        return tensor
+    return lowering.add_own("RESHAPE", index, op)
 
 
 def _dropout(lowering: _Lowering, _index: int, op: Op) -> int | None:
@@ -415,6 +453,8 @@ _OWN_ACTS: Final = {
 }
 _FLOAT_ACTS: Final = {"relu6": "RELU6", "leaky_relu": "LEAKY_RELU"}
 _ARITHMETIC: Final = {"add": "ADD", "sub": "SUB", "mul": "MUL"}
+_FREE_SCALE: Final = MULTIPLYING | {"ADD", "SUB", "MUL", "HARD_SWISH"}
+_REDUCING: Final = frozenset({"MEAN", "SUM"})
 _MOVES_CHANNELS_LAST: Final = frozenset(
     {"CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", _UNKNOWN}
 )

@@ -8,7 +8,14 @@ from typing import Final
 
 from pydantic import Field
 
-from mbv2cli.costs.arena import CHANNEL_BYTES, Arena, Placement, arena_of, least_size, persistent_bound
+from mbv2cli.costs.arena import (
+    CHANNEL_BYTES,
+    Arena,
+    Placement,
+    arena_of,
+    least_size,
+    persistent_bound,
+)
 from mbv2cli.costs.int8_graph import Int8Graph, Int8Op, int8_graph
 from mbv2cli.inspection import Model, Plan
 from mbv2cli.report.document import Part

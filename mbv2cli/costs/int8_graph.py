@@ -187,13 +187,18 @@ class _Lowering:
 
 
 def _takers(graph: Graph) -> list[list[Op | None]]:
-    """Return the operations that need each value; None stands for an output of the model."""
+    """Return the operations that need each value; None stands for an output of the model.
+
+    A dropout is gone: what needs its result needs what it takes.
+    """
     takers: list[list[Op | None]] = [[] for _ in graph.shapes]
-    for index in _needed(graph):
-        for value in set(graph.ops[index].inputs):
-            takers[value].append(graph.ops[index])
     for value in graph.outputs:
         takers[value].append(None)
+    for index in reversed(_needed(graph)):
+        op = graph.ops[index]
+        own = takers[graph.value_of(index)] if op.kind is Kind.DROPOUT else [op]
+        for value in set(op.inputs):
+            takers[value] += own
     return takers
 
 
@@ -388,7 +393,7 @@ def _pooled(sides: Sides, pool: Any) -> Sides:
 def _linear(lowering: _Lowering, index: int, op: Op) -> int | None:
     if len(op.output_shape) != len(("batch", "features")):
         return None
-    if op.input_shapes[0][1] == 1 and op.attributes == Linear(bias=False):
+    if _is_scaling(op):
         return _scaled(lowering, index, op)
     layer = lowering.add_own("FULLY_CONNECTED", index, op, channels=op.output_shape[1])
     tensor = _fusing(lowering, layer)
@@ -420,18 +425,35 @@ def _cat(lowering: _Lowering, index: int, op: Op) -> int | None:
 
 
 def _reshape(lowering: _Lowering, index: int, op: Op) -> int | None:
-    """Return the same tensor where sides of 1 come or go after the channels.
+    """Return the same tensor, or add a RESHAPE, where sides of 1 come or go after the channels.
 
-    That needs no operation, unless the result is the model's and no MEAN or SUM has made it.
+    Features are a map of 1×1 for a linear layer, and for a multiplication. What else needs them
+    decides where a RESHAPE goes: no rule.
     """
     before, after = op.input_shapes[0], op.output_shape
     if before[:2] != after[:2] or prod(before[2:]) != 1 or prod(after[2:]) != 1:
         return None
-    tensor = lowering.tensor_of[op.inputs[0]]
-    is_result = lowering.graph.value_of(index) in lowering.graph.outputs
-    if before == after or not is_result or lowering.name_of(tensor) in _REDUCING:
-        return tensor
-    return lowering.add_own("RESHAPE", index, op)
+    x = lowering.tensor_of[op.inputs[0]]
+    if before == after:
+        return x
+    is_one, is_pooled = after[1] == 1, lowering.name_of(x) in _REDUCING
+    takers = {taker and taker.kind for taker in lowering.takers[lowering.graph.value_of(index)]}
+    match lowering.is_only_taker(op), len(before) > len(after), *takers:
+        case (True, True, Kind.LINEAR):
+            is_needed = is_one
+        case (True, True, None):
+            is_needed = is_one or not is_pooled
+        case (True, False, Kind.MUL):
+            is_needed = is_one
+        case (True, False, Kind.CONV | None):
+            is_needed = True
+        case _:
+            return None
+    return lowering.add_own("RESHAPE", index, op) if is_needed else x
+
+
+def _is_scaling(op: Op) -> bool:
+    return op.input_shapes[0][1] == 1 and op.attributes == Linear(bias=False)
 
 
 def _dropout(lowering: _Lowering, _index: int, op: Op) -> int | None:

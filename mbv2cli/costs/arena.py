@@ -16,6 +16,11 @@ from mbv2cli.costs.int8_graph import MULTIPLYING, Int8Graph
 
 ALIGNMENT: Final = 16
 
+CHANNEL_BYTES: Final = 8
+"""A multiplier and a shift of int32 for each output channel (ConvPrepare of tflite-micro)."""
+_OP_BYTES: Final = 256
+_OTHER_BYTES: Final = 1024
+
 
 class Buffer(NamedTuple):
     """What is placed: the result of an operation, an input, or what a kernel needs meanwhile.
@@ -106,6 +111,16 @@ def least_size(graph: Int8Graph) -> int:
         if op.name in MULTIPLYING
     )
     return max(pairs, default=0)
+
+
+def persistent_bound(graph: Int8Graph) -> int:
+    """Return the most bytes that TFLM keeps beside the arena: its persistent data.
+
+    The part for channels is the same on every target. The part for operations and tensors has
+    pointers: no more was measured on a machine of 64 bits, with the reference kernels.
+    """
+    channels = sum(op.channels for op in graph.ops)
+    return CHANNEL_BYTES * channels + _OP_BYTES * len(graph.ops) + _OTHER_BYTES
 
 
 def _buffers(graph: Int8Graph) -> Iterator[Buffer]:

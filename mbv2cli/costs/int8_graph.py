@@ -17,6 +17,7 @@ from mbv2cli.graph.ops import (
     Conv,
     Dropout,
     Kind,
+    Linear,
     Op,
     Pad,
     Pool,
@@ -41,8 +42,9 @@ class Int8Op(NamedTuple):
     ``name`` is LiteRT's. ``op`` is the index of the operation of the model that it stands for.
     ``inputs`` are numbers of tensors: first the inputs of the model, then the result of each
     operation. ``size`` is that of the result in bytes, ``scratch`` what the kernel needs beside
-    it while it runs. The quantizer has inserted the operation after the others are numbered where
-    ``is_inserted`` says so.
+    it while it runs. ``channels`` are those of the result that have a scale of their own: of a
+    convolution or linear layer. The quantizer has inserted the operation after the others are
+    numbered where ``is_inserted`` says so.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Int8Op(NamedTuple):
     inputs: tuple[int, ...]
     size: int
     scratch: tuple[int, ...] = ()
+    channels: int = 0
     is_inserted: bool = False
 
 
@@ -164,6 +167,11 @@ class _Lowering:
         """Add the operation that stands for ``op`` alone."""
         return self.add(name, index, self.inputs_of(op), prod(op.output_shape), **more)
 
+    def name_of(self, tensor: int) -> str:
+        """Return the name of the operation that writes a tensor; "" for an input of the model."""
+        op = tensor - len(self.graph.input_shapes)
+        return self.ops[op].name if op >= 0 else ""
+
     def inputs_of(self, op: Op) -> tuple[int, ...]:
         """Return the tensors that hold what ``op`` takes."""
         return tuple(self.tensor_of[value] for value in op.inputs)
@@ -179,13 +187,18 @@ class _Lowering:
 
 
 def _takers(graph: Graph) -> list[list[Op | None]]:
-    """Return the operations that need each value; None stands for an output of the model."""
+    """Return the operations that need each value; None stands for an output of the model.
+
+    A dropout is gone: what needs its result needs what it takes.
+    """
     takers: list[list[Op | None]] = [[] for _ in graph.shapes]
-    for index in _needed(graph):
-        for value in set(graph.ops[index].inputs):
-            takers[value].append(graph.ops[index])
     for value in graph.outputs:
         takers[value].append(None)
+    for index in reversed(_needed(graph)):
+        op = graph.ops[index]
+        own = takers[graph.value_of(index)] if op.kind is Kind.DROPOUT else [op]
+        for value in set(op.inputs):
+            takers[value] += own
     return takers
 
 
@@ -202,7 +215,8 @@ def _conv(lowering: _Lowering, index: int, op: Op) -> int | None:
         x = lowering.add(PAD, index, (x,), _padded_size(op.input_shapes[0], _sides(conv.padding)))
     is_depthwise = conv.groups == op.input_shapes[0][1]
     name = "DEPTHWISE_CONV_2D" if is_depthwise else "CONV_2D"
-    tensor = lowering.add(name, index, (x,), prod(op.output_shape))
+    size, channels = prod(op.output_shape), op.output_shape[1]
+    tensor = lowering.add(name, index, (x,), size, channels=channels)
     lowering.folds_norm.add(tensor)
     lowering.fuses_act.add(tensor)
     return tensor
@@ -231,6 +245,13 @@ def _padded_size(shape: Shape, sides: tuple[int, ...]) -> int:
 
 
 def _pad(lowering: _Lowering, index: int, op: Op) -> int | None:
+    """Add a PAD. Where two need its input, a TRANSPOSE stays; where two need its result, no rule.
+
+    The converter keeps the channels of a PAD first, and moves them again for each convolution.
+    """
+    takers = lowering.takers[lowering.graph.value_of(index)]
+    if not lowering.is_only_taker(op) or len(takers) > 1:
+        return None
     match op.attributes:
         case Pad(sides=(_, _, _, _) as sides, mode="constant", value=value):
             if value == 0 and _is_part_of_conv(lowering, index, sides):
@@ -372,24 +393,67 @@ def _pooled(sides: Sides, pool: Any) -> Sides:
 def _linear(lowering: _Lowering, index: int, op: Op) -> int | None:
     if len(op.output_shape) != len(("batch", "features")):
         return None
-    tensor = _fusing(lowering, lowering.add_own("FULLY_CONNECTED", index, op))
+    if _is_scaling(op):
+        return _scaled(lowering, index, op)
+    layer = lowering.add_own("FULLY_CONNECTED", index, op, channels=op.output_shape[1])
+    tensor = _fusing(lowering, layer)
     lowering.folds_norm.add(tensor)
     return tensor
 
 
+def _scaled(lowering: _Lowering, index: int, op: Op) -> int | None:
+    """Add a MUL by the weights. One weight may go into those of a layer before: no rule."""
+    is_one = op.output_shape[1] == 1
+    if is_one and lowering.tensor_of[op.inputs[0]] in lowering.folds_norm:
+        return None
+    return _fusing(lowering, lowering.add_own("MUL", index, op))
+
+
 def _cat(lowering: _Lowering, index: int, op: Op) -> int | None:
-    return lowering.add_own("CONCATENATION", index, op) if op.function == "cat" else None
+    """Add a CONCATENATION of tensors whose scale is free.
+
+    The tensors take one scale. A tensor that something else needs too, or that has the scale of
+    what it was made of, may keep its own: the quantizer then inserts a QUANTIZE, or not, as the
+    numbers happen to be.
+    """
+    are_free = all(
+        len(lowering.takers[value]) == 1 and lowering.name_of(tensor) in _FREE_SCALE
+        for value, tensor in zip(op.inputs, lowering.inputs_of(op), strict=True)
+    )
+    is_known = op.function == "cat" and are_free
+    return lowering.add_own("CONCATENATION", index, op) if is_known else None
 
 
-def _reshape(lowering: _Lowering, _index: int, op: Op) -> int | None:
-    """Return the same tensor where only sides of 1 come or go, which needs no operation."""
-    before, after = ([n for n in shape[1:] if n != 1] for shape in _shapes(op))
-    keeps = op.input_shapes[0][0] == op.output_shape[0] and before == after and len(after) <= 1
-    return lowering.tensor_of[op.inputs[0]] if keeps else None
+def _reshape(lowering: _Lowering, index: int, op: Op) -> int | None:
+    """Return the same tensor, or add a RESHAPE, where sides of 1 come or go after the channels.
+
+    Features are a map of 1×1 for a linear layer, and for a multiplication. What else needs them
+    decides where a RESHAPE goes: no rule.
+    """
+    before, after = op.input_shapes[0], op.output_shape
+    if before[:2] != after[:2] or prod(before[2:]) != 1 or prod(after[2:]) != 1:
+        return None
+    x = lowering.tensor_of[op.inputs[0]]
+    if before == after:
+        return x
+    is_one, is_pooled = after[1] == 1, lowering.name_of(x) in _REDUCING
+    takers = {taker and taker.kind for taker in lowering.takers[lowering.graph.value_of(index)]}
+    match lowering.is_only_taker(op), len(before) > len(after), *takers:
+        case (True, True, Kind.LINEAR):
+            is_needed = is_one
+        case (True, True, None):
+            is_needed = is_one or not is_pooled
+        case (True, False, Kind.MUL):
+            is_needed = is_one
+        case (True, False, Kind.CONV | None):
+            is_needed = True
+        case _:
+            return None
+    return lowering.add_own("RESHAPE", index, op) if is_needed else x
 
 
-def _shapes(op: Op) -> tuple[Shape, Shape]:
-    return op.input_shapes[0], op.output_shape
+def _is_scaling(op: Op) -> bool:
+    return op.input_shapes[0][1] == 1 and op.attributes == Linear(bias=False)
 
 
 def _dropout(lowering: _Lowering, _index: int, op: Op) -> int | None:
@@ -411,6 +475,8 @@ _OWN_ACTS: Final = {
 }
 _FLOAT_ACTS: Final = {"relu6": "RELU6", "leaky_relu": "LEAKY_RELU"}
 _ARITHMETIC: Final = {"add": "ADD", "sub": "SUB", "mul": "MUL"}
+_FREE_SCALE: Final = MULTIPLYING | {"ADD", "SUB", "MUL", "HARD_SWISH"}
+_REDUCING: Final = frozenset({"MEAN", "SUM"})
 _MOVES_CHANNELS_LAST: Final = frozenset(
     {"CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", _UNKNOWN}
 )

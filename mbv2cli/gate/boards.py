@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from mbv2cli.costs.arena import persistent_bound
+from mbv2cli.costs.int8_graph import int8_graph
 from mbv2cli.errors import MistakesError, UserError, nearest, value_text
 from mbv2cli.gate.limits import AmountVerdict, Bytes, Expectations, Limits, verdicts
 from mbv2cli.inspection import Model
@@ -117,15 +119,19 @@ def matching(text: str, own: Mapping[str, Board]) -> tuple[Board, ...]:
 
 
 class BoardFit(NamedTuple):
-    """Whether a model fits on a board: the verdicts on its arena and on its flash."""
+    """Whether a model fits on a board: the verdicts on its arena and on its flash.
+
+    ``persistent_bound`` has the most bytes that TFLM keeps beside the arena; None if not known.
+    """
 
     board: Board
     tflm: AmountVerdict
     flash: AmountVerdict
+    persistent_bound: int | None
 
     @property
     def holds(self) -> bool:
-        """Whether the board has room for both."""
+        """Whether the board has room for arena and flash."""
         return self.tflm.holds and self.flash.holds
 
 
@@ -137,7 +143,9 @@ def fit_of(model: Model, limits: Limits) -> BoardFit | None:
         {key: getattr(limits, key) for key in ("max_tflm", "max_flash", BOARD)}
     )
     tflm, flash = (one for one in verdicts(expected, model, "int8"))
-    return BoardFit(limits.board, _amount(tflm), _amount(flash))
+    graph = int8_graph(model.graph)
+    persistent = None if graph.unknown else persistent_bound(graph)
+    return BoardFit(limits.board, _amount(tflm), _amount(flash), persistent)
 
 
 def _amount(verdict: object) -> AmountVerdict:

@@ -8,7 +8,14 @@ from typing import Final
 
 from pydantic import Field
 
-from mbv2cli.costs.arena import Arena, Placement, arena_of, least_size
+from mbv2cli.costs.arena import (
+    CHANNEL_BYTES,
+    Arena,
+    Placement,
+    arena_of,
+    least_size,
+    persistent_bound,
+)
 from mbv2cli.costs.int8_graph import Int8Graph, Int8Op, int8_graph
 from mbv2cli.inspection import Model, Plan
 from mbv2cli.report.document import Part
@@ -35,7 +42,8 @@ SCRATCH: Final = "scratch of"
 
 COUNTED: Final = (
     "The activations of the int8 model that LiteRT's converter makes, placed by the memory "
-    "planner of TFLM. Not counted: what TFLM keeps beside the activations, and the model itself."
+    "planner of TFLM, with its reference kernels. Not counted: TFLM's persistent data, scratch "
+    "memory of optimised kernels (CMSIS-NN), and the model itself."
 )
 
 
@@ -93,6 +101,10 @@ def _blocks(report: ArenaReport) -> Iterator[Block]:
     yield detail(COUNTED)
     yield from _limit(report.arena, report.limit)
     yield from _why(report, report.arena)
+    yield plain(
+        f"TFLM's persistent data: at most {_both(persistent_bound(report.graph))} more. That is "
+        f"{CHANNEL_BYTES} bytes for each output channel, and structures of TFLM."
+    )
     yield from _helps(report, report.arena)
     yield Line()
     yield _placements(report, report.arena)
@@ -218,6 +230,10 @@ class ArenaPart(Part):
         description="Bytes of the arena beside those needed at that moment."
     )
     pad_bytes: int | None = Field(description="Bytes that all PAD operations add to the arena.")
+    persistent_bytes_at_most: int | None = Field(
+        description="Persistent data that TFLM keeps beside the arena: at most so many bytes, on "
+        "a chip of 32 or 64 bits; null where an operation has no rule."
+    )
     limit_bytes: int | None = Field(description="`--max-tflm`; null without it.")
     pads: tuple[PadPart, ...] = Field(description="Every PAD operation, in forward order.")
     savings: tuple[SavingPart, ...] = Field(description="What would help; empty for a module.")
@@ -235,6 +251,7 @@ def arena_part(report: ArenaReport) -> ArenaPart:
         live_peak_bytes=arena and arena.live_peak,
         fragmentation_bytes=arena and arena.fragmentation,
         pad_bytes=arena and arena.pad_cost,
+        persistent_bytes_at_most=arena and persistent_bound(report.graph),
         limit_bytes=report.limit,
         pads=tuple(
             PadPart(layer=report.place(ops[pad]), bytes=arena.cost_of_pad(pad))

@@ -11,7 +11,7 @@ from mbv2cli.report.document import Document, Part
 from mbv2cli.report.page import BAD, BOLD, DIM, GOOD, Block, Column, Line, Page, Table, page
 from mbv2cli.report.text import INDENT, NOT_COUNTED
 from mbv2cli.specs.boards import Board
-from mbv2cli.specs.units import bytes_texts, room_text
+from mbv2cli.specs.units import bytes_text, bytes_texts, room_text
 
 if TYPE_CHECKING:
     from mbv2cli.gate.boards import BoardFit
@@ -88,6 +88,9 @@ def fit_lines(fit: BoardFit | None, which: str = "") -> Iterator[Line]:
     yield Line(f"On {fit.board.name}{which}: {verdict}", GOOD if fit.holds else BAD)
     yield Line(f"  Arena of TFLM: {_room(fit.tflm)}", "", INDENT)
     yield Line(f"  Flash: {_room(fit.flash)}", "", INDENT)
+    if fit.persistent_bound is not None:
+        bound = bytes_text(fit.persistent_bound)
+        yield Line(f"  TFLM's persistent data: at most {bound} of SRAM more", "", INDENT)
     yield Line(f"  {NOT_COUNTED[0].upper()}{NOT_COUNTED[1:]}", DIM, INDENT)
 
 
@@ -113,6 +116,10 @@ class BoardFitPart(Part):
     tflm_bytes: int = Field(description="Arena of TFLM; at least this if `unknown` has functions.")
     tflm_headroom_bytes: int = Field(description="What the arena leaves; negative if too large.")
     unknown: tuple[str, ...] = Field(description="Functions that the arena has no rule for.")
+    persistent_bytes_at_most: int | None = Field(
+        description="Persistent data that TFLM keeps beside the arena: at most so many bytes; null "
+        "if `unknown` has functions."
+    )
     flash_bytes: int = Field(description="int8 weights and int32 biases.")
     flash_headroom_bytes: int = Field(description="What the flash leaves; negative if too large.")
 
@@ -125,6 +132,7 @@ def fit_part(fit: BoardFit) -> BoardFitPart:
         tflm_bytes=fit.tflm.actual,
         tflm_headroom_bytes=fit.tflm.headroom,
         unknown=fit.tflm.uncounted,
+        persistent_bytes_at_most=fit.persistent_bound,
         flash_bytes=fit.flash.actual,
         flash_headroom_bytes=fit.flash.headroom,
     )

@@ -23,6 +23,7 @@ _PROXY: Final = (
     "MACs stand for accuracy here: of two networks, the one with more MACs is listed first. "
     "Nothing is trained."
 )
+_LEFT_OUT: Final = "Left out are networks whose amounts are not known"
 
 
 def as_table(found: Fit) -> Page:
@@ -44,6 +45,12 @@ def _blocks(found: Fit) -> Iterator[Block]:
         yield from _table("Fits", found.space, found.best, "")
     else:
         yield Line("No network of the space fits.", WARNING)
+    if found.unknown:
+        names = ", ".join(found.unknown)
+        yield Line(f"{_LEFT_OUT}: there is no rule for {names}.", WARNING, INDENT)
+    if found.nearest:
+        yield Line()
+        yield from _table("The nearest network", found.space, [found.nearest], WARNING)
     if found.near:
         yield Line()
         yield from _table(

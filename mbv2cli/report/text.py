@@ -24,8 +24,8 @@ INDENT: Final = "    "
 """The start of each line that a sentence is wrapped to."""
 
 NOT_COUNTED: Final = (
-    "not counted are stack, heap, buffers and code of the program, and what TFLM keeps beside the "
-    "arena."
+    "not counted are stack, heap, buffers and code of the program, TFLM's persistent data, and "
+    "scratch memory of optimised kernels."
 )
 """What a board needs memory for beside a model."""
 

@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mbv2cli.costs.arena import arena_of
+from mbv2cli.costs.arena import arena_of, persistent_bound
 from mbv2cli.costs.figures import MACS, PARAMS, PEAK, TFLM, Better, Counting, combining_figures
 from mbv2cli.costs.int8_graph import int8_graph
 from mbv2cli.errors import UserError
@@ -53,9 +53,19 @@ class Candidate(NamedTuple):
         return all(one.holds for one in self.verdicts)
 
     @property
+    def unknown(self) -> tuple[str, ...]:
+        """Functions that a figure with a limit has no rule for."""
+        return tuple(dict.fromkeys(name for one in self.verdicts for name in one.uncounted))
+
+    @property
     def over(self) -> float:
         """The largest amount ÷ its limit; 1 or less if the member keeps every upper limit."""
-        return max(_over(one) for one in self.verdicts)
+        return max(_over(one.limit, one.actual, one.is_minimum) for one in self.verdicts)
+
+    @property
+    def persistent_bound(self) -> int:
+        """The most bytes that TFLM keeps beside the arena."""
+        return persistent_bound(int8_graph(self.plan.graph))
 
     @property
     def macs(self) -> int:
@@ -81,17 +91,20 @@ class Candidate(NamedTuple):
         return layer.path or layer.function
 
 
-def _over(verdict: AmountVerdict) -> float:
-    if verdict.is_minimum:
-        verdict = verdict._replace(limit=verdict.actual, actual=verdict.limit)
-    return verdict.actual / verdict.limit if verdict.limit else float("inf")
+def _over(limit: int, actual: int, is_minimum: bool) -> float:  # noqa: FBT001  (of a verdict)
+    amount, bound = (limit, actual) if is_minimum else (actual, limit)
+    if not bound:
+        return float("inf") if amount else 0.0
+    return amount / bound
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
     """The best members of a space that keep the limits, and the near misses above them.
 
-    ``networks`` is the number of different networks among the members.
+    ``networks`` is the number of different networks among the members. ``nearest`` breaks its
+    limits by the smallest factor, if nothing fits and nothing is near. Members whose figures are
+    not known are left out: ``unknown`` names the functions without a rule.
     """
 
     space: Space
@@ -99,6 +112,8 @@ class Fit:
     networks: int
     best: tuple[Candidate, ...]
     near: tuple[Candidate, ...]
+    nearest: Candidate | None = None
+    unknown: tuple[str, ...] = ()
 
 
 def read_fit_space(target: str, settings: Sequence[Setting]) -> Space:
@@ -135,19 +150,30 @@ def fit(space: Space, limits: Limits, top: int) -> Fit:
     ranked = sorted(members, key=lambda one: (-one[1].figure(MACS), one[1].figure(PARAMS)))
     best: dict[object, Candidate] = {}
     near: dict[object, Candidate] = {}
+    unknown: dict[str, None] = {}
     for target, plan in ranked:
         if len(best) == top:
             break
         apart_from_padding = (plan.spec.model_copy(update={"padding": ""}), plan.input_shape)
-        if apart_from_padding in best or _is_far(plan, limits):
+        if apart_from_padding in best or _least_over(plan, limits) > NEAR:
             continue
         candidate = _candidate(target, plan, limits)
-        if candidate.holds:
+        if candidate.unknown:
+            unknown.update(dict.fromkeys(candidate.unknown))
+        elif candidate.holds:
             best[apart_from_padding] = candidate
         elif not best and candidate.over <= NEAR:
             near.setdefault(apart_from_padding, candidate)
     misses = sorted((one for key, one in near.items() if key not in best), key=lambda one: one.over)
-    return Fit(space, limits, len(members), tuple(best.values()), tuple(misses[:top]))
+    return Fit(
+        space,
+        limits,
+        len(members),
+        tuple(best.values()),
+        tuple(misses[:top]),
+        None if best or misses else _nearest(members, limits),
+        tuple(unknown),
+    )
 
 
 def _candidate(target: str, plan: Plan, limits: Limits) -> Candidate:
@@ -156,23 +182,36 @@ def _candidate(target: str, plan: Plan, limits: Limits) -> Candidate:
     return Candidate(target, plan, tuple(one for one in found if isinstance(one, AmountVerdict)))
 
 
-def _is_far(plan: Plan, limits: Limits) -> bool:
-    """Return whether a member breaks a limit by more than a near miss may.
+def _nearest(members: Iterable[tuple[str, Plan]], limits: Limits) -> Candidate | None:
+    """Return the member that breaks its limits by the smallest factor, if its figures are known."""
+    found: Candidate | None = None
+    rated = [(_least_over(plan, limits), target, plan) for target, plan in members]
+    for least, target, plan in sorted(rated, key=lambda one: one[0]):
+        if found and least >= found.over:
+            break
+        candidate = _candidate(target, plan, limits)
+        if not candidate.unknown and (found is None or candidate.over < found.over):
+            found = candidate
+    return found
+
+
+def _least_over(plan: Plan, limits: Limits) -> float:
+    """Return a lower bound of the largest amount ÷ its limit.
 
     This takes far less time than an arena. The peak of ``layerwise`` is a lower bound of the arena.
     """
     counting = _INT8._replace(rule=limits.peak_rule)
+    return max(_ratios(plan, limits, counting), default=0.0)
+
+
+def _ratios(plan: Plan, limits: Limits, counting: Counting) -> Iterator[float]:
     arena = limits.limit_of(TFLM)
-    if arena is not None and plan.figure(PEAK, _INT8) > NEAR * arena:
-        return True
+    if arena is not None:
+        yield _over(arena, plan.figure(PEAK, _INT8), is_minimum=False)
     for figure in combining_figures():
         limit = limits.limit_of(figure)
         if limit is not None:
-            actual = plan.figure(figure, counting)
-            is_minimum = figure.better is Better.LARGER
-            if NEAR * actual < limit if is_minimum else actual > NEAR * limit:
-                return True
-    return False
+            yield _over(limit, plan.figure(figure, counting), figure.better is Better.LARGER)
 
 
 def _networks(space: Space) -> list[tuple[str, Plan]]:

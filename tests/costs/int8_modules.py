@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -28,6 +28,19 @@ class Runs(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.run(self, x)
+
+
+class Sum(nn.Module):
+    """Adds what several modules make of one input."""
+
+    def __init__(self, *modules: nn.Module) -> None:
+        super().__init__()
+        self.modules_ = nn.ModuleList(modules)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, *others = (module(x) for module in self.modules_)
+        total: Tensor = sum(others, start=first)
+        return total
 
 
 def pointwise(out: int = 8, in_: int = 8) -> nn.Conv2d:
@@ -63,6 +76,11 @@ def after_two(join: Callable[[Tensor, Tensor], Tensor], channels: int = 8) -> nn
 def with_itself(act: Callable[[Tensor], Tensor]) -> nn.Module:
     """Return a module that adds what an operation takes to what the operation makes."""
     return nn.Sequential(pointwise(), Runs(lambda _self, x: act(x) + x), pointwise())
+
+
+def after_shared(join: Callable[[Any, Tensor], Tensor], b: nn.Module, c: nn.Module) -> nn.Module:
+    """Return a module whose first convolution makes what ``join`` gives to b and c."""
+    return Runs(lambda self, x: join(self, self.a(x)), a=pointwise(), b=b, c=c)
 
 
 def gated(*, is_linear: bool, gate: Callable[[Tensor], Tensor] = torch.sigmoid) -> nn.Module:
@@ -140,6 +158,147 @@ def _pad_examples() -> Mapping[str, Example]:
         )
         for sides, kernel, height, width in cases
     }
+
+
+def around_pool(after: Callable[[Any, Tensor], Tensor], **modules: nn.Module) -> Example:
+    """Return a module that does something with a pooled map of 8 channels of 1x1."""
+    return Example(
+        lambda: Runs(
+            lambda self, x: after(self, F.adaptive_avg_pool2d(self.a(x), 1)),
+            a=pointwise(),
+            **modules,
+        )
+    )
+
+
+def cat_of(make: Callable[[Any, Tensor], Sequence[Tensor]], channels: int = 16) -> Example:
+    """Return a module with a concatenation of what it makes of modules a, b and d."""
+    return Example(
+        lambda: Runs(
+            lambda self, x: self.c(torch.cat(list(make(self, x)), 1)),
+            a=pointwise(),
+            b=pointwise(),
+            c=pointwise(in_=channels),
+            d=pointwise(),
+        )
+    )
+
+
+def _pads(self: Any, x: Tensor) -> list[Tensor]:
+    return [F.pad(self.a(x), (1, 1, 1, 1)), F.pad(self.b(x), (1, 1, 1, 1))]
+
+
+_SHARED_PADS: Final = {
+    "pad of what two need": Example(
+        lambda: after_shared(
+            lambda self, x: self.b(F.pad(x, (1, 1, 1, 1))) + self.c(x), conv(3, 2, 0), conv(3, 2, 1)
+        )
+    ),
+    "SAME pad of what two need": Example(
+        lambda: after_shared(
+            lambda self, x: self.b(F.pad(x, (0, 1, 0, 1))) + self.c(x),
+            depthwise(3, 2, 0),
+            conv(1, 2, 0),
+        )
+    ),
+    "pad for two": Example(
+        lambda: nn.Sequential(
+            pointwise(), padded((1, 1, 1, 1)), Sum(conv(3, 1, 0), depthwise(3, 1, 0))
+        )
+    ),
+    "pad, average": Example(lambda: between(padded((0, 1, 0, 1)), nn.AvgPool2d(2, 1))),
+    "pad last": Example(lambda: nn.Sequential(pointwise(), padded((1, 1, 1, 1)))),
+}
+_CATS: Final = {
+    "cat of what two need": Example(
+        lambda: after_shared(
+            lambda self, x: self.c(torch.cat([x, self.b(x)], 1)), pointwise(), pointwise(in_=16)
+        )
+    ),
+    "cat of cat": cat_of(
+        lambda self, x: (torch.cat([self.a(x), self.b(x)], 1), self.d(x)), channels=24
+    ),
+    "cat of a maximum": cat_of(lambda self, x: (self.a(x), F.max_pool2d(self.b(x), 3, 1, 1))),
+    "cat of averages": cat_of(
+        lambda self, x: (F.avg_pool2d(self.a(x), 2), F.avg_pool2d(self.b(x), 2))
+    ),
+    "cat of a gate": cat_of(lambda self, x: (torch.sigmoid(self.a(x)), self.b(x))),
+    "cat of the input": cat_of(lambda self, x: (x, self.b(self.a(x)))),
+    "cat of Hardswish and add": cat_of(
+        lambda self, x: (F.hardswish(self.a(x)), self.b(x) + self.d(x))
+    ),
+    "cat of SiLU": cat_of(lambda self, x: (F.silu(self.a(x)), self.b(x))),
+    "cat of LeakyReLU": cat_of(lambda self, x: (F.leaky_relu(self.a(x)), self.b(x))),
+    "cat of itself": cat_of(lambda self, x: [self.b(self.a(x))] * 2),
+    "cat of ReLU6": cat_of(lambda self, x: (F.relu6(self.a(x)), F.relu6(self.b(x)))),
+    "cat of pads": cat_of(_pads),
+}
+_FEATURES: Final = {
+    "flatten after a convolution of 1x1": around_pool(
+        lambda self, y: self.c(F.hardswish(self.b(y)).flatten(1)), b=pointwise(), c=nn.Linear(8, 4)
+    ),
+    "flatten last": around_pool(lambda self, y: self.b(y).flatten(1), b=pointwise()),
+    "flatten of many channels last": Example(
+        lambda: nn.Sequential(pointwise(1000), nn.Flatten()), _square(1)
+    ),
+    "flatten, ReLU last": around_pool(lambda self, y: F.relu(self.b(y).flatten(1)), b=pointwise()),
+    "flatten for two": around_pool(
+        lambda self, y: self.c(self.b(y).flatten(1)),
+        b=pointwise(),
+        c=Sum(nn.Linear(8, 4), nn.Linear(8, 4)),
+    ),
+    "pool, flatten for a linear layer and the result": around_pool(
+        lambda self, y: self.b(y.flatten(1)) + y.flatten(1), b=nn.Linear(8, 8)
+    ),
+    "pool of one channel, flatten last": Example(
+        lambda: nn.Sequential(pointwise(1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    ),
+    "flatten of one channel, linear": around_pool(
+        lambda self, y: self.c(self.b(y).flatten(1)), b=pointwise(1), c=nn.Linear(1, 4)
+    ),
+    "unflatten of one channel, mul": around_pool(
+        lambda self, y: self.b(torch.sigmoid(self.c(y.flatten(1))).view(1, 1, 1, 1) * y),
+        b=pointwise(),
+        c=nn.Linear(8, 1),
+    ),
+    "flatten of a column": Example(
+        lambda: nn.Sequential(pointwise(1), nn.Conv2d(1, 1, (1, 8)), nn.Flatten(), nn.Linear(8, 4))
+    ),
+    "unflatten last": around_pool(
+        lambda self, y: self.b(y.flatten(1)).view(1, 4, 1, 1), b=nn.Linear(8, 4)
+    ),
+    "unflatten, convolution": around_pool(
+        lambda self, y: self.c(self.b(y.flatten(1)).view(1, 8, 1, 1)),
+        b=nn.Linear(8, 8),
+        c=pointwise(),
+    ),
+    "pool, flatten last": around_pool(lambda _self, y: y.flatten(1)),
+    "pool, flatten, ReLU last": around_pool(lambda _self, y: F.relu(y.flatten(1))),
+    "dropout after flatten": around_pool(
+        lambda self, y: self.b(F.dropout(y.flatten(1), training=False)), b=nn.Linear(8, 4)
+    ),
+    "pool of one channel, linear": Example(
+        lambda: nn.Sequential(pointwise(1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 4))
+    ),
+    "pool of one channel, linear without bias": Example(
+        lambda: nn.Sequential(
+            pointwise(1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 4, bias=False)
+        )
+    ),
+    "linear of one feature": Example(lambda: pooled(nn.Linear(4, 1), nn.Linear(1, 4))),
+    "linear of one feature without bias": Example(
+        lambda: pooled(nn.Linear(4, 1), nn.Linear(1, 4, bias=False))
+    ),
+    "linear of one feature without bias, ReLU": Example(
+        lambda: pooled(nn.Linear(4, 1), nn.Linear(1, 4, bias=False), nn.ReLU(), nn.Linear(4, 4))
+    ),
+    "linear from one feature to one": Example(
+        lambda: pooled(nn.Linear(4, 1), nn.Sigmoid(), nn.Linear(1, 1, bias=False))
+    ),
+    "linear from one feature to one after linear": Example(
+        lambda: pooled(nn.Linear(4, 1), nn.Linear(1, 1, bias=False))
+    ),
+}
 
 
 EXAMPLES: Final[Mapping[str, Example]] = {
@@ -243,4 +402,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
             c=pointwise(),
         )
     ),
+    **_SHARED_PADS,
+    **_CATS,
+    **_FEATURES,
 }

@@ -31,7 +31,7 @@ RESULTS: Final = sys.stderr
 BYTES: Final = {"INT8": 1, "FLOAT32": 4}
 CALIBRATIONS: Final = 2
 ARENA_SIZE: Final = 64 * 2**20
-HEAD: Final = re.compile(r"Arena allocation head (\d+) bytes")
+ALLOCATED: Final = re.compile(r"Arena allocation head (\d+) bytes.*?tail (\d+) bytes", re.DOTALL)
 
 
 class Tensor(NamedTuple):
@@ -56,10 +56,11 @@ class LiveOp(NamedTuple):
 
 
 class Live(NamedTuple):
-    """The operations of the flatbuffer, the bytes of the arena's head, and the file."""
+    """The operations of the flatbuffer, the bytes of the arena's head and tail, and the file."""
 
     ops: tuple[LiveOp, ...]
     head_bytes: int
+    tail_bytes: int
     flatbuffer: bytes
 
     @property
@@ -72,7 +73,7 @@ class Live(NamedTuple):
 def live_arena(module: nn.Module, input_shape: tuple[int, ...]) -> Live:
     """Return what TFLM allocates for ``module`` on an input of (batch, channels, height, width)."""
     flatbuffer = with_weights_inside(quantized(module, input_shape))
-    return Live(operations(flatbuffer), head_bytes(flatbuffer), flatbuffer)
+    return Live(operations(flatbuffer), *allocated(flatbuffer), flatbuffer)
 
 
 def ops_text(ops: Iterable[tuple[str, int]]) -> str:
@@ -83,7 +84,8 @@ def ops_text(ops: Iterable[tuple[str, int]]) -> str:
 def quantized(module: nn.Module, input_shape: tuple[int, ...]) -> bytes:
     """Return the int8 flatbuffer that LiteRT's converter and quantizer make of ``module``.
 
-    Two passes in train mode come first: with fresh statistics, TFLM refuses the scales.
+    Two passes in train mode come first: with fresh statistics, TFLM refuses the scales. So it does
+    if a ReLU cuts every feature of a linear layer to zero: no weight is negative there.
     """
     import litert_torch
     from ai_edge_quantizer import quantizer, recipe
@@ -91,6 +93,8 @@ def quantized(module: nn.Module, input_shape: tuple[int, ...]) -> bytes:
     for one in module.modules():
         if isinstance(one, nn.BatchNorm2d):
             one.momentum = 1
+        elif isinstance(one, nn.Linear):
+            one.weight.data.abs_()
     batch, *sides = input_shape
     if any(isinstance(one, nn.BatchNorm2d) for one in module.modules()):
         module.train()
@@ -164,16 +168,16 @@ def operations(flatbuffer: bytes) -> tuple[LiveOp, ...]:
     )
 
 
-def head_bytes(flatbuffer: bytes) -> int:
-    """Return the bytes of the arena's head, as TFLM's recording interpreter says."""
+def allocated(flatbuffer: bytes) -> tuple[int, int]:
+    """Return the bytes of the arena's head and tail, as TFLM's recording interpreter says."""
     from tflite_micro.python.tflite_micro import runtime
 
     interpreter = runtime.Interpreter.from_bytes(flatbuffer, arena_size=ARENA_SIZE)
     with standard_error() as lines:
         interpreter.print_allocations()
-    found = HEAD.search("".join(lines))
+    found = ALLOCATED.search("".join(lines))
     assert found, lines
-    return int(found[1])
+    return int(found[1]), int(found[2])
 
 
 @contextmanager

@@ -29,6 +29,23 @@ UNKNOWN: Final = {
     "linear on a map": "flatten",
     "Upsample": "interpolate",
     "Hardsigmoid, linear": "hardsigmoid",
+    "pad of what two need": "pad",
+    "SAME pad of what two need": "pad",
+    "pad for two": "pad",
+    "cat of what two need": "cat",
+    "cat of cat": "cat",
+    "cat of a maximum": "cat",
+    "cat of averages": "cat",
+    "cat of a gate": "cat",
+    "cat of the input": "cat",
+    "cat of LeakyReLU": "cat",
+    "cat of pads": "cat",
+    "flatten, ReLU last": "flatten",
+    "flatten of a column": "flatten",
+    "pool, flatten, ReLU last": "flatten",
+    "pool, flatten for a linear layer and the result": "flatten",
+    "unflatten of one channel, mul": "flatten",
+    "linear from one feature to one after linear": "linear",
 }
 """The modules of which a function has no rule."""
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from mbv2cli.identify.identity import Identity
+from typing import TYPE_CHECKING
+
 from mbv2cli.report.page import GOOD, WARNING, Line
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.text import INDENT, bracketed
 from mbv2cli.specs.reader import Request
+
+if TYPE_CHECKING:
+    from mbv2cli.identify.identity import Identity
 
 
 def verdict(report: SummaryReport) -> Line:

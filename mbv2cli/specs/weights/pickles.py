@@ -68,10 +68,11 @@ def unpickle(content: Content) -> tuple[object, int]:
     """
     machine = _Machine(Stream(content))
     stream, run = machine.stream, _INSTRUCTIONS
+    next_byte = stream.byte
     try:
         for _ in range(MAX_STEPS):
-            code = stream.take(1)
-            if code == b".":
+            code = next_byte()
+            if code == _STOP:
                 return machine.pop(), stream.position
             run[code](machine)
     except (LookupError, ValueError, TypeError, AttributeError):
@@ -82,16 +83,14 @@ def unpickle(content: Content) -> tuple[object, int]:
 class _Machine:
     """The stack, and the values that the pickle refers to again."""
 
-    __slots__ = ("memo", "stack", "stream", "text")
+    __slots__ = ("memo", "push", "stack", "stream", "text")
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.stack: list[Any] = []
+        self.push = self.stack.append
         self.memo: dict[int, Any] = {}
         self.text = 0
-
-    def push(self, value: object) -> None:
-        self.stack.append(value)
 
     def pop(self) -> Any:
         value = self.stack.pop()
@@ -134,6 +133,10 @@ _Instruction: TypeAlias = Callable[[_Machine], None]
 
 def _constant(value: object) -> _Instruction:
     return lambda machine: machine.push(value)
+
+
+def _byte(machine: _Machine) -> None:
+    machine.push(machine.stream.byte())
 
 
 def _number(size: int, *, signed: bool = False) -> _Instruction:
@@ -327,6 +330,10 @@ def _remember(size: int) -> _Instruction:
     return put
 
 
+def _remember_byte(machine: _Machine) -> None:
+    machine.memo[machine.stream.byte()] = machine.stack[-1]
+
+
 def _remember_next(machine: _Machine) -> None:
     machine.memo[len(machine.memo)] = machine.stack[-1]
 
@@ -340,6 +347,10 @@ def _recall(size: int) -> _Instruction:
         machine.push(machine.memo[machine.stream.number(size)])
 
     return get
+
+
+def _recall_byte(machine: _Machine) -> None:
+    machine.push(machine.memo[machine.stream.byte()])
 
 
 def _recall_line(machine: _Machine) -> None:
@@ -360,7 +371,7 @@ def _new_list(machine: _Machine) -> None:
     machine.push([])
 
 
-_INSTRUCTIONS: Final[Mapping[bytes, _Instruction]] = {
+_BY_SIGN: Final[Mapping[bytes, _Instruction]] = {
     b"\x80": _skipped(1),  # PROTO
     b"\x95": _skipped(8),  # FRAME
     b"(": _mark,
@@ -374,7 +385,7 @@ _INSTRUCTIONS: Final[Mapping[bytes, _Instruction]] = {
     b"L": _line_of_number,
     b"F": _line_of_nothing,
     b"J": _number(4, signed=True),
-    b"K": _number(1),
+    b"K": _byte,
     b"M": _number(2),
     b"G": lambda machine: machine.push_nothing(8),  # BINFLOAT
     b"\x8a": _long(1),
@@ -422,14 +433,17 @@ _INSTRUCTIONS: Final[Mapping[bytes, _Instruction]] = {
     b"P": _line_of_nothing,  # PERSID
     b"Q": _stored,
     b"p": _remember_line,
-    b"q": _remember(1),
+    b"q": _remember_byte,
     b"r": _remember(4),
     b"\x94": _remember_next,
     b"g": _recall_line,
-    b"h": _recall(1),
+    b"h": _recall_byte,
     b"j": _recall(4),
 }
-"""What each instruction does, by its byte."""
+"""What each instruction does, by its byte, but for the last one of a pickle."""
+
+_INSTRUCTIONS: Final = {sign[0]: instruction for sign, instruction in _BY_SIGN.items()}
+_STOP: Final = ord(".")
 
 
 def _called(function: object, arguments: object) -> object:

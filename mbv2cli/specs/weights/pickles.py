@@ -47,13 +47,17 @@ class Shaped(NamedTuple):
 
 
 class Made:
-    """An object of a class that is not imported. ``state`` has its attributes."""
+    """An object of a class that is not imported. ``state`` has its attributes.
 
-    __slots__ = ("maker", "state")
+    ``array`` has the shape if it is an array of NumPy.
+    """
+
+    __slots__ = ("array", "maker", "state")
 
     def __init__(self, maker: object) -> None:
         self.maker = maker
         self.state: dict[str, Any] = {}
+        self.array: Shaped | None = None
 
 
 OPAQUE: Final = Opaque()
@@ -309,9 +313,13 @@ def _marked_object(machine: _Machine) -> None:
 
 
 def _build(machine: _Machine) -> None:
-    state = machine.pop()
-    if isinstance(machine.stack[-1], Made) and isinstance(state, dict):
-        machine.stack[-1].state.update(state)
+    state, made = machine.pop(), machine.stack[-1]
+    if not isinstance(made, Made):
+        return
+    if isinstance(state, dict):
+        made.state.update(state)
+    elif made.maker in _ARRAYS and isinstance(state, tuple):  # version, shape, type, order, data
+        made.array = Shaped(checked_shape(state[1]), _text_of_type(state[2]))
 
 
 def _stored(machine: _Machine) -> None:
@@ -488,6 +496,16 @@ def _tensor_without_data(arguments: tuple[Any, ...]) -> object:
     )
 
 
+def _array(arguments: tuple[Any, ...]) -> object:
+    """Return the array of ``_frombuffer(buffer, dtype, shape, order)``."""
+    return Shaped(checked_shape(arguments[2]), _text_of_type(arguments[1]))
+
+
+def _text_of_type(value: object) -> str:
+    """Return the element type that NumPy calls ``f4``."""
+    return _NUMPY_DTYPES.get(value, "unknown") if isinstance(value, str) else "unknown"
+
+
 def _of_subclass(arguments: tuple[Any, ...]) -> object:
     """Return the tensor of ``_rebuild_from_type_v2(function, type, arguments, state)``."""
     function = arguments[0]
@@ -506,9 +524,13 @@ _REBUILDERS: Final[Mapping[Name, Callable[[tuple[Any, ...]], object]]] = {
     Name(_TORCH, "_rebuild_parameter"): _first,
     Name(_TORCH, "_rebuild_parameter_with_state"): _first,
 }
+_NUMPY: Final = ("numpy.core", "numpy._core")
+_ARRAYS: Final = tuple(Name(f"{one}.multiarray", "_reconstruct") for one in _NUMPY)
 _MEANINGS: Final[Mapping[Name, Callable[[tuple[Any, ...]], object]]] = {
     **_REBUILDERS,
     Name("torch._tensor", "_rebuild_from_type_v2"): _of_subclass,
+    **{Name(f"{one}.numeric", "_frombuffer"): _array for one in _NUMPY},
+    Name("numpy", "dtype"): _first,
     Name("torch", "Size"): _first,
     Name("collections", "OrderedDict"): _ordered_dict,
     Name("__builtin__", "dict"): _ordered_dict,
@@ -529,6 +551,18 @@ _DTYPES: Final = {
     "BoolStorage": "bool",
     "QInt8Storage": "qint8",
     "QUInt8Storage": "quint8",
+}
+
+
+_NUMPY_DTYPES: Final = {
+    "f8": "float64",
+    "f4": "float32",
+    "f2": "float16",
+    "i8": "int64",
+    "i4": "int32",
+    "i1": "int8",
+    "u1": "uint8",
+    "b1": "bool",
 }
 
 

@@ -24,6 +24,10 @@ class Net(nn.Module):
     def forward(self, x):
         print("a line of the model")
         return self.conv(x).relu() @ x.new_ones(x.shape[-1], 2)
+
+class Says(Net):
+    def forward(self, x):
+        return str(self.conv(x).shape)
 """
 
 
@@ -47,6 +51,11 @@ def test_the_table_of_a_module(folder: Path) -> None:
     ):
         assert line in result.stdout.splitlines()
     assert "agree" not in result.stdout
+
+
+def test_what_a_module_returns_beside_tensors_is_named(folder: Path) -> None:
+    result = mbv2_here("summary", "my_model.py:Says", "--size", "32", cwd=folder)
+    assert "Output shape: none (observed: a value of type str)" in result.stdout.splitlines()
 
 
 def test_the_document_of_a_module(folder: Path) -> None:

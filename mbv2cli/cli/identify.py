@@ -20,7 +20,15 @@ from mbv2cli.report.identify import IdentifyReport
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.checkpoint.model import read_checkpoint
 from mbv2cli.specs.foreign import checkpoint_file
-from mbv2cli.specs.reader import Setting, read_request
+from mbv2cli.specs.reader import (
+    Described,
+    Setting,
+    TargetText,
+    inline_settings,
+    read_request,
+    request_of,
+    split_target,
+)
 from mbv2cli.specs.requests import read_any_request
 
 HELP = """\
@@ -77,6 +85,8 @@ def identify(
 
 
 def _checkpoint(path: Path, target: str, settings: list[Setting]) -> Identity:
-    checkpoint = read_checkpoint(path)
-    request = read_request(target, settings) if checkpoint.model else None
+    checkpoint, request = read_checkpoint(path), None
+    if checkpoint.model:
+        text = TargetText(Described(*checkpoint.model), inline_settings(*split_target(target)))
+        request = request_of(target, text, settings)
     return identify_checkpoint(path, checkpoint, request)

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 from mbv2cli.identify.faults import Fault
 from mbv2cli.identify.identity import FAR, Identity
-from mbv2cli.identify.targets import block_target, preset_networks, scaled_target
+from mbv2cli.identify.targets import block_target, networks_of, preset_networks, scaled_target
 from mbv2cli.inspection import ModelSpec
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.checkpoint.model import Checkpoint
+from mbv2cli.specs.checkpoint.relatives import may_end_with
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.origin import How, Origin
+from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import Request
 
 
@@ -120,8 +122,10 @@ def _names(spec: ModelSpec, codebase: str) -> Iterator[str]:
     if isinstance(spec, BlockSpec):
         yield block_target(spec)
         return
-    networks = preset_networks()
-    same = [name for name, one in networks.items() if not any(shape_differences(spec, one))]
+    last = spec.blocks[-1].out_channels
+    candidates = (preset.name for preset in presets().values() if may_end_with(preset, last))
+    networks = networks_of(candidates)
+    same = [name for name, one in networks if not any(shape_differences(spec, one))]
     yield from sorted(same, key=lambda name: not name.startswith(codebase))
     if not same and (target := scaled_target(spec)):
         yield target

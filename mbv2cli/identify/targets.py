@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from math import prod
@@ -74,9 +74,15 @@ def _block_structure(block: BlockSpec) -> object:
 @cache
 def preset_networks() -> Mapping[str, NetworkSpec]:
     """Return the networks among the presets; of equal ones, the name that people know is first."""
-    names = ("torchvision", *(name for name in presets() if name != "torchvision"))
-    specs = {name: read_request(name).spec for name in names}
-    return {name: spec for name, spec in specs.items() if isinstance(spec, NetworkSpec)}
+    return dict(networks_of(presets()))
+
+
+def networks_of(names: Iterable[str]) -> Iterator[tuple[str, NetworkSpec]]:
+    """Yield the presets of these names that are networks; the name that people know is first."""
+    for name in sorted(names, key=lambda name: name != "torchvision"):
+        spec = read_request(name).spec
+        if isinstance(spec, NetworkSpec):
+            yield name, spec
 
 
 def scaled_target(spec: NetworkSpec) -> str:

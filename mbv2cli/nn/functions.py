@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, Final, NamedTuple
 
 from torch import Tensor, device, dtype, nn
@@ -219,14 +220,18 @@ def _has_tensor(value: object) -> bool:
 
 
 def tensors_in(value: object) -> list[Tensor]:
-    """Return the tensors in a value and in the lists, tuples and dictionaries in it, in order."""
+    """Return the tensors in a value and in the lists, tuples, dicts and dataclasses in it."""
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, list | tuple):
         return [tensor for one in value for tensor in tensors_in(one)]
     if type(value) in _WITHOUT_TENSORS:  # before a check that costs more than all others
         return []
-    return tensors_in(list(value.values())) if isinstance(value, Mapping) else []
+    if isinstance(value, Mapping):
+        return tensors_in(list(value.values()))
+    if is_dataclass(value) and not isinstance(value, type):
+        return tensors_in([getattr(value, field.name, None) for field in fields(value)])
+    return []
 
 
 _WITHOUT_TENSORS: Final = frozenset({int, float, bool, str, type(None), dtype, device})

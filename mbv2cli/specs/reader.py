@@ -102,7 +102,12 @@ def read_request(target: str, flags: Iterable[Setting] = ()) -> Request:
     ``target`` is ``block``, ``network``, a preset or a file, each with an optional
     ``:key=value,key=value``. Raises `UserError`.
     """
-    described, inline = read_target(target)
+    return request_of(target, read_target(target), flags)
+
+
+def request_of(target: str, text: TargetText, flags: Iterable[Setting] = ()) -> Request:
+    """Return the request of a target that has been read. Raises `UserError`."""
+    described, inline = text
     kind, settings, origin = described.changed_by([*inline, *flags])
     given = {setting.key: setting for setting in settings}
     refuse_foreign_keys(kind, given.values())

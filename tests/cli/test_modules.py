@@ -24,6 +24,10 @@ class Net(nn.Module):
     def forward(self, x):
         print("a line of the model")
         return self.conv(x).relu() @ x.new_ones(x.shape[-1], 2)
+
+class Says(Net):
+    def forward(self, x):
+        return str(self.conv(x).shape)
 """
 
 
@@ -47,6 +51,11 @@ def test_the_table_of_a_module(folder: Path) -> None:
     ):
         assert line in result.stdout.splitlines()
     assert "agree" not in result.stdout
+
+
+def test_what_a_module_returns_beside_tensors_is_named(folder: Path) -> None:
+    result = mbv2_here("summary", "my_model.py:Says", "--size", "32", cwd=folder)
+    assert "Output shape: none (observed: a value of type str)" in result.stdout.splitlines()
 
 
 def test_the_document_of_a_module(folder: Path) -> None:
@@ -257,8 +266,8 @@ def test_check_says_what_a_module_does_not_keep_and_checks_the_others(gated: Pat
         "output 1x8x8x2 1x8x8x2",
         "FAIL params 216 <= 200 8.0 % over",
         "FAIL broken",
-        "my_model.py:Nett: my_model.py has no 'Nett' (it has Net); did you mean",
-        "'Net'?",
+        "my_model.py:Nett: my_model.py has no 'Nett' (it has Net, Says); did you",
+        "mean 'Net'?",
         "",
         "2 cases: 2 failed (observed only)",
         "drift is not checked: there is no mbv2.lock; run mbv2 lock",

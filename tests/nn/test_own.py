@@ -7,6 +7,7 @@ import re
 import resource
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +311,23 @@ def test_a_quantised_layer_has_no_rule() -> None:
 def test_several_outputs() -> None:
     graph = observe_module(Dictionary(), [torch.rand(1, 3)]).graph
     assert len(graph.outputs) == 3
+
+
+@dataclass
+class Output:
+    logits: Any
+    features: Any = None
+
+
+class Returns(nn.Linear):
+    def forward(self, x: Tensor) -> Any:
+        y = super().forward(x)
+        return Output([y], {"y": y + 1})
+
+
+def test_outputs_in_a_dataclass() -> None:
+    graph = observe_module(Returns(3, 2), [torch.rand(1, 3)]).graph
+    assert [graph.shapes[value] for value in graph.outputs] == [(1, 2), (1, 2)]
 
 
 @pytest.mark.parametrize(

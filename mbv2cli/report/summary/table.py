@@ -52,6 +52,8 @@ def _header(report: SummaryReport) -> Iterator[Line]:
     yield from heading(request)
     yield _shapes("Input shape", model.graph.input_shapes)
     outputs = _shapes("Output shape", model.output_shapes)
+    if not model.output_shapes:
+        known = f"{known}: a value of type {model.graph.returns}"
     yield outputs._replace(text=f"{outputs.text} ({known})")
     if isinstance(model, Plan) and isinstance(spec := model.spec, BlockSpec):
         convolutions = ", ".join(_convolutions(spec)).capitalize()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from mbv2cli.specs.weights.tensors import Layout, Tensor, Weights
@@ -103,7 +104,36 @@ def _of_model(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     models.pop(("optimizer",), None)
     if not models:
         return ()
-    return max(models.values(), key=lambda model: sum(len(one.shape) == 4 for one in model))  # noqa: PLR2004
+    found = max(models.values(), key=_kernels)
+    return max(_side_by_side(found), key=_kernels)
+
+
+def _kernels(tensors: Sequence[Tensor]) -> int:
+    return sum(len(one.shape) == 4 for one in tensors)  # noqa: PLR2004
+
+
+def _side_by_side(tensors: Sequence[Tensor]) -> Sequence[Sequence[Tensor]]:
+    """Return the models with the same names beside each other, as teacher and student have them.
+
+    Each has a convolution of an image: blocks have the names of other blocks too.
+    """
+    words = [tuple(_DOTS.split(one.name, maxsplit=_MOST_WORDS)) for one in tensors]
+    # what the first and the last in order share, all share
+    pairs = zip(min(words), max(words), strict=False)
+    shared = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+    models: dict[str, list[Tensor]] = {}
+    names: dict[str, set[tuple[str, ...]]] = {}
+    for own, tensor in zip(words, tensors, strict=True):
+        key = own[shared] if len(own) > shared else ""
+        models.setdefault(key, []).append(tensor)
+        names.setdefault(key, set()).add(own[shared + 1 :])
+    whole = [key for key, model in models.items() if any(map(_is_of_image, model))]
+    twice = [key for key in whole if [names[one] for one in whole].count(names[key]) > 1]
+    return [models[key] for key in twice] or [tensors]
+
+
+def _is_of_image(tensor: Tensor) -> bool:
+    return len(tensor.shape) == 4 and tensor.shape[1] == 3 and tensor.shape[2] > 1  # noqa: PLR2004
 
 
 def _wrapper(name: str) -> tuple[str, ...]:

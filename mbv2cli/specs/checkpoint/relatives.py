@@ -5,16 +5,18 @@ The paper's strides, activation and padding are those of a MobileNetV2, not of i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from mbv2cli.specs.checkpoint.structure import Structure
-from mbv2cli.specs.network import NetworkSpec
+from mbv2cli.specs.network import PAPER_STAGES, NetworkSpec, scale_channels
 from mbv2cli.specs.presets import Preset, presets
 from mbv2cli.specs.reader import read_request
 
-_PAPER_BLOCKS = 17
-_PAPER_KERNEL = 3
+_PAPER_BLOCKS: Final = 17
+_PAPER_KERNEL: Final = 3
+_CHANNELS: Final = re.compile(r"c(\d+)")
 
 
 class _BlockShape(NamedTuple):
@@ -35,7 +37,9 @@ def relative_of(structure: Structure, codebase: str) -> Preset | None:
     if structure.stem is None or _may_be_paper(structure):
         return None
     shapes = (_outer(structure), [*_blocks(structure)])
-    same = [one for one in _alike(structure) if _shapes_of(one) == shapes]
+    last = structure.blocks[-1].out_channels
+    candidates = (one for one in presets().values() if may_end_with(one, last))
+    same = [one for one in candidates if _shapes_of(one, structure) == shapes]
     return min(same, key=lambda one: not one.source.startswith(codebase), default=None)
 
 
@@ -49,23 +53,19 @@ def _may_be_paper(structure: Structure) -> bool:
     )
 
 
-def _alike(structure: Structure) -> Iterator[Preset]:
-    """Yield the presets that have squeeze-excite and a hidden layer where the checkpoint has them.
+def may_end_with(preset: Preset, channels: int) -> bool:
+    """Return whether the last block of a preset may have so many output channels.
 
-    To read a preset takes longer than to look at its values.
+    To look takes a hundredth of the time of reading the preset.
     """
-    has_squeeze = any(block.squeeze for block in structure.blocks)
-    for preset in presets().values():
-        values = preset.values
-        if has_squeeze is _has_squeeze(values) and (
-            structure.classifier is None
-            or bool(structure.classifier_hidden) is bool(values.get("classifier_hidden"))
-        ):
-            yield preset
-
-
-def _has_squeeze(values: Mapping[str, object]) -> bool:
-    return bool(values.get("se")) or "_se0" in str(values.get("stages"))
+    stages, width = preset.values.get("stages", ""), preset.values.get("width_mult", 1.0)
+    if not isinstance(stages, str) or not isinstance(width, float) or "until" in preset.values:
+        return True
+    outputs = _CHANNELS.findall(stages) or [PAPER_STAGES[-1].out_channels]
+    divisor = preset.values.get("round_nearest", 8)
+    return not isinstance(divisor, int) or channels == scale_channels(
+        int(outputs[-1]), width, divisor
+    )
 
 
 def _outer(structure: Structure) -> tuple[int, int, int]:
@@ -85,12 +85,18 @@ def _blocks(structure: Structure) -> Iterator[_BlockShape]:
         )
 
 
-def _shapes_of(preset: Preset) -> tuple[tuple[int, int, int], list[_BlockShape]] | None:
-    """Return the shapes of a preset; None if it has blocks of another type."""
+def _shapes_of(
+    preset: Preset, structure: Structure
+) -> tuple[tuple[int, int, int], list[_BlockShape]] | None:
+    """Return the shapes of a preset, without a classifier if the checkpoint has none.
+
+    None if it has blocks of another type.
+    """
     spec = read_request(preset.name).spec
     if not isinstance(spec, NetworkSpec) or any(one.type != "inverted" for one in spec.blocks):
         return None
-    outer = (spec.stem_channels, spec.head_channels if spec.head else 0, spec.classifier_hidden)
+    hidden = spec.classifier_hidden if structure.classifier else 0
+    outer = (spec.stem_channels, spec.head_channels if spec.head else 0, hidden)
     blocks = [
         _BlockShape(
             one.hidden_channels,

@@ -52,28 +52,53 @@ class Content:
 
 
 class Stream:
-    """The bytes of a `Content` one after the other."""
+    """The bytes of a `Content` one after the other.
+
+    A pickle has tens of thousands of them: this is written for speed.
+    """
+
+    __slots__ = ("_at", "_chunk", "_chunk_start", "_content")
 
     def __init__(self, content: Content) -> None:
-        self.position = 0
         self._content = content
         self._chunk = b""
         self._chunk_start = 0
+        self._at = 0  # the next byte, in the chunk or behind it
+
+    @property
+    def position(self) -> int:
+        """How many bytes have been passed."""
+        return self._chunk_start + self._at
 
     @property
     def left(self) -> int:
         """How many bytes are left."""
         return self._content.size - self.position
 
+    def byte(self) -> int:
+        """Return the next byte. Raises `BrokenFileError` if there is none."""
+        at = self._at
+        if at >= len(self._chunk):
+            self._fill(1)
+            at = 0
+        self._at = at + 1
+        return self._chunk[at]
+
     def take(self, count: int) -> bytes:
         """Return the next ``count`` bytes. Raises `BrokenFileError` if there are fewer."""
-        start = self.position - self._chunk_start
-        if start < 0 or start + count > len(self._chunk):
-            size = min(max(count, _CHUNK), self.left)
-            self._chunk = self._content.read(self.position, max(size, count))
-            self._chunk_start, start = self.position, 0
-        self.position += count
-        return self._chunk[start : start + count]
+        at = self._at
+        if at + count > len(self._chunk):
+            self._fill(count)
+            at = 0
+        self._at = end = at + count
+        return self._chunk[at:end]
+
+    def _fill(self, count: int) -> None:
+        """Read a chunk that starts at the next byte and has ``count`` bytes or more."""
+        position = self.position
+        size = min(max(count, _CHUNK), self._content.size - position)
+        self._chunk = self._content.read(position, max(size, count))
+        self._chunk_start, self._at = position, 0
 
     def number(self, count: int) -> int:
         """Return the little-endian number of the next ``count`` bytes."""
@@ -83,7 +108,7 @@ class Stream:
         """Pass ``count`` bytes without reading them."""
         if count > self.left:
             raise BrokenFileError(_TOO_SHORT)
-        self.position += count
+        self._at += count
 
     def line(self) -> bytes:
         """Return the bytes up to the next line end, and pass it."""

@@ -47,13 +47,17 @@ class Shaped(NamedTuple):
 
 
 class Made:
-    """An object of a class that is not imported. ``state`` has its attributes."""
+    """An object of a class that is not imported. ``state`` has its attributes.
 
-    __slots__ = ("maker", "state")
+    ``array`` has the shape if it is an array of NumPy.
+    """
+
+    __slots__ = ("array", "maker", "state")
 
     def __init__(self, maker: object) -> None:
         self.maker = maker
         self.state: dict[str, Any] = {}
+        self.array: Shaped | None = None
 
 
 OPAQUE: Final = Opaque()
@@ -68,10 +72,11 @@ def unpickle(content: Content) -> tuple[object, int]:
     """
     machine = _Machine(Stream(content))
     stream, run = machine.stream, _INSTRUCTIONS
+    next_byte = stream.byte
     try:
         for _ in range(MAX_STEPS):
-            code = stream.take(1)
-            if code == b".":
+            code = next_byte()
+            if code == _STOP:
                 return machine.pop(), stream.position
             run[code](machine)
     except (LookupError, ValueError, TypeError, AttributeError):
@@ -82,16 +87,14 @@ def unpickle(content: Content) -> tuple[object, int]:
 class _Machine:
     """The stack, and the values that the pickle refers to again."""
 
-    __slots__ = ("memo", "stack", "stream", "text")
+    __slots__ = ("memo", "push", "stack", "stream", "text")
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.stack: list[Any] = []
+        self.push = self.stack.append
         self.memo: dict[int, Any] = {}
         self.text = 0
-
-    def push(self, value: object) -> None:
-        self.stack.append(value)
 
     def pop(self) -> Any:
         value = self.stack.pop()
@@ -134,6 +137,10 @@ _Instruction: TypeAlias = Callable[[_Machine], None]
 
 def _constant(value: object) -> _Instruction:
     return lambda machine: machine.push(value)
+
+
+def _byte(machine: _Machine) -> None:
+    machine.push(machine.stream.byte())
 
 
 def _number(size: int, *, signed: bool = False) -> _Instruction:
@@ -306,9 +313,13 @@ def _marked_object(machine: _Machine) -> None:
 
 
 def _build(machine: _Machine) -> None:
-    state = machine.pop()
-    if isinstance(machine.stack[-1], Made) and isinstance(state, dict):
-        machine.stack[-1].state.update(state)
+    state, made = machine.pop(), machine.stack[-1]
+    if not isinstance(made, Made):
+        return
+    if isinstance(state, dict):
+        made.state.update(state)
+    elif made.maker in _ARRAYS and isinstance(state, tuple):  # version, shape, type, order, data
+        made.array = Shaped(checked_shape(state[1]), _text_of_type(state[2]))
 
 
 def _stored(machine: _Machine) -> None:
@@ -327,6 +338,10 @@ def _remember(size: int) -> _Instruction:
     return put
 
 
+def _remember_byte(machine: _Machine) -> None:
+    machine.memo[machine.stream.byte()] = machine.stack[-1]
+
+
 def _remember_next(machine: _Machine) -> None:
     machine.memo[len(machine.memo)] = machine.stack[-1]
 
@@ -340,6 +355,10 @@ def _recall(size: int) -> _Instruction:
         machine.push(machine.memo[machine.stream.number(size)])
 
     return get
+
+
+def _recall_byte(machine: _Machine) -> None:
+    machine.push(machine.memo[machine.stream.byte()])
 
 
 def _recall_line(machine: _Machine) -> None:
@@ -360,7 +379,7 @@ def _new_list(machine: _Machine) -> None:
     machine.push([])
 
 
-_INSTRUCTIONS: Final[Mapping[bytes, _Instruction]] = {
+_BY_SIGN: Final[Mapping[bytes, _Instruction]] = {
     b"\x80": _skipped(1),  # PROTO
     b"\x95": _skipped(8),  # FRAME
     b"(": _mark,
@@ -374,7 +393,7 @@ _INSTRUCTIONS: Final[Mapping[bytes, _Instruction]] = {
     b"L": _line_of_number,
     b"F": _line_of_nothing,
     b"J": _number(4, signed=True),
-    b"K": _number(1),
+    b"K": _byte,
     b"M": _number(2),
     b"G": lambda machine: machine.push_nothing(8),  # BINFLOAT
     b"\x8a": _long(1),
@@ -422,14 +441,17 @@ _INSTRUCTIONS: Final[Mapping[bytes, _Instruction]] = {
     b"P": _line_of_nothing,  # PERSID
     b"Q": _stored,
     b"p": _remember_line,
-    b"q": _remember(1),
+    b"q": _remember_byte,
     b"r": _remember(4),
     b"\x94": _remember_next,
     b"g": _recall_line,
-    b"h": _recall(1),
+    b"h": _recall_byte,
     b"j": _recall(4),
 }
-"""What each instruction does, by its byte."""
+"""What each instruction does, by its byte, but for the last one of a pickle."""
+
+_INSTRUCTIONS: Final = {sign[0]: instruction for sign, instruction in _BY_SIGN.items()}
+_STOP: Final = ord(".")
 
 
 def _called(function: object, arguments: object) -> object:
@@ -474,6 +496,16 @@ def _tensor_without_data(arguments: tuple[Any, ...]) -> object:
     )
 
 
+def _array(arguments: tuple[Any, ...]) -> object:
+    """Return the array of ``_frombuffer(buffer, dtype, shape, order)``."""
+    return Shaped(checked_shape(arguments[2]), _text_of_type(arguments[1]))
+
+
+def _text_of_type(value: object) -> str:
+    """Return the element type that NumPy calls ``f4``."""
+    return _NUMPY_DTYPES.get(value, "unknown") if isinstance(value, str) else "unknown"
+
+
 def _of_subclass(arguments: tuple[Any, ...]) -> object:
     """Return the tensor of ``_rebuild_from_type_v2(function, type, arguments, state)``."""
     function = arguments[0]
@@ -492,9 +524,13 @@ _REBUILDERS: Final[Mapping[Name, Callable[[tuple[Any, ...]], object]]] = {
     Name(_TORCH, "_rebuild_parameter"): _first,
     Name(_TORCH, "_rebuild_parameter_with_state"): _first,
 }
+_NUMPY: Final = ("numpy.core", "numpy._core")
+_ARRAYS: Final = tuple(Name(f"{one}.multiarray", "_reconstruct") for one in _NUMPY)
 _MEANINGS: Final[Mapping[Name, Callable[[tuple[Any, ...]], object]]] = {
     **_REBUILDERS,
     Name("torch._tensor", "_rebuild_from_type_v2"): _of_subclass,
+    **{Name(f"{one}.numeric", "_frombuffer"): _array for one in _NUMPY},
+    Name("numpy", "dtype"): _first,
     Name("torch", "Size"): _first,
     Name("collections", "OrderedDict"): _ordered_dict,
     Name("__builtin__", "dict"): _ordered_dict,
@@ -515,6 +551,18 @@ _DTYPES: Final = {
     "BoolStorage": "bool",
     "QInt8Storage": "qint8",
     "QUInt8Storage": "quint8",
+}
+
+
+_NUMPY_DTYPES: Final = {
+    "f8": "float64",
+    "f4": "float32",
+    "f2": "float16",
+    "i8": "int64",
+    "i4": "int32",
+    "i1": "int8",
+    "u1": "uint8",
+    "b1": "bool",
 }
 
 

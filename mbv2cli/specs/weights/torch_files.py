@@ -67,8 +67,9 @@ def _named(value: object) -> Iterator[Tensor]:
         if not stack:
             return
         path, one, depth = stack.pop()
-        if isinstance(one, Shaped):
-            yield Tensor(path, one.shape, one.dtype)
+        array = one.array if isinstance(one, Made) else one
+        if isinstance(array, Shaped):
+            yield Tensor(path, array.shape, array.dtype)
         elif depth < MAX_DEPTH and len(path) < MAX_NAME:
             within = [(_joined(path, key), part, depth + 1) for key, part in _parts(one)]
             stack.extend(reversed(within))

@@ -14,6 +14,7 @@ from mbv2cli.errors import UserError
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.checkpoint import model
 from mbv2cli.specs.checkpoint.model import Checkpoint, checkpoint_of
+from mbv2cli.specs.checkpoint.relatives import may_end_with
 from mbv2cli.specs.origin import How
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import KINDS, read_request, read_spec
@@ -143,6 +144,20 @@ def test_a_moving_average_beside_the_model_counts_once() -> None:
     both = {f"{part}.{name}": shape for part in ("model", "ema") for name, shape in SMALL.items()}
     both |= {f"optimizer.{number}.m": (9, 9, 3, 3) for number in range(99)}
     assert shapes(spec_of(of(both))) == shapes(spec_of(of(SMALL)))
+
+
+@pytest.mark.parametrize("prefix", ["", "state_dict."])
+def test_of_two_models_side_by_side_one_is_read(prefix: str) -> None:
+    narrow = weights_of(network("keras_035"), "torchvision").tensors
+    wide = weights_of(network("torchvision"), "torchvision").tensors
+    both = {f"{prefix}teacher.{one.name}": one.shape for one in narrow}
+    both |= {f"{prefix}student.{one.name}": one.shape for one in wide}
+    assert shapes(spec_of(of(both))) == shapes(network("keras_035"))
+
+
+@pytest.mark.parametrize("name", presets())
+def test_the_last_channels_of_a_preset_are_known_without_its_spec(name: str) -> None:
+    assert may_end_with(presets()[name], network(name).blocks[-1].out_channels)
 
 
 def test_a_block_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import zlib
 from collections.abc import Mapping
@@ -57,6 +58,14 @@ def test_torch_save_of_a_state_dict(zipped: bool, protocol: int, tmp_path: Path)
     path = tmp_path / "weights.pth"
     torch.save(content, path, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
     assert read(path) == named(state, "state_dict.")
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_arrays_of_numpy(protocol: int, tmp_path: Path) -> None:
+    state = Nested().state_dict()
+    arrays = {name: one.numpy() for name, one in state.items()}
+    (tmp_path / "arrays.pkl").write_bytes(pickle.dumps({"model": arrays}, protocol))
+    assert read(tmp_path / "arrays.pkl") == named(state, "model.")
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -59,9 +59,10 @@ class Candidate(NamedTuple):
         return max(_over(one.limit, one.actual, one.is_minimum) for one in self.verdicts)
 
     @property
-    def persistent_bound(self) -> int:
-        """The most bytes that TFLM keeps beside the arena."""
-        return persistent_bound(int8_graph(self.plan.graph))
+    def persistent_bound(self) -> int | None:
+        """The most bytes that TFLM keeps beside the arena; None if that is not known."""
+        graph = int8_graph(self.plan.graph)
+        return None if graph.unknown else persistent_bound(graph)
 
     @property
     def macs(self) -> int:

@@ -424,7 +424,7 @@ class NetworkSpec(Spec):
         Raises `UserError` if scaling makes a block invalid.
         """
         blocks: list[BlockSpec] = []
-        channels = self.stem_channels
+        channels, style = self.stem_channels, self._style
         geometries = hold_output_stride(
             heights(self.stages), self.output_stride, self.stem_strides[0]
         )
@@ -437,7 +437,7 @@ class NetworkSpec(Spec):
                 try:
                     block = _block(
                         stage,
-                        self._style,
+                        style,
                         expand=stage_expand(stage.expand, self.expand),
                         hidden=stage.hidden and self._scaled(stage.hidden),
                         in_channels=channels,

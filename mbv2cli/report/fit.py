@@ -61,6 +61,14 @@ def _blocks(found: Fit) -> Iterator[Block]:
     yield Line(_PROXY, DIM, INDENT)
     yield from not_counted(found.limits.board)
     if found.limits.board:
+        over = sum(one.exceeds_sram(found.limits.board) for one in found.best)
+        if over:
+            yield Line(
+                "Networks that fit, but exceed the SRAM together with TFLM's persistent data: "
+                f"{over} of {len(found.best)}.",
+                WARNING,
+                INDENT,
+            )
         yield Line("A lower --max-tflm or --max-flash beside the board leaves room for them.", DIM)
 
 
@@ -121,9 +129,9 @@ def _amounts(verdicts: Sequence[AmountVerdict]) -> Iterator[Column]:
 
 def _persistent(candidates: Sequence[Candidate]) -> Iterator[Column]:
     """Yield what TFLM keeps beside each arena, if the arena has a limit: it is known then."""
-    bounds = [one.persistent_bound for one in candidates]
+    amounts = [one.persistent.most for one in candidates if one.persistent]
     if any(one.what == TFLM.name for one in candidates[0].verdicts):
-        numbers, unit = bytes_numbers(bound or 0 for bound in bounds)
+        numbers, unit = bytes_numbers(amounts)
         yield Column(f"TFLM's own\n<= {unit}", numbers, is_number=True, rank=2)
 
 
@@ -188,6 +196,6 @@ def _part(one: Candidate) -> CandidatePart:
         macs=one.macs,
         params=one.params,
         verdicts=tuple(VerdictPart.model_validate(verdict) for verdict in one.verdicts),
-        persistent_bytes_at_most=one.persistent_bound,
+        persistent_bytes_at_most=one.persistent and one.persistent.most,
         culprit=one.culprit,
     )

@@ -152,6 +152,17 @@ def test_every_command_says_the_same_of_what_tflm_keeps_beside_the_arena() -> No
     assert kib in shown
 
 
+@pytest.mark.parametrize(("limit", "exceeds"), [("256KiB", True), ("160KiB", False)])
+def test_an_arena_that_exceeds_the_sram_with_tflm_s_persistent_data_is_told(
+    limit: str, exceeds: bool
+) -> None:
+    words = (*BOARD, "--classes=2", "--max-tflm", limit, "--size=112", "--padding=same", "--top=1")
+    assert ("exceed the SRAM together with" in mbv2_here("fit", *words).stdout) is exceeds
+    (best,) = document("fit", *words)["best"]
+    shown = mbv2_here("memory", best["target"], *BOARD).stdout
+    assert ("exceed the SRAM of 256.00 KiB" in shown.replace("\n    ", " ")) is exceeds
+
+
 def test_a_sweep_keeps_the_limits_of_a_board() -> None:
     flags = ("--size", "96,128", "--classes", "10", "--width-mult", "0.35", "--format", "json")
     found = json.loads(mbv2_here("sweep", "network", *flags, "--board", "rp2040").stdout)

@@ -154,7 +154,7 @@ def test_every_command_says_the_same_of_what_tflm_keeps_beside_the_arena() -> No
 
 @pytest.mark.parametrize(("limit", "exceeds"), [("256KiB", True), ("160KiB", False)])
 def test_an_arena_that_exceeds_the_sram_with_tflm_s_persistent_data_is_told(
-    limit: str, exceeds: bool
+    limit: str, *, exceeds: bool
 ) -> None:
     words = (*BOARD, "--classes=2", "--max-tflm", limit, "--size=112", "--padding=same", "--top=1")
     assert ("exceed the SRAM together with" in mbv2_here("fit", *words).stdout) is exceeds

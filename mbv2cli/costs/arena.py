@@ -49,6 +49,13 @@ class Placement(NamedTuple):
         return self.offset + self.buffer.size
 
 
+class PersistentData(NamedTuple):
+    """Bytes that TFLM keeps beside the arena: at least and at most so many."""
+
+    least: int
+    most: int
+
+
 @dataclass(frozen=True)
 class Arena:
     """Every buffer of a graph in its place, in the order of the file, scratch buffers last."""
@@ -113,14 +120,14 @@ def least_size(graph: Int8Graph) -> int:
     return max(pairs, default=0)
 
 
-def persistent_bound(graph: Int8Graph) -> int:
-    """Return the most bytes that TFLM keeps beside the arena: its persistent data.
+def persistent_data(graph: Int8Graph) -> PersistentData:
+    """Return what TFLM keeps beside the arena: its persistent data.
 
     The part for channels is the same on every target. The part for operations and tensors has
     pointers: no more was measured on a machine of 64 bits, with the reference kernels.
     """
-    channels = sum(op.channels for op in graph.ops)
-    return CHANNEL_BYTES * channels + _OP_BYTES * len(graph.ops) + _OTHER_BYTES
+    least = CHANNEL_BYTES * sum(op.channels for op in graph.ops)
+    return PersistentData(least, least + _OP_BYTES * len(graph.ops) + _OTHER_BYTES)
 
 
 def _buffers(graph: Int8Graph) -> Iterator[Buffer]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from mbv2cli.costs.arena import persistent_bound
+from mbv2cli.costs.arena import PersistentData, persistent_data
 from mbv2cli.costs.int8_graph import int8_graph
 from mbv2cli.errors import MistakesError, UserError, nearest, value_text
 from mbv2cli.gate.limits import AmountVerdict, Bytes, Expectations, Limits, verdicts
@@ -121,18 +121,23 @@ def matching(text: str, own: Mapping[str, Board]) -> tuple[Board, ...]:
 class BoardFit(NamedTuple):
     """Whether a model fits on a board: the verdicts on its arena and on its flash.
 
-    ``persistent_bound`` has the most bytes that TFLM keeps beside the arena; None if not known.
+    ``persistent`` is what TFLM keeps beside the arena; None if that is not known.
     """
 
     board: Board
     tflm: AmountVerdict
     flash: AmountVerdict
-    persistent_bound: int | None
+    persistent: PersistentData | None
 
     @property
     def holds(self) -> bool:
         """Whether the board has room for arena and flash."""
         return self.tflm.holds and self.flash.holds
+
+
+def exceeds_sram(board: Board, arena: int, persistent: PersistentData) -> bool:
+    """Return whether an arena surely takes more than the SRAM with what TFLM keeps beside it."""
+    return arena + persistent.least > board.sram
 
 
 def fit_of(model: Model, limits: Limits) -> BoardFit | None:
@@ -144,7 +149,7 @@ def fit_of(model: Model, limits: Limits) -> BoardFit | None:
     )
     tflm, flash = (one for one in verdicts(expected, model, "int8"))
     graph = int8_graph(model.graph)
-    persistent = None if graph.unknown else persistent_bound(graph)
+    persistent = None if graph.unknown else persistent_data(graph)
     return BoardFit(limits.board, _amount(tflm), _amount(flash), persistent)
 
 

@@ -17,7 +17,7 @@ from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import Model, ModelSpec, Plan
-from mbv2cli.specs import NetworkSpec, Stage
+from mbv2cli.specs import Stage
 from mbv2cli.specs.units import Unit
 
 _Rows: TypeAlias = tuple[Layer | None, Layer | None]
@@ -252,9 +252,12 @@ def source_text(graph: Graph, value: int) -> str:
     return f"{op.type or op.function} {op.path}".rstrip()
 
 
-def _values_of(spec: ModelSpec) -> dict[str, object]:
-    fields = spec.model_dump(by_alias=True, exclude={"stages"})
-    return {**fields, "stages": spec.stages} if isinstance(spec, NetworkSpec) else fields
+def _values_of(spec: ModelSpec | Stage) -> dict[str, object]:
+    """Return every field under its key, also one that JSON leaves out at its default."""
+    fields = type(spec).model_fields
+    return {
+        field.serialization_alias or name: getattr(spec, name) for name, field in fields.items()
+    }
 
 
 def _model_changes(before: Snapshot, after: Snapshot) -> Iterator[FieldChange]:
@@ -274,12 +277,12 @@ def _stage_changes(before: Sequence[Stage], after: Sequence[Stage]) -> Iterator[
     """Yield the keys that differ of stages of the same number, and stages of one side only."""
     for number, (old, new) in enumerate(zip_longest(before, after)):
         place = f"stages[{number}]"
-        old_keys, new_keys = (stage and stage.model_dump(by_alias=True) for stage in (old, new))
-        if old_keys and new_keys:
-            for change in _changes(old_keys, new_keys):
+        if old and new:
+            for change in _changes(_values_of(old), _values_of(new)):
                 yield change._replace(field=f"{place}.{change.field}")
         else:
-            yield FieldChange(place, old_keys, new_keys)
+            alone = (stage and stage.model_dump(by_alias=True) for stage in (old, new))
+            yield FieldChange(place, *alone)
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[FieldChange]:

@@ -14,7 +14,7 @@ from mbv2cli.costs.arena import (
     Placement,
     arena_of,
     least_size,
-    persistent_bound,
+    persistent_data,
 )
 from mbv2cli.costs.int8_graph import Int8Graph, Int8Op, int8_graph
 from mbv2cli.inspection import Model, Plan
@@ -102,8 +102,8 @@ def _blocks(report: ArenaReport) -> Iterator[Block]:
     yield from _limit(report.arena, report.limit)
     yield from _why(report, report.arena)
     yield plain(
-        f"TFLM's persistent data: at most {_both(persistent_bound(report.graph))} more. That is "
-        f"{CHANNEL_BYTES} bytes for each output channel, and structures of TFLM."
+        f"TFLM's persistent data: at most {_both(persistent_data(report.graph).most)} more. That "
+        f"is {CHANNEL_BYTES} bytes for each output channel, and structures of TFLM."
     )
     yield from _helps(report, report.arena)
     yield Line()
@@ -251,7 +251,7 @@ def arena_part(report: ArenaReport) -> ArenaPart:
         live_peak_bytes=arena and arena.live_peak,
         fragmentation_bytes=arena and arena.fragmentation,
         pad_bytes=arena and arena.pad_cost,
-        persistent_bytes_at_most=arena and persistent_bound(report.graph),
+        persistent_bytes_at_most=arena and persistent_data(report.graph).most,
         limit_bytes=report.limit,
         pads=tuple(
             PadPart(layer=report.place(ops[pad]), bytes=arena.cost_of_pad(pad))

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Final, Literal
 from pydantic import Field
 
 from mbv2cli.report.document import Document, Part
-from mbv2cli.report.page import BAD, BOLD, DIM, GOOD, Block, Column, Line, Page, Table, page
+from mbv2cli.report.page import (
+    BAD,
+    BOLD,
+    DIM,
+    GOOD,
+    WARNING,
+    Block,
+    Column,
+    Line,
+    Page,
+    Table,
+    page,
+)
 from mbv2cli.report.text import INDENT, NOT_COUNTED
 from mbv2cli.specs.boards import Board
 from mbv2cli.specs.units import bytes_text, bytes_texts, room_text
@@ -88,10 +100,21 @@ def fit_lines(fit: BoardFit | None, which: str = "") -> Iterator[Line]:
     yield Line(f"On {fit.board.name}{which}: {verdict}", GOOD if fit.holds else BAD)
     yield Line(f"  Arena of TFLM: {_room(fit.tflm)}", "", INDENT)
     yield Line(f"  Flash: {_room(fit.flash)}", "", INDENT)
-    if fit.persistent_bound is not None:
-        bound = bytes_text(fit.persistent_bound)
-        yield Line(f"  TFLM's persistent data: at most {bound} of SRAM more", "", INDENT)
+    yield from _persistent(fit)
     yield Line(f"  {NOT_COUNTED[0].upper()}{NOT_COUNTED[1:]}", DIM, INDENT)
+
+
+def _persistent(fit: BoardFit) -> Iterator[Line]:
+    from mbv2cli.gate.boards import exceeds_sram  # slow, and a list of boards does without
+
+    if fit.persistent is None:
+        return
+    text = f"  TFLM's persistent data: at most {bytes_text(fit.persistent.most)} of SRAM more"
+    if exceeds_sram(fit.board, fit.tflm.actual, fit.persistent):
+        sram = bytes_text(fit.board.sram)
+        yield Line(f"{text}. Arena and this data exceed the SRAM of {sram}.", WARNING, INDENT)
+    else:
+        yield Line(text, "", INDENT)
 
 
 def _room(verdict: AmountVerdict) -> str:
@@ -132,7 +155,7 @@ def fit_part(fit: BoardFit) -> BoardFitPart:
         tflm_bytes=fit.tflm.actual,
         tflm_headroom_bytes=fit.tflm.headroom,
         unknown=fit.tflm.uncounted,
-        persistent_bytes_at_most=fit.persistent_bound,
+        persistent_bytes_at_most=fit.persistent and fit.persistent.most,
         flash_bytes=fit.flash.actual,
         flash_headroom_bytes=fit.flash.headroom,
     )

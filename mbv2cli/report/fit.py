@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from mbv2cli.costs.figures import Better, graded_figures
+from mbv2cli.costs.figures import TFLM, Better, graded_figures
 from mbv2cli.gate.limits import AmountVerdict
 from mbv2cli.report.boards import not_counted
 from mbv2cli.report.check.document import VerdictPart
@@ -44,7 +44,8 @@ def _blocks(found: Fit) -> Iterator[Block]:
     if found.best:
         yield from _table("Fits", found.space, found.best, "")
     else:
-        yield Line("No network of the space fits.", WARNING)
+        fits = "is known to fit" if found.unknown else "fits"
+        yield Line(f"No network of the space {fits}.", WARNING)
     if found.unknown:
         names = ", ".join(found.unknown)
         yield Line(f"{_LEFT_OUT}: there is no rule for {names}.", WARNING, INDENT)
@@ -60,6 +61,14 @@ def _blocks(found: Fit) -> Iterator[Block]:
     yield Line(_PROXY, DIM, INDENT)
     yield from not_counted(found.limits.board)
     if found.limits.board:
+        over = sum(one.exceeds_sram(found.limits.board) for one in found.best)
+        if over:
+            yield Line(
+                "Networks that fit, but exceed the SRAM together with TFLM's persistent data: "
+                f"{over} of {len(found.best)}.",
+                WARNING,
+                INDENT,
+            )
         yield Line("A lower --max-tflm or --max-flash beside the board leaves room for them.", DIM)
 
 
@@ -94,6 +103,7 @@ def _table(
                 rank=4,
             ),
             *(column for one in verdicts for column in _amounts(one)),
+            *_persistent(candidates),
             Column("Arena fullest at", [one.culprit for one in candidates], rank=3),
         ],
         styles=[style] * len(candidates),
@@ -117,6 +127,14 @@ def _amounts(verdicts: Sequence[AmountVerdict]) -> Iterator[Column]:
     yield Column(f"{first.what}\nroom", left, is_number=True, rank=2)
 
 
+def _persistent(candidates: Sequence[Candidate]) -> Iterator[Column]:
+    """Yield what TFLM keeps beside each arena, if the arena has a limit: it is known then."""
+    amounts = [one.persistent.most for one in candidates if one.persistent]
+    if any(one.what == TFLM.name for one in candidates[0].verdicts):
+        numbers, unit = bytes_numbers(amounts)
+        yield Column(f"TFLM's own\n<= {unit}", numbers, is_number=True, rank=2)
+
+
 class CandidatePart(Part):
     """A network of the space."""
 
@@ -124,6 +142,10 @@ class CandidatePart(Part):
     macs: int = Field(description="MACs of the convolutions and linear layers.")
     params: int = Field(description="Parameters.")
     verdicts: tuple[VerdictPart, ...] = Field(description="Every limit, with the headroom.")
+    persistent_bytes_at_most: int | None = Field(
+        description="Persistent data that TFLM keeps beside the arena: at most so many bytes; null "
+        "where an operation has no rule."
+    )
     culprit: str = Field(
         description="Layer that runs when the arena is fullest; `input` before the first layer."
     )
@@ -144,6 +166,13 @@ class FitDocument(Document):
     near: tuple[CandidatePart, ...] = Field(
         description="Networks with more MACs that break a limit by at most 10 %, nearest first."
     )
+    nearest: CandidatePart | None = Field(
+        description="The network that breaks its limits by the smallest factor, if `best` and "
+        "`near` are empty."
+    )
+    unknown: tuple[str, ...] = Field(
+        description="Functions without a rule: networks with them, and more MACs, are left out."
+    )
 
 
 def as_json(found: Fit) -> str:
@@ -156,6 +185,8 @@ def as_json(found: Fit) -> str:
         networks=found.networks,
         best=tuple(map(_part, found.best)),
         near=tuple(map(_part, found.near)),
+        nearest=found.nearest and _part(found.nearest),
+        unknown=found.unknown,
     ).text
 
 
@@ -165,5 +196,6 @@ def _part(one: Candidate) -> CandidatePart:
         macs=one.macs,
         params=one.params,
         verdicts=tuple(VerdictPart.model_validate(verdict) for verdict in one.verdicts),
+        persistent_bytes_at_most=one.persistent and one.persistent.most,
         culprit=one.culprit,
     )

@@ -8,15 +8,17 @@ from itertools import product
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mbv2cli.costs.arena import arena_of, persistent_bound
+from mbv2cli.costs.arena import PersistentData, arena_of, persistent_data
 from mbv2cli.costs.figures import MACS, PARAMS, PEAK, TFLM, Better, Counting, combining_figures
 from mbv2cli.costs.int8_graph import int8_graph
 from mbv2cli.errors import UserError
+from mbv2cli.gate.boards import exceeds_sram
 from mbv2cli.gate.limits import AmountVerdict, Expectations, Limits, verdicts
 from mbv2cli.graph.segments import segments_of
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.search.space import Space, read_space
 from mbv2cli.specs.base import keys
+from mbv2cli.specs.boards import Board
 from mbv2cli.specs.files import read_text
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.reader import Setting, read_base, read_request, read_target
@@ -63,9 +65,15 @@ class Candidate(NamedTuple):
         return max(_over(one.limit, one.actual, one.is_minimum) for one in self.verdicts)
 
     @property
-    def persistent_bound(self) -> int:
-        """The most bytes that TFLM keeps beside the arena."""
-        return persistent_bound(int8_graph(self.plan.graph))
+    def persistent(self) -> PersistentData | None:
+        """What TFLM keeps beside the arena; None if that is not known."""
+        graph = int8_graph(self.plan.graph)
+        return None if graph.unknown else persistent_data(graph)
+
+    def exceeds_sram(self, board: Board) -> bool:
+        """Return whether the arena surely exceeds the SRAM with what TFLM keeps beside it."""
+        persistent = self.persistent
+        return persistent is not None and exceeds_sram(board, self.plan.figure(TFLM), persistent)
 
     @property
     def macs(self) -> int:

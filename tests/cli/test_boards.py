@@ -11,6 +11,7 @@ from mbv2cli.specs.boards import boards
 from tests.process import mbv2_at_terminal, mbv2_here
 
 MINE = '[board.mine]\nsram = "200KiB"\nflash = "100KiB"\n'
+BOARD = ("--board", "nrf52840")
 NARROW = ("network:width_mult=0.1,classes=10", "--size", "96")
 
 
@@ -124,7 +125,42 @@ def test_fit_finds_nothing_where_nothing_fits() -> None:
     result = mbv2_here("fit", "--max-tflm", "1KiB", "--size", "64")
     assert (result.code, result.stderr) == (0, "")
     assert "No network of the space fits." in result.stdout
+    assert "The nearest network" in result.stdout
     assert "Limits: tflm <= 1.00 KiB" in result.stdout
+
+
+def test_fit_never_lists_an_arena_that_is_not_known() -> None:
+    words = ("fit", *BOARD, "--act=gelu", "--classes=10", "--size=64", "--padding=same")
+    shown = mbv2_here(*words).stdout
+    assert "No network of the space is known to fit." in shown
+    assert "Left out are networks whose amounts are not known: there is no rule for gelu." in shown
+    found = document(*words)
+    assert (found["best"], found["near"], found["nearest"]) == ([], [], None)
+    assert found["unknown"] == ["gelu"]
+
+
+def test_every_command_says_the_same_of_what_tflm_keeps_beside_the_arena() -> None:
+    (best,) = document("fit", *BOARD, "--classes=10", "--size=96", "--top=1")["best"]
+    in_arena = document("memory", best["target"], "--arena")["arena"]
+    on_board = document("memory", best["target"], *BOARD)["fit"]
+    bound = best["persistent_bytes_at_most"]
+    assert bound == in_arena["persistent_bytes_at_most"] == on_board["persistent_bytes_at_most"]
+    kib = f"{bound / 2**10:.2f}"
+    assert f"{kib} KiB of SRAM more" in mbv2_here("memory", best["target"], *BOARD).stdout
+    shown = mbv2_here("fit", *BOARD, "--classes=10", "--size=96", "--top=1").stdout
+    assert "TFLM's own" in shown
+    assert kib in shown
+
+
+@pytest.mark.parametrize(("limit", "exceeds"), [("256KiB", True), ("160KiB", False)])
+def test_an_arena_that_exceeds_the_sram_with_tflm_s_persistent_data_is_told(
+    limit: str, *, exceeds: bool
+) -> None:
+    words = (*BOARD, "--classes=2", "--max-tflm", limit, "--size=112", "--padding=same", "--top=1")
+    assert ("exceed the SRAM together with" in mbv2_here("fit", *words).stdout) is exceeds
+    (best,) = document("fit", *words)["best"]
+    shown = mbv2_here("memory", best["target"], *BOARD).stdout
+    assert ("exceed the SRAM of 256.00 KiB" in shown.replace("\n    ", " ")) is exceeds
 
 
 def test_a_sweep_keeps_the_limits_of_a_board() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mbv2cli import MobileNetV2
-from mbv2cli.costs.arena import CHANNEL_BYTES, arena_of, persistent_bound
+from mbv2cli.costs.arena import arena_of, persistent_data
 from mbv2cli.costs.int8_graph import Int8Graph, int8_graph
 from mbv2cli.inspection import Plan, plan_of
 from mbv2cli.nn.modules import block_module
@@ -91,5 +91,5 @@ def agrees(graph: Int8Graph, module: nn.Module, input_shape: tuple[int, ...]) ->
     numbers = [live.ops[op].outputs[0].number for op in written if op is not None]
     assert numbers == sorted(numbers)  # the planner is told of buffers in the order of the file
     assert arena.size == live.head_bytes
-    channels = sum(op.channels for op in graph.ops)
-    assert CHANNEL_BYTES * channels < live.tail_bytes <= persistent_bound(graph)
+    least, most = persistent_data(graph)
+    assert least < live.tail_bytes <= most

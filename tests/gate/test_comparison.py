@@ -147,6 +147,7 @@ def test_graphs_and_layers_differ_together(
     [
         ({"width_mult": 1.0}, {"width_mult": 1.001}, [("width_mult", 1.0, 1.001)]),
         ({}, {"expand": 6}, [("expand", None, 6)]),
+        ({}, {"se_gate": "hardsigmoid"}, [("se_gate", "sigmoid", "hardsigmoid")]),
         (
             {"stages": "t1c16/t6c24n2"},
             {"stages": "t1c16/t6c24/t6c24"},

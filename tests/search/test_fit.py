@@ -138,3 +138,25 @@ def test_networks_with_too_many_blocks_together_are_refused(
     monkeypatch.setattr("mbv2cli.search.fit.MAX_SEGMENTS", 200)
     with pytest.raises(UserError, match="24 networks of the space have more than 200 blocks"):
         found_within(max_tflm="1MiB")
+
+
+def test_what_no_rule_counts_is_left_out_and_named() -> None:
+    given = [Setting("act", ["relu6", "gelu"], "--act"), Setting("size", "64", "--size")]
+    space = read_fit_space("network", [*given, Setting("padding", "same", "--padding")])
+    found = fit(space, Limits.model_validate({"max_tflm": "9MiB"}), 3)
+    assert found.unknown == ("gelu",)
+    assert len(found.best) == 3
+    assert all(one.plan.spec.act == "relu6" for one in found.best)
+
+
+def test_the_nearest_breaks_its_limits_by_the_smallest_factor() -> None:
+    found = found_within(3, max_tflm="9KiB", max_flash="1KiB")
+    assert (found.best, found.near) == ((), ())
+    assert found.nearest
+    overs = []
+    for width, size, padding in product(WIDTHS, SIZES, PADDINGS):
+        spec = NetworkSpec(width_mult=width, classes=10, expand=6, padding=padding)
+        plan = plan_of(spec, InputSpec(size=(size, size)))
+        overs.append(max(plan.figure(TFLM) / (9 * 1024), plan.figure(FLASH) / 1024))
+    assert found.nearest.over == min(overs)
+    assert found_within(3, max_tflm="9MiB").nearest is None

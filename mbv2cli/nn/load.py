@@ -93,7 +93,7 @@ def _process_kept() -> Iterator[None]:
 
 @contextmanager
 def _imports_forgotten(folder: str) -> Iterator[None]:
-    """Forget the Python files of ``folder`` that the block imports.
+    """Forget the Python files of ``folder`` that the block imports. No output may replace one.
 
     The next module may have a neighbour of the same name in another folder, and must not see what
     this one has changed in its own. Installed packages and compiled modules stay: they cannot be
@@ -106,6 +106,8 @@ def _imports_forgotten(folder: str) -> Iterator[None]:
         for name, module in list(sys.modules.items()):
             if before.get(name) is not module and _is_source_in(folder, module):
                 del sys.modules[name]
+                if module.__file__:
+                    inputs()[Path(module.__file__)] = None
 
 
 def _is_source_in(folder: str, module: object) -> bool:

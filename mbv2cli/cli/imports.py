@@ -79,10 +79,13 @@ def _settings_of_matplotlib() -> Iterator[None]:
 def start_torch() -> None:
     """Import the room that needs torch. Ctrl-C kills the process from now on.
 
-    Raises `UserError` if torch does not fit in memory, or for a variable that torch refuses.
+    Raises `UserError` if torch does not fit in memory, for a variable that torch refuses, and in a
+    working directory that was removed, where the libraries of torch end the process.
     """
     from mbv2cli.cli.environment import forget_unusable, settings_of
+    from mbv2cli.specs.files import working_folder
 
+    working_folder()
     forget_unusable()
     die_of_ctrl_c()
     with fast_imports(), settings_of("torch", "TORCH", "PYTORCH"):

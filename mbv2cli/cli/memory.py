@@ -13,7 +13,7 @@ from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.imports import start_matplotlib
 from mbv2cli.cli.modules import model_of
 from mbv2cli.cli.options import AnyTarget, BoardName, Inputs, Output, format_option
-from mbv2cli.cli.output import write
+from mbv2cli.cli.output import encoded, write
 from mbv2cli.costs.figures import TFLM
 from mbv2cli.costs.memory import ELEMENT_BYTES, dtype_named
 from mbv2cli.errors import UserError, value_text
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mbv2cli.gate.limits import Limits
     from mbv2cli.inspection import Model
     from mbv2cli.report.arena import ArenaReport
+    from mbv2cli.report.page import Page
     from mbv2cli.report.patches import PatchReport
 
 HELP = """\
@@ -146,10 +147,13 @@ def memory(
     request = read_any_request(target, target_settings, inputs or ())
     model = model_of(request)
     limit = limits.limit_of(TFLM) if limits else None
-    found = _arena(request, model, limit, plot) if arena else None
+    found = _arena(request, model, limit) if arena else None
     plan = _patches(request, model, grids, patch_until, dtype or "int8") if grids else None
-    fit = _fit(model, limits)
-    write(render(memory_of(request, model, dtype, found, plan, fit=fit)), output)
+    page = render(memory_of(request, model, dtype, found, plan, fit=_fit(model, limits)))
+    if plot is None or found is None:
+        write(page, output)
+    else:
+        _write_both(page, output, found, plot)
 
 
 def _grids(text: str) -> Sequence[Grid]:
@@ -207,18 +211,24 @@ def _fit(model: Model, limits: Limits | None) -> BoardFit | None:
     return fit_of(model, limits)
 
 
-def _arena(request: AnyRequest, model: Model, limit: int | None, plot: Path | None) -> ArenaReport:
+def _arena(request: AnyRequest, model: Model, limit: int | None) -> ArenaReport:
     from mbv2cli.report.arena import arena_report
 
-    report = arena_report(request, model, limit)
-    if plot is not None:
-        from mbv2cli.cli.files import outputs
-        from mbv2cli.report.arena_plot import draw
+    return arena_report(request, model, limit)
 
-        picture = draw(report, plot.suffix)
-        with outputs() as opened:
-            opened(plot).write(picture)
-    return report
+
+def _write_both(page: str | Page, output: Path | None, report: ArenaReport, plot: Path) -> None:
+    """Write the page and the picture, or none of them."""
+    from mbv2cli.cli.files import outputs
+    from mbv2cli.report.arena_plot import draw
+
+    picture = draw(report, plot.suffix)
+    with outputs() as opened:
+        if output is not None:
+            opened(output).write(encoded(page))
+        opened(plot).write(picture)
+    if output is None:
+        write(page, None)
 
 
 def _refuse_without_arena(max_tflm: str | None, plot: Path | None) -> None:

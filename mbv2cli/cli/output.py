@@ -38,6 +38,11 @@ def typed_command() -> str:
     return shlex.join(["mbv2", *sys.argv[1:]])
 
 
+def encoded(result: str | Page) -> bytes:
+    """Return a result as the content of a file."""
+    return _plain(result).encode(errors="replace")
+
+
 def append(result: str | Page, file: Path) -> None:
     """Add a result to the end of ``file``. Raises `UserError`."""
     from mbv2cli.cli.files import append_file

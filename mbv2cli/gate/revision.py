@@ -34,13 +34,14 @@ def side_at_revision(request: ModuleRequest, revision: str, tree: Path) -> Side:
     """
     name = f"{request.target} at {revision}"
     source = request.source
-    folder = Path(source.origin).parent if source.is_file else source.folder or working_folder()
+    working = working_folder()
+    folder = Path(source.origin).parent if source.is_file else source.folder or working
     if not folder.is_dir():
         raise UserError(f"{request.target}: there is no folder {folder}")
     folder = Path(os.path.realpath(folder))
     root = Path(os.path.realpath(root_of(folder)))
     extract(commit_of(revision, root), root, tree)
-    here = _in_tree(Path(os.path.realpath(working_folder())), root, tree)
+    here = _in_tree(Path(os.path.realpath(working)), root, tree)
     origin = source.origin
     if source.is_file:
         file = tree / folder.relative_to(root) / Path(source.origin).name

@@ -99,6 +99,7 @@ def threads_left() -> list[threading.Thread]:
 def _imports_forgotten(folder: str) -> Iterator[None]:
     """Forget the Python files of ``folder`` that the block imports; remember what it forgets.
 
+    No output may replace one of these files.
     The next module may have a neighbour of the same name in another folder, and must not see what
     this one has changed in its own. Installed packages and compiled modules stay: they cannot be
     imported twice.
@@ -110,6 +111,8 @@ def _imports_forgotten(folder: str) -> Iterator[None]:
         for name, module in list(sys.modules.items()):
             if before.get(name) is not module and _is_source_in(folder, module):
                 del sys.modules[name]
+                if module.__file__:
+                    inputs()[Path(module.__file__)] = None
         sys.modules.update(before)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import tomli_w
 from pydantic import Field
 
 from mbv2cli.errors import UserError
@@ -119,6 +118,8 @@ def _verdict(report: IdentifyReport) -> Line:
 
 def as_toml(report: IdentifyReport) -> str:
     """Return the spec as a file that is a TARGET. Raises `UserError` if the target has none."""
+    import tomli_w  # slow, and no other format needs it
+
     spec = report.identity.spec
     if spec is None or not _has_own_spec(report.identity):
         has = "has the graph" if report.identity.origin is None else "has the shapes"

@@ -26,7 +26,7 @@ _SENTENCE_WIDTH: Final = 80
 _BREAK: Final = re.compile(r" (?=\S)(?![\d, ]*\])(?!(?:[kMGT]|[KMGT]iB|[MG]B|%)(?!\w))")
 """Where a line may be broken: not inside a shape, and not between a number and its unit."""
 
-_NARROW: Final = "[ -\u02ffα–…≤≥─-╿]*"
+_NARROW: Final = "[ -\u02ffα–…≤≥─-█]*"
 """Texts of one column a sign: Latin letters, and the signs of our own tables."""
 
 

@@ -369,6 +369,7 @@ INPUTS: Final = [
     ("compare net.toml network --format json --output {}", "net.toml"),
     ("compare network report.json --format json --output {}", "report.json"),
     ("compare --lock HEAD --format json --output {}", "mbv2.lock"),
+    ("identify net.toml --format toml --output {}", "net.toml"),
     ("sweep --space space.csv --output {}", "space.csv"),
     ("sweep net.toml --output {}", "net.toml"),
     ("check --no-forward --format json --output {}", "mbv2.toml"),
@@ -480,7 +481,13 @@ def test_a_full_file_leaves_every_output_alone(
     assert files_of(folder) == before
 
 
-def test_a_full_device_for_one_output_leaves_the_other_alone(folder: Path) -> None:
+MEMORY: Final = ("memory", "--size", "8", "--arena", "--format", "json")
+
+
+@pytest.mark.parametrize("command", [SWEEP, MEMORY], ids=["sweep", "memory"])
+def test_a_full_device_for_one_output_leaves_the_other_alone(
+    folder: Path, command: Sequence[str]
+) -> None:
     (folder / "full.svg").symlink_to("/dev/full")
     (folder / "full.csv").symlink_to("/dev/full")
     for output, plot, words in (
@@ -488,7 +495,7 @@ def test_a_full_device_for_one_output_leaves_the_other_alone(folder: Path) -> No
         ("full.csv", "a.svg", "cannot write full.csv: No space left"),
         ("a.csv", "no/a.svg", "cannot write no/a.svg: No such file"),
     ):
-        result = mbv2_here(*SWEEP, "--output", output, "--plot", plot, cwd=folder)
+        result = mbv2_here(*command, "--output", output, "--plot", plot, cwd=folder)
         assert_one_sentence(result, words)
         assert not {"a.csv", "a.svg"} & {path.name for path in folder.iterdir()}
 
@@ -527,9 +534,10 @@ def test_a_full_disk_leaves_a_mounted_file_and_the_other_output_alone(folder: Pa
     assert not list(folder.glob(".mbv2-*"))
 
 
-def test_two_outputs_are_two_files(folder: Path) -> None:
+@pytest.mark.parametrize("command", [SWEEP, MEMORY], ids=["sweep", "memory"])
+def test_two_outputs_are_two_files(folder: Path, command: Sequence[str]) -> None:
     (folder / "a.svg").symlink_to("a.csv")
-    result = mbv2_here(*SWEEP, "--output", "a.csv", "--plot", "a.svg", cwd=folder)
+    result = mbv2_here(*command, "--output", "a.csv", "--plot", "a.svg", cwd=folder)
     assert_one_sentence(result, "cannot write a.svg: a.csv is the same file; write to two files")
     assert not (folder / "a.csv").exists()
 

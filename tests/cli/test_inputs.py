@@ -246,7 +246,10 @@ def test_a_working_directory_that_is_gone(locked: Path) -> None:
         (locked / "gone").mkdir()
         return python("-c", FROM_NOWHERE, str(locked / "gone"), *arguments)
 
-    for command in (["check"], ["lock"], ["compare", "--lock", "main"]):
+    for command in (
+        *(["check"], ["lock"], ["compare", "--lock", "main"], ["summary"], ["boards"]),
+        ["compare", "--git", "main", "net.py:Net"],
+    ):
         assert_one_sentence(from_nowhere(*command), "working directory cannot be used")
     good = from_nowhere("check", "--config", str(locked / "mbv2.toml"), "--no-forward")
     assert (good.code, good.stderr) == (0, "")

@@ -194,6 +194,15 @@ def test_a_module_is_not_replaced_by_an_output(folder: Path) -> None:
     assert (folder / "my_model.py").read_text() == MODEL
 
 
+def test_a_file_that_a_module_imports_is_not_replaced_by_an_output(folder: Path) -> None:
+    (folder / "layers").mkdir()
+    (folder / "layers" / "own.py").write_text("import torch\n\nRelu = torch.nn.ReLU\n")
+    (folder / "net.py").write_text("import layers.own\n\nNet = layers.own.Relu\n")
+    result = mbv2_here("counts", "net.py:Net", "--output", "layers/own.py", cwd=folder)
+    assert result.code == 2
+    assert "layers/own.py, which is the same file" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["summary", "identify"])
 def test_a_device_that_cannot_be_used_is_named_as_it_was_typed(command: str, folder: Path) -> None:
     result = mbv2_here(command, "my_model.py:Net", "--device", "cuda", cwd=folder)

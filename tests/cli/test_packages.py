@@ -111,6 +111,9 @@ def test_a_file_of_the_user_that_hides_a_package_is_named(
     [
         *(("--help",), ("summary", "--no-forward"), ("counts", "network"), ("memory", "network")),
         *(("check", "--max-params", "2k", "--no-forward"), ("compare", "network", "keras_100")),
+        *(("identify",), ("explain",), ("boards", "rp2040"), ("explain", "network")),
+        ("compare", "block", "network", "--format", "html", "--output", os.devnull),
+        ("fit", "--board", "rp2040", "--size", "32", "--width-mult", "0.35"),
     ],
 )
 def test_what_needs_no_package_goes_on_without_it(

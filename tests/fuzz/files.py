@@ -139,7 +139,13 @@ def configuration(draw: st.DrawFn) -> dict[str, Any]:
     """Return a right configuration of the gate."""
     tree = dict(some(draw, _SETTINGS, 0, 2))
     names = some(draw, ("edge", "small", "é"), 1, 2)
-    return {**tree, "case": {name: _case(draw) for name in names}}
+    cases = {name: _case(draw) for name in names}
+    if not draw(st.booleans()):
+        return {**tree, "case": cases}
+    boards = some(draw, ("mine", "mine", "é", "a b", "rp2040"), 1, 2)
+    if draw(st.booleans()):
+        cases[names[0]]["board"] = boards[0]
+    return {**tree, "board": {name: _board(draw) for name in boards}, "case": cases}
 
 
 _SETTINGS: Final[tuple[tuple[str, Any], ...]] = (
@@ -149,6 +155,10 @@ _SETTINGS: Final[tuple[tuple[str, Any], ...]] = (
     ("tolerance", "10k"),
     ("tolerance", {"params": "1%", "peak": "4KiB"}),
 )
+
+
+def _board(draw: st.DrawFn) -> dict[str, Any]:
+    return {name: pick(draw, ("200KiB", 320_000, "1.5MB")) for name in ("sram", "flash")}
 
 
 def _case(draw: st.DrawFn) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from mbv2cli.cli.app import COMMANDS
+from mbv2cli.report.draw import What
 from tests.fuzz.files import (
     CONFIG,
     choices,
@@ -93,6 +94,9 @@ def target_text(draw: st.DrawFn) -> Input:
 
 _TAKE_TARGETS: Final = (
     *(["summary"], ["counts"], ["memory"], ["sweep"], ["init"]),
+    *(["explain"], ["explain", "--code"], ["explain", "block", "--compare"], ["identify"]),
+    *(["identify", "network", "--expect"], ["fit", "--max-tflm", "99KiB"], ["memory", "--arena"]),
+    *(["memory", "--patches", "2x2"], ["compare", "block", "--format", "html"], ["boards"]),
     *(["compare", "network"], ["check", "--max-params", "2M"], ["presets"]),
 )
 
@@ -129,6 +133,14 @@ _READ_MODELS: Final = tuple(
         "compare m.toml block --format markdown",
         "check m.toml --max-params 2M --format github",
         "cliffs m.toml",
+        "explain m.toml",
+        "identify m.toml --format toml",
+        "identify network --expect m.toml",
+        "fit m.toml --board rp2040",
+        "memory m.toml --board stm32f746 --arena --format json",
+        "memory m.toml --patches 2x2",
+        "compare m.toml network --format html --output out.html",
+        "sweep m.toml --max-params 1M --format html",
     )
 )
 
@@ -164,6 +176,13 @@ _CHECKS: Final = tuple(
 )
 _READ_CONFIGURATIONS: Final = (
     *(("mbv2.toml", words) for words in ("lock", "check e*", "lock -q", *_CHECKS)),
+    *(
+        ("mbv2.toml", words)
+        for words in (
+            *("boards", "boards mine", "boards --format json", "memory --board mine"),
+            *("fit --board mine", "check block --board mine", "boards edge"),
+        )
+    ),
     ("c.toml", "check --config c.toml"),
     ("c.toml", "lock --config c.toml"),
 )
@@ -212,13 +231,15 @@ _READ_CHECKPOINTS: Final = (
     *("summary w.pth", "summary w.pth:classes=3 --format json", "counts w.pth", "identify w.pth"),
     *("identify w.pth --format json", "identify w.pth --expect w.pth", "identify w.pth --size 8"),
     *("check w.pth --max-params 2M", "compare w.pth network", "sweep w.pth --size 64,96"),
+    *("explain w.pth", "fit w.pth --board rp2040", "memory w.pth --arena", "cliffs w.pth"),
     *("memory w.pth", "init w.pth", "identify w.pth --format toml", "identify w.pth --input 1x1"),
 )
 
 _READ_FOREIGN: Final = (
     *("summary f.x", "summary f.x --format json", "summary f.x:size=32 --format markdown"),
     *("counts f.x", "compare f.x network", "check f.x --max-params 2M", "init f.x", "cliffs f.x"),
-    *("sweep f.x --width-mult 0.5,1", "memory f.x --size 32"),
+    *("sweep f.x --width-mult 0.5,1", "memory f.x --size 32", "identify f.x --format toml"),
+    *("explain f.x", "fit f.x --max-tflm 99KiB", "memory f.x --arena --format json"),
 )
 
 _REPORTED: Final = ("block", "network", "network:size=96")
@@ -247,6 +268,26 @@ _CONDITIONS: Final = (
     "1 <= size <= 224 and height == width",
     "params ** 2 ** 2 > 1e99",
     "peak // 3 < 9007199254740993",
+)
+
+
+def picture(draw: st.DrawFn) -> Input:
+    """Return a command line that draws, with some changes."""
+    words = [*pick(draw, _DRAW), "--size", pick(draw, ("32", "1", "64x8"))]
+    for _ in range(pick(draw, CHANGES)):
+        at = draw(st.integers(0, len(words) - 1))
+        words[at] = edited(draw, words[at])
+    files = {"m.toml": b'target = "network"\nsize = 96\n', "out.svg": b"", "x" * 251 + ".svg": b""}
+    return Input(bounded(words, files), files)
+
+
+_DRAW: Final = (
+    *(["draw", "block", "--what", what, "--output", "out.svg"] for what in What),
+    *(["draw", "network", "--what", what, "--output", "out.png"] for what in What),
+    ["draw", "m.toml", "--output", "m.toml"],
+    ["draw", "m.toml", "--output", "x" * 251 + ".svg"],
+    ["memory", "network", "--arena", "--plot", "out.svg"],
+    ["summary", "block", "--format", "html", "--output", "out.html"],
 )
 
 
@@ -283,8 +324,9 @@ KINDS: Final[Mapping[str, tuple[Callable[[st.DrawFn], Input], int]]] = {
     "configurations": (configuration_file, 15),
     "locks": (locks, 10),
     "reports": (json_report, 10),
-    "conditions": (condition, 3),
+    "conditions": (condition, 2),
     "forward passes": (forward_pass, 1),
+    "pictures": (picture, 1),
 }
 """What is fuzzed, and its share of the inputs in percent."""
 

@@ -33,6 +33,8 @@ NASTY: Final = (
     *(f"{'(' * 90}1{')' * 90}", "not " * 300, "-" * 3_000, "true", "None", "..", ".", "/", "~"),
     *("*", "[", "@file", "=1", "--x=1", "a.toml", "missing.json", "1,2", "1:2:1", "1:4096:1"),
     *("0:1:0.0000001", "3:1:1", "1:2:0", "1:2:-1", ":", "::", "1:", "1e9:2e9:1", "1x", "x"),
+    *("ir_r2_k3_s2_e6_c24", f"ir_r{'9' * 30}_c8", "ir_e1e400_c8", "ds_c8_seinf", "ir__c8", "_c8"),
+    *("c8s1x", "c8_se1e-999", "c8k0x7fs0d0", "h0c8", f"c8{'_relu' * 900}", "[[1,16,1,1],[]]"),
     *("t1c16", "t1c16/", "/" * 3_000, f"t6c24n999{'/t6c24n999' * 20}", f"t1c8{'/t1c8' * 99}"),
     *(
         "network:",
@@ -72,8 +74,16 @@ _PATHS: Final = ("mbv2.toml", "m.toml", "space.toml", "pyproject.toml", "other.t
 GOOD: Final[Mapping[str, Sequence[str]]] = {
     "N": _NUMBERS,
     "X": ("1", "0.35", "0.5", "0.75", "1.4", "6", "3", "0.1"),
+    "GRID": ("2x2", "best", "4", "3x1"),
+    "BLOCK": ("features.2", "features.0"),
+    "TARGET": ("network", "keras_100", "block:in=24", "network:features.3", "r.json", "m.toml"),
     "HxW": ("1", "32", "96", "160", "224", "32x48", "7x224"),
-    "tNcN/…": ("t1c16/t6c24n2s2", "t6c8k5d2", "t1c16/t6c24n2s2/t6c32n3s2/t6c64n4s2", "t2.5c8"),
+    "tNcN/…": (
+        *("t1c16/t6c24n2s2", "t6c8k5d2", "t1c16/t6c24n2s2/t6c32n3s2/t6c64n4s2", "t2.5c8"),
+        *("ds_r1_k3_s1_c16/ir_r2_k3_s2_e6_c24", "ir_r1_k5_s2_e4_c40_se0.25_nhs", "cn_r1_k1_s1_c8"),
+        *("t6c24_se0.25_hardswish", "h72c24_fused", "c8s2x1_conv_noskip", "[[1, 16, 1, 1]]"),
+        "er_r1_k3_s2_e4_c24_noskip",
+    ),
     "SHAPE": ("1x64x224x224", "1x1000", "*x1000", "*x*x*x*"),
     "BYTES": ("1", "512KiB", "3MiB", "1.5MB", "320000"),
     "FILE": _PATHS,
@@ -96,8 +106,9 @@ _RESULTS: Final[Mapping[str, Sequence[str]]] = {
         "missing/out.json",
     ),
     "--plot": ("no/out.png", "out.txt", "out.svg", "out.pdf"),
+    "--board": ("stm32f746", "rp2040", "mine", "other"),
 }
-"""Names of files that mbv2 writes."""
+"""Names of files that mbv2 writes, and of boards."""
 
 _ELSEWHERE: Final = ("--scheduler",)
 """Flags that no input has: they wait for other machines."""
@@ -201,20 +212,34 @@ def key(flag: Flag) -> str:
     return "output" if flag.name == "--expect" else flag.name[2:].replace("-", "_")
 
 
+_NAMED: Final[Mapping[str, Sequence[str]]] = {
+    "lock": (),
+    "help": (*COMMANDS, "ci", "json", "numbers"),
+    "presets": ("keras", "*_100", "[", "paper"),
+    "boards": ("mine", "stm32f746", "nucleo", "rp"),
+    "explain": ("macs", "network:features.3", "arena", "block", "network", "block:in=24"),
+}
+"""What commands take that take no target, or more than a target."""
+
+
 def _arguments(draw: st.DrawFn, command: str, kind: str) -> list[str]:
+    if command in _NAMED:
+        names = _NAMED[command]
+        return some(draw, names, 0, 1) if names else []
     match command:
-        case "lock":
-            return []
-        case "help":
-            return some(draw, [*COMMANDS, "ci", "json", "numbers"], 0, 1)
-        case "presets":
-            return some(draw, ["keras", "*_100", "[", "paper"], 0, 1)
+        case "fit":
+            return [target(draw, "network"), *pick(draw, _LIMITED)]
+        case "draw":
+            return [target(draw, kind), "--output", pick(draw, ("out.svg", "missing/out.png"))]
         case "compare":
             return [pick(draw, (target(draw, kind), "r.json")) for _ in range(2)]
         case "check":
             return some(draw, [target(draw, kind), "edge", "e*"], 0, 1)
         case _:
             return [target(draw, kind)]
+
+
+_LIMITED: Final = (["--board", "stm32f746"], ["--max-tflm", "300KiB"], ["--max-flash", "1M"])
 
 
 def line(draw: st.DrawFn, command: str) -> list[str]:
@@ -302,6 +327,9 @@ def bounded(words: Sequence[str], files: Mapping[str, object]) -> tuple[str, ...
     for command in ("summary", "check"):
         if command in line:
             line.insert(line.index(command) + 1, "--no-forward")
+    if "fit" in line:
+        few = [word for word in _FEW_MEMBERS if word.partition("=")[0] not in line]
+        line[line.index("fit") + 1 : line.index("fit") + 1] = few
     texts = [*line, *(one.decode("latin-1") for one in files.values() if isinstance(one, bytes))]
     if "sweep" in line and "--sample" not in line and _members(texts) > _ENUMERATED:
         line.insert(line.index("sweep") + 1, "--sample=2k")
@@ -316,6 +344,9 @@ def passed(word: str) -> str:
     except UnicodeEncodeError:
         return json.dumps(word)
 
+
+_FEW_MEMBERS: Final = ("--expand=6", "--padding=same", "--size=32,48")
+"""Flags that make the space of `mbv2 fit` a small one, unless the line has them."""
 
 _LONGEST: Final = 100_000
 """Characters of a word. Linux allows 131,072 bytes, and some systems fewer."""

@@ -110,6 +110,15 @@ def without_matplotlib() -> AbstractContextManager[object]:
     return patch.dict(sys.modules, {"matplotlib": None})
 
 
+def test_a_package_that_matplotlib_lacks_is_the_reason_for_no_pictures() -> None:
+    loaded = [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]
+    with patch.dict(sys.modules, {"numpy": None}):
+        for name in loaded:
+            del sys.modules[name]
+        page = page_of("summary", "--no-forward")
+    assert "matplotlib cannot be imported (import of numpy halted" in page
+
+
 @pytest.mark.parametrize("target", ["block:dilation=3", "mcunet_035_144"])
 def test_a_page_with_pictures_is_whole(target: str) -> None:
     page = page_of("summary", target, "--no-forward", "--dtype", "int8")

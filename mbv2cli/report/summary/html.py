@@ -140,9 +140,10 @@ def _pictures(report: SummaryReport) -> str:
     }
     try:
         import matplotlib  # noqa: F401, ICN001  (only to see whether it is there)
-    except ImportError:
+    except ImportError as error:
+        why = "is not installed" if error.name == "matplotlib" else f"cannot be imported ({error})"
         return _sentence(
-            "There are no pictures: matplotlib is not installed; run pip install 'mbv2[plot]', "
+            f"There are no pictures: matplotlib {why}; run pip install 'mbv2[plot]', "
             "then make the page again."
         )
     return "\n".join(

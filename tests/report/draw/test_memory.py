@@ -69,7 +69,7 @@ def test_a_function_without_a_rule_is_named() -> None:
 
 def test_storages_that_live_too_long_for_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     heading, model = model_named("network")
-    monkeypatch.setattr("mbv2cli.report.draw.limits.MOST_ALIVE", 12_000)
+    monkeypatch.setattr("mbv2cli.report.draw.limits.MOST_ALIVE", 6_000)
     assert picture_data(heading, model, LAYERWISE, "int8").bands
     with pytest.raises(UserError, match=r"153 storages under the rule training.* --peak-rule"):
         picture_data(heading, model, RULES["training"], "int8")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mbv2cli.costs.memory import ELEMENT_BYTES, MemoryUse
@@ -28,9 +29,9 @@ def bands(use: MemoryUse, graph: Graph, dtype: str) -> tuple[Band, ...]:
     size = ELEMENT_BYTES[dtype]
     lifetimes = sorted(use.rule.lifetimes(GraphInModel(graph)), key=lambda one: one.first)
     stacks = dict[int, tuple[int, list[int]]]()
-    for step, (op, _) in enumerate(use.steps):
+    for step, alive in enumerate(_alive(use, lifetimes)):
         bottom = 0
-        for number in _alive(lifetimes, op):
+        for number in alive:
             stacks.setdefault(number, (step, []))[1].append(bottom)
             bottom += lifetimes[number].elements * size
     return tuple(
@@ -40,13 +41,15 @@ def bands(use: MemoryUse, graph: Graph, dtype: str) -> tuple[Band, ...]:
     )
 
 
-def _alive(lifetimes: list[Lifetime], op: int) -> Iterator[int]:
-    """Yield the numbers of the storages that take memory while an operation runs."""
-    for number, (first, last, elements) in enumerate(lifetimes):
-        if first > op:
-            return
-        if elements and op <= last:
-            yield number
+def _alive(use: MemoryUse, lifetimes: Sequence[Lifetime]) -> Iterator[Sequence[int]]:
+    """Yield for each step of ``use`` the numbers of the storages that take memory, in order."""
+    later = deque(number for number, one in enumerate(lifetimes) if one.elements)
+    alive: list[int] = []
+    for op, _ in use.steps:
+        while later and lifetimes[later[0]].first <= op:
+            alive.append(later.popleft())
+        alive = [number for number in alive if op <= lifetimes[number].last]
+        yield alive
 
 
 def _is_of_peak(use: MemoryUse, lifetime: Lifetime) -> bool:

@@ -24,6 +24,16 @@ _CLASSES: Final = {BOLD: "strong", DIM: "dim", GOOD: "good", BAD: "bad", WARNING
 """The classes of ``page.css`` for the styles of lines and cells."""
 
 
+MOST_BYTES: Final = 300_000
+"""What a page may take: people send it by mail, and a browser opens it at once."""
+
+FRAME: Final = 2_000
+"""More bytes than a section with an empty table and a sentence takes."""
+
+TOO_LARGE: Final = f"would make the page larger than {MOST_BYTES // 1000} kB"
+"""Why something is not on a page."""
+
+
 class Section(NamedTuple):
     """A part of a page below a heading. ``content`` is HTML."""
 
@@ -71,6 +81,11 @@ def page_text(page: HtmlPage, command: str) -> str:
 </html>
 """
     return text.encode("ascii", "xmlcharrefreplace").decode()
+
+
+def size_of(html: str) -> int:
+    """Return the bytes that a piece of a page takes in its file."""
+    return len(html.encode("ascii", "xmlcharrefreplace"))
 
 
 def shown_text(text: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
-from mbv2cli.report.html.skeleton import class_of, shown_text
+from mbv2cli.report.html.skeleton import class_of, shown_text, size_of
 
 LEAF: Final = -1
 """The depth of a row that is no group."""
@@ -57,6 +58,13 @@ def plain_table(table: Table) -> str:
 def sortable_table(table: Table) -> str:
     """Return a table as HTML that sorts by each column and folds each group."""
     return _table(table, "sortable")
+
+
+def first_rows(table: Table, room: int) -> Table:
+    """Return a table with its first rows: as many as take at most ``room`` bytes."""
+    sizes = accumulate(size_of(_row(row, table.headings)) + 1 for row in table.rows)
+    number = sum(size <= room for size in sizes)
+    return table._replace(rows=table.rows[:number])
 
 
 def _table(table: Table, kind: str) -> str:

@@ -19,7 +19,15 @@ from mbv2cli.report.draw.pictures import (
     draw_shapes,
     heading_of,
 )
-from mbv2cli.report.html.skeleton import HtmlPage, Section, page_text, shown_text
+from mbv2cli.report.html.skeleton import (
+    MOST_BYTES,
+    TOO_LARGE,
+    HtmlPage,
+    Section,
+    page_text,
+    shown_text,
+    size_of,
+)
 from mbv2cli.report.html.svg import figure
 from mbv2cli.report.html.table import (
     LEAF,
@@ -40,11 +48,8 @@ from mbv2cli.report.summary.view import View, cell, is_number
 from mbv2cli.report.text import sentence, total_text
 from mbv2cli.specs.units import Unit, amount_text, bytes_text
 
-MOST_BYTES: Final = 300_000
-"""What a page may take: people send it by mail, and a browser opens it at once."""
-
 _MOST_OF_TABLE: Final = 250_000
-"""What the table may take of that; the rest is for figures, pictures, style and script."""
+"""What the table may take of a page; the rest is for figures, pictures, style and script."""
 
 _COLUMNS: Final = (
     *("name", "role", "output_shape", "params", "macs"),
@@ -169,8 +174,7 @@ def _picture(what: What, label: str, draw: Callable[[], bytes], room: int) -> st
     if len(picture) <= room:
         return picture
     return _sentence(
-        f"{label}: there is no picture, because the page would be larger than "
-        f"{MOST_BYTES // 1000} kB; mbv2 draw --what {what} draws it."
+        f"{label}: there is no picture, because it {TOO_LARGE}; mbv2 draw --what {what} draws it."
     )
 
 
@@ -184,12 +188,11 @@ def _layers(report: SummaryReport) -> str:
     table = _table(first)
     text = sortable_table(table)
     for other in coarser:
-        if len(text) <= _MOST_OF_TABLE:
+        if size_of(text) <= _MOST_OF_TABLE:
             break
         reason = (
-            f"A table with {len(table.rows):,} rows would make the page larger than "
-            f"{MOST_BYTES // 1000} kB, so this table has a row for each {other.view.by}. --format "
-            "csv has every row."
+            f"A table with {len(table.rows):,} rows {TOO_LARGE}, so this table has a row for each "
+            f"{other.view.by}. --format csv has every row."
         )
         text = f"{_sentence(reason)}\n{sortable_table(_table(other))}"
     return text

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -16,11 +17,13 @@ import pytest
 from hypothesis import example, given, settings
 
 from mbv2cli.inspection import Observed, plan_of
+from mbv2cli.report import compare_html
 from mbv2cli.report.html.skeleton import HtmlPage, Section, page_text
 from mbv2cli.report.page import Line
 from mbv2cli.report.summary import html as summary_html
 from mbv2cli.report.summary.html import as_html
 from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.report.sweep import html as sweep_html
 from mbv2cli.search.grid import MAX_GRID
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.reader import read_request
@@ -161,7 +164,8 @@ def test_a_picture_without_room_says_how_to_draw_it() -> None:
         page = page_of("summary", "block", "--no-forward")
     assert len(page) <= 30_000
     assert 0 < page.count("<svg") < 4
-    assert "because the page would be larger than 30 kB; mbv2 draw --what roofline" in page
+    assert "there is no picture, because it would make the page larger" in page
+    assert "mbv2 draw --what roofline draws it." in page
 
 
 def test_a_picture_that_cannot_be_drawn_says_why(tmp_path: Path) -> None:
@@ -339,6 +343,25 @@ def test_a_comparison_has_the_figures_and_layers_of_json() -> None:
         of_json = [one[field] and one[field]["macs"] for one in document["layers"]]
         assert macs == list(map(text_or_none, of_json))
     assert "Nothing differs" in page_of("compare", "block", "block:in=3")
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "words"),
+    [
+        (compare_html, ("compare", "network", "network:width_mult=0.5"), "more rows are not here"),
+        (sweep_html, ("sweep", "--in", "1:200:1", "--top", "200"), "more are not here"),
+    ],
+)
+def test_rows_without_room_are_counted(
+    module: ModuleType, arguments: tuple[str, ...], words: str
+) -> None:
+    rows = page_of(*arguments).count("<tr>")
+    with patch.object(module, "MOST_BYTES", 48_000):
+        page = page_of(*arguments)
+    assert 40_000 < len(page) <= 48_000
+    found = re.search(rf"(\d+) {words}, because they would make the page larger", page)
+    assert found
+    assert page.count("<tr>") + int(found[1]) == rows
 
 
 def hostile_page(name: str) -> str:

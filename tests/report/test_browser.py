@@ -202,6 +202,18 @@ def test_the_front_is_read_by_mouse_and_by_keyboard(page: Page, files: dict[str,
     assert page.locator(".point[tabindex='0']").count() == 1
 
 
+def test_a_screen_reader_is_told_what_is_a_heading_of_a_row(
+    page: Page, files: dict[str, Path]
+) -> None:
+    opened(page, files["summary"])
+    session = page.context.new_cdp_session(page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    roles = [node["role"]["value"] for node in nodes]
+    assert roles.count("rowheader") == page.locator("tbody tr").count() > 200
+    assert roles.count("columnheader") == page.locator("thead th").count() > 8
+    assert roles.count("figure") == 4
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read(
     page: Page, files: dict[str, Path], scheme: Literal["light", "dark"]

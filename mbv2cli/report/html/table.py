@@ -95,6 +95,7 @@ def _heading(heading: Heading) -> str:
 
 
 def _row(row: Row, headings: Sequence[Heading]) -> str:
+    """Return a row. Without a scope, a heading is that of its row: other cells are beside it."""
     depth = "" if row.depth == LEAF else f' data-depth="{row.depth}"'
     own = [[] if number < _ALIGNED else _names(one) for number, one in enumerate(headings)]
     first, *others = map(_cell, row.cells, own)

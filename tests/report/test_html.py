@@ -154,9 +154,13 @@ def test_the_page_of_a_module_of_1200_layers_has_a_row_for_each() -> None:
     assert_whole(page)
     rows = PageParser(page).tables[LAYERS]
     assert len(rows) == len(report.model.layers) > 1200
-    with without_matplotlib(), patch.object(summary_html, "_MOST_OF_TABLE", 100_000):
-        page = as_html(report, "mbv2 summary")
+
+
+def test_the_table_of_a_module_that_is_too_large_has_a_row_for_each_kind(module: str) -> None:
+    with without_matplotlib(), patch.object(summary_html, "_MOST_OF_TABLE", 1_000):
+        page = page_of("summary", module, "--input", "1x3x8x8")
     assert "so this table has a row for each kind. --format csv has every row." in page
+    assert "A row for each kind of operation" in PageParser(page).tables
 
 
 def test_a_picture_without_room_says_how_to_draw_it() -> None:

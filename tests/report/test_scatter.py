@@ -15,11 +15,9 @@ from tests.process import mbv2_here
 SIZES = ("network", "--width-mult", "0.35:1.4:0.15", "--size", "96:224:32")
 SWEEPS = (
     ("--in", "1:64:1", "--max-params", "700", "--max-macs", "30M"),
-    ("--in", "8", "--out", "1:300:1", "--max-params", "2000", "--sort", "peak"),
     (*SIZES, "--pareto", "params,-receptive_field", "--max-params", "6.2M"),
     (*SIZES, "--pareto", "macs,-peak", "--max-macs", "600M", "--max-peak", "9MiB"),
     (*SIZES, "--pareto", "tflm,flash", "--where", "tflm >= 300KiB", "--max-tflm", "320KiB"),
-    ("--in", "1,2", "--size", "1", "--out", "1", "--pareto", "peak,flash"),
 )
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _HEIGHT: Final = 230.0
 _LEFT: Final = 62.0
 _LONGEST_NAME: Final = 150.0
+_GAP: Final = 5.0
 _TICKS: Final = 5
 _ADDENDS: Final = 6
 """The storages at the peak that the heading lists."""
@@ -249,8 +250,8 @@ def _names(data: MemoryPicture) -> list[_Name]:
 
 
 def _is_rotated(names: Sequence[_Name], step: float) -> bool:
-    """Return whether some name is wider than its steps."""
-    return any(text_width(one.text, SMALL) > (one.stop - one.start) * step for one in names)
+    """Return whether some name has no room, with a gap beside it, below its steps."""
+    return any(text_width(one.text, SMALL) + _GAP > (one.stop - one.start) * step for one in names)
 
 
 def _draw_names(

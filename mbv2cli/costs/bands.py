@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ def bands(use: MemoryUse, graph: Graph, dtype: str) -> tuple[Band, ...]:
     size = ELEMENT_BYTES[dtype]
     lifetimes = sorted(use.rule.lifetimes(GraphInModel(graph)), key=lambda one: one.first)
     stacks = dict[int, tuple[int, list[int]]]()
-    for step, alive in enumerate(_alive(lifetimes, [op for op, _ in use.steps])):
+    for step, alive in enumerate(_alive(use, lifetimes)):
         bottom = 0
         for number in alive:
             stacks.setdefault(number, (step, []))[1].append(bottom)
@@ -40,15 +41,13 @@ def bands(use: MemoryUse, graph: Graph, dtype: str) -> tuple[Band, ...]:
     )
 
 
-def _alive(lifetimes: Sequence[Lifetime], ops: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Yield, for each operation, the numbers of the storages that take memory while it runs."""
+def _alive(use: MemoryUse, lifetimes: Sequence[Lifetime]) -> Iterator[Sequence[int]]:
+    """Yield for each step of ``use`` the numbers of the storages that take memory, in order."""
+    later = deque(number for number, one in enumerate(lifetimes) if one.elements)
     alive: list[int] = []
-    coming = 0
-    for op in ops:
-        while coming < len(lifetimes) and lifetimes[coming].first <= op:
-            if lifetimes[coming].elements:
-                alive.append(coming)
-            coming += 1
+    for op, _ in use.steps:
+        while later and lifetimes[later[0]].first <= op:
+            alive.append(later.popleft())
         alive = [number for number in alive if op <= lifetimes[number].last]
         yield alive
 

@@ -34,6 +34,8 @@ _COLOURS: Final = {
 _STYLE: Final[Any] = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
 _TITLE_LETTERS: Final = 100
 _MOST_TICKS: Final = 8
+_EDGES: Final = 60
+"""The widths of white edges side by side, in points: more of them would hide the boxes."""
 
 
 def draw(report: ArenaReport, suffix: str) -> bytes:
@@ -82,7 +84,7 @@ def _draw_box(axes: Axes, report: ArenaReport, placement: Placement) -> None:
             buffer.size,
             facecolor=_COLOURS.get(what, _OTHERS),
             edgecolor="white",
-            linewidth=0.4,
+            linewidth=min(0.4, _EDGES / len(report.graph.ops)),
             in_layout=False,
             label=what if what in _COLOURS else "other",
         )
@@ -90,11 +92,12 @@ def _draw_box(axes: Axes, report: ArenaReport, placement: Placement) -> None:
 
 
 def _draw_scales(axes: Axes, report: ArenaReport, arena: Arena) -> None:
-    from matplotlib.ticker import FuncFormatter, MultipleLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
     highest = max(arena.size, report.limit or 0, 1)
     axes.set_xlim(0, len(report.graph.ops) + 1)
     axes.set_ylim(0, highest * 1.03)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("operations of the int8 model, in the order in which they run")
     axes.set_ylabel("offset in the arena")
     step = 2 ** ceil(log2(highest / _MOST_TICKS))

@@ -20,7 +20,7 @@ from mbv2cli.graph.ops import Shape
 from mbv2cli.report.page import BOLD, DIM, Block, Column, Line, Page, Table, page
 from mbv2cli.report.text import INDENT, bracketed, compact, heading, stride_text
 from mbv2cli.specs import BlockSpec
-from mbv2cli.specs.network import stage_expand
+from mbv2cli.specs.network import PAPER_STAGES, stage_expand
 from mbv2cli.specs.reader import Request
 from mbv2cli.specs.units import bytes_text, bytes_texts
 
@@ -33,6 +33,12 @@ _KINDS: Final[Mapping[str, str]] = {
     "conv": "plain convolution",
 }
 """What a block is, by its type."""
+
+_LOSSES: Final[Mapping[str, str]] = {
+    "relu": "sets negative values of single channels to 0",
+    "relu6": "sets negative values of single channels to 0 and values above 6 to 6",
+}
+"""What an activation does to values; the others make negative values small."""
 
 _PAPER: Final = "Sections, tables and figures are those of the paper, arXiv 1801.04381."
 
@@ -126,22 +132,25 @@ def _steps(found: BlockExplanation) -> Iterator[_Step]:
 
 def _plain(found: BlockExplanation) -> _Step:
     spec = found.spec
-    title = f"Convolution: {_conv_text(spec)}, {spec.in_channels} to {spec.out_channels} channels"
+    title = f"Convolution: {_conv_text(spec)}, {_to(spec.in_channels, spec.out_channels)}"
     text = (
         "A block of type conv is one convolution over all channels. It has no expansion, no "
         f"projection and no shortcut.{_geometry(found)}"
     )
-    return _Step(f"{title}, BatchNorm, {spec.act}", text)
+    return _Step(f"{title}, BatchNorm, {_act_text(spec)}", text)
 
 
 def _fused(found: BlockExplanation) -> _Step:
     spec = found.spec
-    channels = f"{spec.in_channels} to {spec.hidden_channels} channels"
     text = (
-        f"{_hidden_text(spec)} One convolution widens and filters (EfficientNet-EdgeTPU): more "
-        f"MACs, in one operation that uses all channels.{_geometry(found)}"
+        f"{_hidden_text(spec)} One convolution does the work of an expansion and a depthwise "
+        "convolution (EfficientNet-EdgeTPU)"
     )
-    return _Step(f"Expansion: {_conv_text(spec)}, {channels}, BatchNorm, {spec.act}", text)
+    if found.unfused is not None:
+        times = found.costs.macs / found.unfused.costs.macs
+        text += f": the block has {times:.2f} times the MACs of a block with both"
+    title = f"Expansion: {_conv_text(spec)}, {_to(spec.in_channels, spec.hidden_channels)}"
+    return _Step(f"{title}, BatchNorm, {_act_text(spec)}", f"{text}.{_geometry(found)}")
 
 
 def _squeeze_excite(spec: BlockSpec) -> _Step:
@@ -150,7 +159,7 @@ def _squeeze_excite(spec: BlockSpec) -> _Step:
     nearest = f", a multiple of {spec.se_nearest}" if spec.se_nearest > 1 else ""
     title = f"Squeeze-excite: {hidden} to {squeezed} to {hidden} channels, {spec.squeeze_act}"
     text = (
-        f"Ratio {spec.se:g} of the {of} channels{nearest}: {squeezed} channels. The average of "
+        f"Ratio {spec.se:g} of the {of} channels{nearest}: {_channels(squeezed)}. The average of "
         "each channel over all pixels passes two layers; the gate scales each channel "
         "(arXiv 1709.01507)."
     )
@@ -162,34 +171,64 @@ def _expansion(spec: BlockSpec) -> _Step:
     if not spec.has_expansion:
         text = "At expand ratio 1 the depthwise convolution takes the input of the block (Table 2)."
         return _Step("No expansion", text)
-    title = f"Expansion: 1x1 convolution, {before} to {hidden} channels, BatchNorm, {spec.act}"
+    title = f"Expansion: 1x1 convolution, {_to(before, hidden)}, BatchNorm, {_act_text(spec)}"
     text = (
-        f"{_hidden_text(spec)} At "
-        f"each pixel, each of them is a weighted sum of the {before} input channels. The "
-        "activation loses values of single channels; with many channels, others keep the "
-        "information (section 3.2)."
+        f"{_hidden_text(spec)} At each pixel, each of them is a weighted sum of the "
+        f"{_channels(before, 'input ')}. {_loss_text(spec)}"
     )
     return _Step(title, text)
+
+
+def _loss_text(spec: BlockSpec) -> str:
+    """Return what the activation of the middle loses, and whether other channels keep it."""
+    if spec.act == "identity":
+        return "No activation follows: the field act is identity."
+    source = "section 3.2" if spec.act in _LOSSES else "section 3.2, about relu"
+    loss = _LOSSES.get(spec.act, "makes negative values of single channels small")
+    if spec.hidden_channels > spec.in_channels:
+        return (
+            f"The activation {spec.act} {loss}; with many channels, others keep the information "
+            f"({source})."
+        )
+    return (
+        f"The activation {spec.act} {loss}; the middle is not wider than the input, so other "
+        f"channels may not keep the information ({source})."
+    )
+
+
+def _act_text(spec: BlockSpec) -> str:
+    return "no activation" if spec.act == "identity" else spec.act
+
+
+def _channels(number: int, kind: str = "") -> str:
+    """Return ``18 channels``, or ``1 input channel``."""
+    return f"{number} {kind}channel{'s' * (number != 1)}"
+
+
+def _to(before: int, after: int) -> str:
+    """Return ``3 to 18 channels``."""
+    return f"{before} to {_channels(after)}"
 
 
 def _hidden_text(spec: BlockSpec) -> str:
     """Return where the number of hidden channels comes from."""
     before, hidden = spec.in_channels, spec.hidden_channels
     if spec.hidden is not None:
-        return f"The field hidden gives {hidden} channels."
+        return f"The field hidden gives {_channels(hidden)}."
     product = f"{before} x {spec.expand:g}"
     if spec.hidden_nearest > 1:
         return (
             f"Expand ratio {spec.expand:g}: {product}, rounded to a multiple of "
-            f"{spec.hidden_nearest}, is {hidden} channels."
+            f"{spec.hidden_nearest}, is {_channels(hidden)}."
         )
-    return f"Expand ratio {spec.expand:g}: round({product}) = {hidden} channels."
+    return f"Expand ratio {spec.expand:g}: round({product}) = {_channels(hidden)}."
 
 
 def _depthwise(found: BlockExplanation) -> _Step:
     spec, hidden = found.spec, found.spec.hidden_channels
     weights = spec.kernel**2
-    text = f"Each of the {hidden} channels is filtered alone, with {weights} weights."
+    each = f"Each of the {hidden} channels is" if hidden > 1 else "The only channel is"
+    text = f"{each} filtered alone, with {weights} weight{'s' * (weights != 1)}."
     if found.dense_middle is not None:
         times = found.dense_middle.costs.macs / found.costs.macs
         text += (
@@ -197,7 +236,7 @@ def _depthwise(found: BlockExplanation) -> _Step:
             f"(section 3.1); with it, the block would need {times:.2f} times as many MACs."
         )
     text += _geometry(found)
-    return _Step(f"Depthwise: {_conv_text(spec)}, BatchNorm, {spec.act}", text)
+    return _Step(f"Depthwise: {_conv_text(spec)}, BatchNorm, {_act_text(spec)}", text)
 
 
 def _conv_text(spec: BlockSpec) -> str:
@@ -219,7 +258,7 @@ def _geometry(found: BlockExplanation) -> str:
         )
     if spec.pads_apart:
         text += " TensorFlow's padding comes before it, as an operation of its own."
-    if spec.dilation > 1:
+    if spec.dilation > 1 and spec.kernel > 1:
         side = spec.dilation * (spec.kernel - 1) + 1
         text += f" Dilation {spec.dilation} spreads the weights over {side}x{side} pixels."
     return text
@@ -230,7 +269,7 @@ def _columns(along: int) -> str:
 
 
 def _projection(spec: BlockSpec) -> _Step:
-    channels = f"{spec.hidden_channels} to {spec.out_channels} channels"
+    channels = _to(spec.hidden_channels, spec.out_channels)
     return _Step(
         f"Projection: 1x1 convolution, {channels}, BatchNorm, no activation",
         text=(
@@ -242,15 +281,15 @@ def _projection(spec: BlockSpec) -> _Step:
 
 def _shortcut(spec: BlockSpec) -> _Step:
     if spec.projects_shortcut:
-        channels = f"{spec.in_channels} to {spec.out_channels} channels"
         text = (
-            "Stride is 1, and input and output have other channels: a 1x1 convolution with "
+            "Stride is 1, and input and output differ in channels: a 1x1 convolution with "
             "BatchNorm makes them equal (pytorch-cifar; the paper has no shortcut here)."
         )
+        channels = _to(spec.in_channels, spec.out_channels)
         return _Step(f"Shortcut: 1x1 convolution of the input, {channels}, + output", text)
     if spec.has_shortcut:
         text = (
-            f"Stride is 1, and input and output have {spec.in_channels} channels each. Gradients "
+            f"Stride is 1, and input and output have {_channels(spec.in_channels)} each. Gradients "
             "pass through the addition (section 3.3)."
         )
         return _Step("Shortcut: input + output", text)
@@ -265,7 +304,9 @@ def _shortcut(spec: BlockSpec) -> _Step:
     if spec.stride != 1:
         reasons.append(f"the stride is {stride_text(spec.stride)}")
     if spec.in_channels != spec.out_channels and spec.shortcut != "projection":
-        reasons.append(f"the input has {spec.in_channels} channels, the output {spec.out_channels}")
+        reasons.append(
+            f"the input has {_channels(spec.in_channels)}, the output {spec.out_channels}"
+        )
     text = (
         "A block adds its input only if input and output have the same shape: stride 1 and equal "
         f"channels (section 3.3). Here {', and '.join(reasons)}."
@@ -309,14 +350,14 @@ def _alternatives_table(report: BlockReport) -> Table:
     kernel = f"{found.spec.kernel}x{found.spec.kernel}"
     alternatives = {
         f"One dense {kernel} convolution": found.dense,
-        f"This block, dense {kernel} on HIDDEN channels": found.dense_middle,
-        f"This block, not fused, {kernel} on HIDDEN channels": found.unfused,
-        f"Classic bottleneck, {kernel} on HIDDEN channels": found.bottleneck,
+        f"This block, dense {kernel} on HIDDEN": found.dense_middle,
+        f"This block, not fused, {kernel} on HIDDEN": found.unfused,
+        f"Classic bottleneck, {kernel} on HIDDEN": found.bottleneck,
     }
     rows = [
         ("This block", found.costs),
         *(
-            (name.replace("HIDDEN", str(one.middle)), one.costs)
+            (name.replace("HIDDEN", _channels(one.middle or 0)), one.costs)
             for name, one in alternatives.items()
             if one is not None
         ),
@@ -386,11 +427,9 @@ def _network_lines(report: NetworkReport) -> Iterator[Block]:
     )
     number = min(2, len(found.blocks))
     block = f"mbv2 explain {report.request.target}:features.{number} explains one block. "
-    yield Line(
-        f"{block * bool(number)}Stages are rows of Table 2 of the paper, arXiv 1801.04381.",
-        DIM,
-        INDENT,
-    )
+    is_paper = found.spec.stages == PAPER_STAGES
+    source = "rows of Table 2 of the paper, arXiv 1801.04381" if is_paper else "those of the target"
+    yield Line(f"{block * bool(number)}Stages are {source}.", DIM, INDENT)
 
 
 def _parts_text(found: NetworkExplanation) -> str:
@@ -405,10 +444,10 @@ def _parts_text(found: NetworkExplanation) -> str:
     )
     if spec.until:
         text += f" It stops after {spec.until}."
-    text += " The first block of a stage has the stride and the new width of the stage."
+    text += " Only the first block of a stage changes the size or the channels."
     later = [block for (before, _), (stage, block) in pairwise(found.blocks) if stage == before]
-    if all(block.has_shortcut for block in later):
-        text += " The later blocks keep the shape, so they have shortcuts."
+    if later and all(block.has_shortcut for block in later):
+        text += " The later blocks have shortcuts."
     return text
 
 

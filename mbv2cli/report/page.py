@@ -23,7 +23,7 @@ WARNING: Final = "yellow"
 _SENTENCE_WIDTH: Final = 80
 """The columns after which a sentence is wrapped where no terminal sets a width."""
 
-_BREAK: Final = re.compile(r" (?=\S)(?![\d, ]*\])(?!(?:[kMGT]|[KMGT]iB|[MG]B|%)(?!\w))")
+_BREAK: Final = re.compile(r" (?=\S)(?![\d, ]*\])(?!(?:[kMGT]|[KMGT]iB|[MG]?B|%)(?!\w))")
 """Where a line may be broken: not inside a shape, and not between a number and its unit."""
 
 _NARROW: Final = "[ -\u02ffα–…≤≥─-█]*"

@@ -81,6 +81,10 @@ def _scaled(text: str, factors: Mapping[str, int]) -> int:
     return int(scaled)
 
 
+_SHOWN_IN_KIB: Final = ceil(2**10 / 100)
+"""The fewest bytes that two digits after the point show: ``0.01 KiB``."""
+
+
 def count_text(count: int) -> str:
     """Return a count in full, with commas; from 10^18 on, its power of 10: ``about 10^24``."""
     return f"{count:,}" if count < 10**18 else f"about 10^{count.bit_length() * 0.30103:.0f}"
@@ -97,7 +101,10 @@ def amount_texts(amounts: Iterable[int], unit: Unit) -> list[str]:
 
 
 def bytes_text(count: int) -> str:
-    """Return ``1,470.00 KiB``, from 10 MiB on ``10.53 MiB``, and from 10 GiB on ``12.50 GiB``."""
+    """Return ``1,470.00 KiB``, from 10 MiB on ``10.53 MiB``, and from 10 GiB on ``12.50 GiB``.
+
+    Up to 10 bytes it is ``8 B``.
+    """
     return bytes_texts([count])[0]
 
 
@@ -113,7 +120,9 @@ def bytes_numbers(amounts: Iterable[int]) -> tuple[list[str], str]:
     It is the unit of the smallest amount above zero: a larger unit would round this amount to 0.
     """
     amounts = tuple(amounts)
-    smallest = min(filter(None, amounts), default=0)
+    smallest = min(filter(None, amounts), default=_SHOWN_IN_KIB)
+    if smallest < _SHOWN_IN_KIB:
+        return [f"{amount:,}" for amount in amounts], "B"
     power, unit = next(
         (one for one in ((3, "GiB"), (2, "MiB")) if smallest >= 10 * 2 ** (10 * one[0])), (1, "KiB")
     )

@@ -59,6 +59,28 @@ def test_a_student_s_question_is_answered_on_one_screen(
     assert len(lines) <= 48  # a prompt above and below, on a screen of 50 lines
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said", "unsaid"),
+    [
+        ("--act identity", "No activation follows: the field act is identity.", "BatchNorm, ide"),
+        ("--act relu6", "channels to 0 and values above 6 to 6; with many channels", "small"),
+        ("--act silu", "silu makes negative values of single channels small; with", "silu sets"),
+        ("--in 64 --expand 0.25", "the middle is not wider than the input", "with many channels"),
+        ("--kernel 1 --dilation 2", "filtered alone, with 1 weight.", "spreads"),
+        ("--in 1 --out 1 --expand 1", "The only channel is filtered", "1 channels"),
+        ("--in 3 --shortcut projection", "input and output differ in channels", "equal channels"),
+        ("block:type=fused,in=24,out=24,kernel=1", "0.98 times the MACs", "widens"),
+        ("mobilenet_v3_large", "Stages are those of the target.", "Table 2"),
+        ("network", "Stages are rows of Table 2 of the paper", "of the target"),
+        ("network:stages=t1c16", "changes the size or the channels.", "later blocks"),
+    ],
+)
+def test_no_sentence_is_false(arguments: str, said: str, unsaid: str) -> None:
+    words = words_of(*arguments.split())
+    assert said in words
+    assert unsaid not in words
+
+
 def test_the_numbers_of_a_change_are_those_of_its_plan() -> None:
     for key, value in (("stride", 2), ("expand", 1), ("expand", 3), ("kernel", 5)):
         totals = plan_of(BlockSpec.model_validate({key: value})).totals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
 
@@ -21,6 +22,12 @@ class Row(NamedTuple):
 
     depth: str | None
     cells: tuple[Cell, ...]
+
+
+def amount_in(text: str) -> str | None:
+    """Return the number that a text is, without its commas."""
+    plain = text.replace(",", "")
+    return plain if re.fullmatch(r"-?\d+(\.\d+)?", plain) else None
 
 
 class PageParser(HTMLParser):
@@ -70,7 +77,7 @@ class PageParser(HTMLParser):
         elif tag in ("td", "th") and "thead" in self.open:
             self.headings[self._caption].append(text)
         elif tag in ("td", "th"):
-            self._row[1].append(Cell(text, self._amount))
+            self._row[1].append(Cell(text, self._amount or amount_in(text)))
         elif tag == "tr" and "tbody" in self.open:
             self.tables[self._caption].append(Row(self._row[0], tuple(self._row[1])))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,31 @@ pytestmark = pytest.mark.skipif(
 
 HOSTILE: Final = "x</script><script>alert(1)<\x1b.toml"
 SWEEP: Final = ("--size", "96,160,224", "--width-mult", "0.35,0.5,1", "--pareto", "peak,-macs")
+
+
+CONTRASTS: Final = """() => {
+  const light = colour => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).map(part => part / 255)
+      .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const ground = element => {
+    const { backgroundColor } = getComputedStyle(element);
+    return /, 0\\)$/.test(backgroundColor) ? ground(element.parentElement) : backgroundColor;
+  };
+  const isText = node => node.nodeType === Node.TEXT_NODE && node.data.trim();
+  return [...document.querySelectorAll("body *")]
+    .filter(one => one.getClientRects().length && [...one.childNodes].some(isText))
+    .map(one => {
+      const style = getComputedStyle(one);
+      const pair = [light(one.tagName === "text" ? style.fill : style.color), light(ground(one))];
+      return [Math.max(...pair) / Math.min(...pair), one.textContent];
+    });
+}"""
+"""Returns the contrast of each text with its ground, by the definition of WCAG 2."""
+
+A4_BETWEEN_MARGINS: Final = round((210 - 2 * 12) / 25.4 * 96)
+"""Pixels from left to right on a sheet."""
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +120,18 @@ def test_no_page_has_a_fault_and_no_table_is_cut(page: Page, files: dict[str, Pa
                 assert needed <= there
 
 
+def roles_of(page: Page) -> list[str]:
+    """Return what a screen reader is told that each element is."""
+    session = page.context.new_cdp_session(page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    return [node["role"]["value"] for node in nodes]
+
+
 def test_a_heading_sorts_by_mouse_and_by_keyboard(page: Page, files: dict[str, Path]) -> None:
     opened(page, files["summary"])
+    roles = roles_of(page)
+    assert roles.count("rowheader") == page.locator("tbody tr").count() > 200
+    assert roles.count("columnheader") == page.locator("thead th").count() > 8
     at_first = names_of(page)
     macs = heading(page, "MACs")
     macs.get_by_role("button").click()
@@ -174,6 +210,50 @@ def test_the_front_is_read_by_mouse_and_by_keyboard(page: Page, files: dict[str,
     page.keyboard.press("End")
     assert read_out.inner_text() == points.last.get_attribute("aria-label")
     assert page.locator(".point[tabindex='0']").count() == 1
+
+
+def test_every_text_can_be_read(page: Page, files: dict[str, Path]) -> None:
+    for name in ("summary", "sweep"):
+        opened(page, files[name])
+        page.emulate_media(color_scheme="light")
+        light = page.evaluate(CONTRASTS)
+        page.emulate_media(color_scheme="dark")
+        dark = page.evaluate(CONTRASTS)
+        assert len(light) == len(dark) > 50
+        assert min(light + dark)[0] >= 4.5, min(light + dark)
+        assert light != dark
+
+
+@pytest.mark.parametrize("name", ["summary", "sweep"])
+def test_tab_reaches_every_control_and_shows_where_it_is(
+    page: Page, files: dict[str, Path], name: str
+) -> None:
+    opened(page, files[name])
+    controls = page.locator("button:visible, input:visible, .wide, .point[tabindex='0']")
+    number = controls.count()
+    assert number > 5
+    controls.evaluate_all("all => all.forEach(one => { one.onfocus = () => one.dataset.seen = 1 })")
+    for _ in range(number):
+        page.keyboard.press("Tab")
+        style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert style == "solid"
+    assert page.locator("[data-seen]").count() == number
+
+
+def test_a_page_prints_on_a4_in_light_colours(page: Page, files: dict[str, Path]) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": A4_BETWEEN_MARGINS, "height": 1000})
+    ends = "all => Math.max(...all.map(one => one.getBoundingClientRect().right))"
+    for name in ("compare", "summary"):
+        opened(page, files[name])
+        assert page.locator("body *").evaluate_all(ends) <= A4_BETWEEN_MARGINS
+        assert min(page.evaluate(CONTRASTS))[0] >= 4.5
+    assert page.locator("tr").first.evaluate("one => getComputedStyle(one).breakInside") == "avoid"
+    page.emulate_media(media="print", color_scheme="light")
+    printed = page.pdf(prefer_css_page_size=True)
+    sheets = re.findall(rb"/MediaBox \[([^]]+)\]", printed)
+    assert 3 <= len(sheets) < 12
+    assert set(sheets) == {b"0 0 594.95996 841.91998"}
 
 
 def test_without_javascript_everything_is_there(browser: Browser, files: dict[str, Path]) -> None:

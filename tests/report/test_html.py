@@ -7,16 +7,26 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given, settings
 
+from mbv2cli.inspection import Observed, plan_of
+from mbv2cli.report import compare_html
 from mbv2cli.report.html.skeleton import HtmlPage, Section, page_text
 from mbv2cli.report.page import Line
+from mbv2cli.report.summary import html as summary_html
+from mbv2cli.report.summary.html import as_html
+from mbv2cli.report.summary.report import SummaryReport
+from mbv2cli.report.sweep import html as sweep_html
 from mbv2cli.search.grid import MAX_GRID
+from mbv2cli.specs import RunSpec
+from mbv2cli.specs.reader import read_request
 from tests.process import mbv2_here
 from tests.report.html_pages import PageParser
 from tests.strategies import hostile_texts
@@ -43,7 +53,7 @@ SWEEP = (
     *("sweep", "network", "--size", "96:224:64", "--width-mult", "0.35,0.5,1"),
     *("--pareto", "peak,-macs", "--max-params", "3M"),
 )
-LIMIT = 300 * 1024
+LIMIT = 300_000
 LAYERS = "A row for each layer and operation, in forward order"
 FIGURES = "Every figure, and how it is counted"
 
@@ -73,6 +83,10 @@ def assert_whole(page: str) -> None:
     assert "src" not in parsed.attributes
     assert not re.search(r'href="[^#]', page)
     assert not any(name.startswith("on") for name in parsed.attributes)
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    for reference in (r"url\(#([^)]+)\)", r' (?:href|for|aria-\w+by)="#?([^"]+)"'):
+        assert set(re.findall(reference, page)) <= set(ids)
     assert {"html", "title", "h1", "main", "footer", "caption"} <= set(parsed.elements)
 
 
@@ -87,8 +101,8 @@ def assert_figures_of_json(page: str, document: Any) -> None:
         assert shown[f"{peak['rule'].replace('-', '_')}_bytes"] == str(peak["peak_bytes"])
     columns = {"Param #": "params", "MACs": "macs", "Layerwise float32 KiB": "layerwise_bytes"}
     for heading, field in columns.items():
-        found = [cell.amount for cell in parsed.column(LAYERS, heading)]
-        assert found == list(map(text_or_none, (one[field] for one in document["layers"])))
+        found = [int(cell.amount or 0) for cell in parsed.column(LAYERS, heading)]
+        assert found == [one[field] or 0 for one in document["layers"]]
 
 
 def text_or_none(amount: object) -> str | None:
@@ -125,11 +139,46 @@ def test_a_page_with_pictures_is_whole(target: str) -> None:
     assert_whole(page)
     parsed = PageParser(page)
     assert parsed.elements.count("svg") == parsed.elements.count("figcaption") == 4
-    ids = re.findall(r' id="([^"]+)"', page)
-    assert len(ids) == len(set(ids))
-    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
-    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+    assert parsed.attributes.count("clip-path") >= 4
     assert "int8" in page
+
+
+def test_the_page_of_the_largest_network_has_a_row_for_each_block() -> None:
+    with without_matplotlib():
+        page = page_of("summary", "network:stages=t1c8n1000", "--no-forward")
+    assert_whole(page)
+    rows = PageParser(page).tables["A row for each block"]
+    assert len(rows) == 1003
+    assert re.search(
+        r"A table with [78],\d{3} rows would make the page larger than 300 kB, so", page
+    )
+
+
+def test_the_page_of_a_module_of_1200_layers_has_a_row_for_each() -> None:
+    request = read_request("network:stages=t6c8n134")
+    graph = replace(plan_of(request.spec, request.input).graph, segments=())
+    report = SummaryReport(request, RunSpec(), Observed(graph))
+    with without_matplotlib():
+        page = as_html(report, "mbv2 summary")
+    assert_whole(page)
+    rows = PageParser(page).tables[LAYERS]
+    assert len(rows) == len(report.model.layers) > 1200
+
+
+def test_the_table_of_a_module_that_is_too_large_has_a_row_for_each_kind(module: str) -> None:
+    with without_matplotlib(), patch.object(summary_html, "_MOST_OF_TABLE", 1_000):
+        page = page_of("summary", module, "--input", "1x3x8x8")
+    assert "so this table has a row for each kind. --format csv has every row." in page
+    assert "A row for each kind of operation" in PageParser(page).tables
+
+
+def test_a_picture_without_room_says_how_to_draw_it() -> None:
+    with patch.object(summary_html, "MOST_BYTES", 30_000):
+        page = page_of("summary", "block", "--no-forward")
+    assert len(page) <= 30_000
+    assert 0 < page.count("<svg") < 4
+    assert "there is no picture, because it would make the page larger" in page
+    assert "mbv2 draw --what roofline draws it." in page
 
 
 def test_a_picture_that_cannot_be_drawn_says_why(tmp_path: Path) -> None:
@@ -174,8 +223,8 @@ def test_by_and_columns_choose_rows_and_columns() -> None:
         parsed = PageParser(page_of(*arguments))
     rows = parsed.tables["A row for each kind of operation"]
     kinds = json_of("summary", "network", "--no-forward")["kinds"]
-    assert [tuple(cell.amount for cell in row.cells) for row in rows] == [
-        (None, str(kind["macs"])) for kind in kinds
+    assert [tuple(cell.text for cell in row.cells) for row in rows] == [
+        (kind["name"], f"{kind['macs']:,}" if kind["macs"] else "") for kind in kinds
     ]
 
 
@@ -307,6 +356,25 @@ def test_a_comparison_has_the_figures_and_layers_of_json() -> None:
         of_json = [one[field] and one[field]["macs"] for one in document["layers"]]
         assert macs == list(map(text_or_none, of_json))
     assert "Nothing differs" in page_of("compare", "block", "block:in=3")
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "words"),
+    [
+        (compare_html, ("compare", "network", "network:width_mult=0.5"), "more rows are not here"),
+        (sweep_html, ("sweep", "--in", "1:200:1", "--top", "200"), "more are not here"),
+    ],
+)
+def test_rows_without_room_are_counted(
+    module: ModuleType, arguments: tuple[str, ...], words: str
+) -> None:
+    rows = page_of(*arguments).count("<tr>")
+    with patch.object(module, "MOST_BYTES", 48_000):
+        page = page_of(*arguments)
+    assert 40_000 < len(page) <= 48_000
+    found = re.search(rf"(\d+) {words}, because they would make the page larger", page)
+    assert found
+    assert page.count("<tr>") + int(found[1]) == rows
 
 
 def hostile_page(name: str) -> str:

@@ -22,7 +22,7 @@ from mbv2cli.specs.units import (
 )
 
 MIB = 2**20
-DIVISORS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+DIVISORS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,8 @@ DIVISORS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
         ([0], ["0.00 KiB"]),
         ([10 * MIB - 1, 0], ["10,240.00 KiB", "0.00 KiB"]),
         ([10 * MIB, 0], ["10.00 MiB", "0.00 MiB"]),
+        ([10, 2048, 0], ["10 B", "2,048 B", "0 B"]),
+        ([11, 2048], ["0.01 KiB", "2.00 KiB"]),
         ([1536, 74 * MIB], ["1.50 KiB", "75,776.00 KiB"]),
         ([10 * 1024 * MIB, 2**40], ["10.00 GiB", "1,024.00 GiB"]),
     ],
@@ -47,7 +49,8 @@ def test_the_unit_is_that_of_the_smallest_amount(amounts: list[int]) -> None:
     smallest = min((amount for amount in amounts if amount), default=0)
     assert bytes_text(smallest).endswith(unit)
     for amount, number in zip(amounts, numbers, strict=True):
-        assert number == f"{amount / DIVISORS[unit]:,.2f}"
+        assert number == f"{amount / DIVISORS[unit]:,.2f}".removesuffix(".00" * (unit == "B"))
+        assert bool(amount) == bool(number.strip("0."))
 
 
 amounts = st.integers(1, 10**12)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -41,7 +41,7 @@ _SHORTEST: Final = 16.0
 _THICKEST: Final = 110.0
 _THINNEST: Final = 5.0
 _SLANT: Final = 0.28
-"""How far the third axis goes to the right and up, for each point of height."""
+"""How far the third axis goes to the right and up, for each point of width."""
 
 _GAP: Final = 20.0
 _OF_BLOCK: Final = 4
@@ -75,6 +75,11 @@ class FeatureMap(NamedTuple):
     def height(self) -> int:
         """The height in pixels; 1 for a vector."""
         return (*self.shape, 1, 1)[2]
+
+    @property
+    def width(self) -> int:
+        """The width in pixels; 1 for a vector."""
+        return (*self.shape, 1, 1)[3]
 
 
 class Step(NamedTuple):
@@ -165,17 +170,16 @@ def picture_of(drawing: Drawing) -> Figure:
 
 
 class _Box(NamedTuple):
-    """A feature map in the picture: the lower left corner of its front, and its sides."""
+    """A feature map in the picture: the lower left corner of its front, and its sides.
+
+    ``slant`` is how far the third axis goes to the right and up.
+    """
 
     x: float
     y: float
     thickness: float
     height: float
-
-    @property
-    def slant(self) -> float:
-        """How far the third axis goes to the right and up."""
-        return _SLANT * self.height
+    slant: float
 
     @property
     def right(self) -> float:
@@ -191,6 +195,19 @@ class _Box(NamedTuple):
     def top(self) -> float:
         """The top of the back."""
         return self.y + self.height + self.slant
+
+
+class _Size(NamedTuple):
+    """The sides of a box in points."""
+
+    thickness: float
+    height: float
+    slant: float
+
+    @property
+    def above(self) -> float:
+        """How far the box reaches above the middle of its front."""
+        return self.height / 2 + self.slant
 
 
 class _Layout(NamedTuple):
@@ -214,14 +231,12 @@ class _Layout(NamedTuple):
         axes: list[float] = []
         y = EDGE
         for row in range(places[-1].row, -1, -1):
-            tallest = max(
-                height for place, (_, height) in zip(places, sizes, strict=True) if place.row == row
-            )
-            axes.insert(0, y + LINE * SMALL + 8 + tallest / 2)
-            y = axes[0] + max(texts, tallest * (0.5 + _SLANT)) + _GAP
+            in_row = [size for place, size in zip(places, sizes, strict=True) if place.row == row]
+            axes.insert(0, y + LINE * SMALL + 8 + max(one.height for one in in_row) / 2)
+            y = axes[0] + max(texts, *(one.above for one in in_row)) + _GAP
         boxes = [
-            _Box(place.x, axes[place.row] - height / 2, thickness, height)
-            for place, (thickness, height) in zip(places, sizes, strict=True)
+            _Box(place.x, axes[place.row] - size.height / 2, *size)
+            for place, size in zip(places, sizes, strict=True)
         ]
         shortcut = y + 4
         y += _GAP + LINE * SMALL if drawing.shortcut else 0
@@ -242,8 +257,8 @@ class _Place(NamedTuple):
 def _places(drawing: Drawing) -> Iterator[_Place]:
     row, x = 0, EDGE
     for number, one in enumerate(drawing.maps):
-        thickness, height = _size_of(drawing.maps)(one)
-        box = thickness + _SLANT * height
+        size = _size_of(drawing.maps)(one)
+        box = size.thickness + size.slant
         room = max(0.0, (text_width(_shape_text(one.shape), SMALL) - box) / 2)
         step = _step_width(drawing.steps[number - 1]) if number else 0.0
         wide = step + box + 2 * room
@@ -253,13 +268,17 @@ def _places(drawing: Drawing) -> Iterator[_Place]:
         x += wide
 
 
-def _size_of(maps: Sequence[FeatureMap]) -> Any:
-    """Return a function of a feature map that gives its thickness and its height in points."""
-    most, tallest = max(one.channels for one in maps), max(one.height for one in maps)
+def _size_of(maps: Sequence[FeatureMap]) -> Callable[[FeatureMap], _Size]:
+    """Return a function of a feature map that gives the sides of its box, to scale."""
+    most = max(one.channels for one in maps)
+    longest = max(max(one.height, one.width) for one in maps)
 
-    def size(one: FeatureMap) -> tuple[float, float]:
+    def side(pixels: int) -> float:
+        return max(_SHORTEST, _TALLEST * pixels / longest)
+
+    def size(one: FeatureMap) -> _Size:
         thickness = max(_THINNEST, _THICKEST * one.channels / most)
-        return thickness, max(_SHORTEST, _TALLEST * one.height / tallest)
+        return _Size(thickness, side(one.height), _SLANT * side(one.width))
 
     return size
 
@@ -294,8 +313,8 @@ def _draw(drawing: Drawing, layout: _Layout, axes: Axes) -> None:
 def _draw_box(axes: Axes, box: _Box, face: str) -> None:
     from matplotlib.patches import Polygon
 
-    x, y, thickness, height = box
-    right, top, slant = x + thickness, y + height, box.slant
+    x, y, thickness, height, slant = box
+    right, top = x + thickness, y + height
     front = ((x, y), (right, y), (right, top), (x, top))
     above = ((x, top), (right, top), (right + slant, top + slant), (x + slant, top + slant))
     side = ((right, y), (right + slant, y + slant), (right + slant, top + slant), (right, top))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mbv2cli.costs.outline import Stretch
 from mbv2cli.graph.ops import Shape
-from mbv2cli.graph.rows import Layer
+from mbv2cli.graph.rows import Layer, Role
 
 
 def name_text(part: Stretch) -> str:
@@ -30,7 +30,8 @@ def types_text(part: Stretch) -> str:
 
 def layer_text(layer: Layer) -> str:
     """Return the path of a layer, or its function if the whole model runs it, and its role."""
-    return f"{layer.path or layer.type}, {layer.role}"
+    role = "" if layer.role is Role.OTHER else f", {layer.role}"
+    return f"{layer.path or layer.type}{role}"
 
 
 def shape_text(shape: Shape) -> str:

@@ -9,7 +9,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mbv2cli.costs.bands import Band, bands
-from mbv2cli.costs.memory import MemoryRule, MemoryUse
+from mbv2cli.costs.memory import ELEMENT_BYTES, MemoryRule, MemoryUse
 from mbv2cli.costs.outline import Stretch, stretches
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
@@ -41,14 +41,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _HEIGHT: Final = 230.0
-_WIDEST: Final = 2 * WIDEST
-"""With more names than fit below this width, every second or third is left out."""
-
 _LEFT: Final = 62.0
 _LONGEST_NAME: Final = 150.0
+_GAP: Final = 5.0
 _TICKS: Final = 5
 _ADDENDS: Final = 6
 """The storages at the peak that the heading lists."""
+
+_MOST_APART: Final = 300
+"""With more steps than these, the edges between storages would be all that is seen."""
+
+_PLACES: Final = 600
+"""The places of an outline: each is about a point wide."""
 
 _BAND, _OF_PEAK = "#cfe3f2", BLUE
 
@@ -88,14 +92,13 @@ def draw(data: MemoryPicture, suffix: str) -> bytes:
 def picture_of(data: MemoryPicture) -> Figure:
     """Return the picture."""
     names = _names(data)
-    width = min(max(WIDEST, _LEFT + 2 * EDGE + LINE * SMALL * (len(names) + 1)), _WIDEST)
-    every = ceil(len(names) * LINE * SMALL / (width - 2 * EDGE - _LEFT))
+    plot = WIDEST - 2 * EDGE - _LEFT
+    every = ceil(len(names) * LINE * SMALL / plot)
     names = names[::every]
-    plot = width - 2 * EDGE - _LEFT
     rotated = _is_rotated(names, plot / len(data.use.steps))
     below = 14 + (max(text_width(one.text, SMALL) for one in names) if rotated else LINE * SMALL)
     heading = Heading(data.heading.title, (*data.heading.notes, *_notes(data), *_left_out(every)))
-    sheet = Sheet(heading, width, _HEIGHT + below + 14)
+    sheet = Sheet(heading, WIDEST, _HEIGHT + below + 14)
     figure, page = sheet.figure()
     bottom = sheet.bottom + below
     axes = sheet.axes(figure, (EDGE + _LEFT, bottom, plot, _HEIGHT))
@@ -112,8 +115,17 @@ def _notes(data: MemoryPicture) -> Iterator[str]:
         f"input {inputs}. {sentence(rule.counts)}"
     )
     yield _peak_text(data)
+    yield from _together(len(data.use.steps))
     if data.use.unknown:
         yield f"At least this: the rule does not know {', '.join(data.use.unknown)}."
+
+
+def _together(steps: int) -> Iterator[str]:
+    """Yield what an outline shows, if there is one."""
+    if steps > _MOST_APART:
+        yield f"{steps:,} operations: storages that are not dark are drawn together."
+    if (stretch := _stretch(steps)) > 1:
+        yield f"Each place of the outline shows the largest of {stretch} operations in a row."
 
 
 def _left_out(every: int) -> Iterator[str]:
@@ -138,6 +150,12 @@ def _draw_bands(axes: Axes, data: MemoryPicture) -> None:
     from matplotlib.patches import Polygon
 
     point = max(data.use.peak_bytes(data.dtype), 1) / _HEIGHT
+    if len(data.use.steps) > _MOST_APART:
+        axes.add_patch(Polygon(list(_outline(data)), facecolor=_BAND, linewidth=0))
+        for band in data.bands:
+            if band.is_of_peak:  # with an edge, which is seen where a step is narrow
+                axes.add_patch(Polygon(list(_corners(band)), color=_OF_PEAK, linewidth=1))
+        return
     for band in data.bands:
         axes.add_artist(  # add_patch would look for the limits of the axes, which are set below
             Polygon(
@@ -148,6 +166,24 @@ def _draw_bands(axes: Axes, data: MemoryPicture) -> None:
                 linewidth=min(0.5, band.bytes / point / 4),  # else it hides thin bands
             )
         )
+
+
+def _outline(data: MemoryPicture) -> Iterator[tuple[float, float]]:
+    """Yield the outline of the bytes that are alive together, in as many places as can be seen."""
+    amounts = [one.elements * ELEMENT_BYTES[data.dtype] for one in data.use.steps]
+    steps = len(amounts)
+    yield (0, 0)
+    for start in range(0, steps, _stretch(steps)):
+        stop = min(start + _stretch(steps), steps)
+        most = max(amounts[start:stop])
+        yield (start, most)
+        yield (stop, most)
+    yield (steps, 0)
+
+
+def _stretch(steps: int) -> int:
+    """Return how many steps are one place of the outline."""
+    return ceil(steps / _PLACES)
 
 
 def _corners(band: Band) -> Iterator[tuple[float, float]]:
@@ -217,8 +253,8 @@ def _names(data: MemoryPicture) -> list[_Name]:
 
 
 def _is_rotated(names: Sequence[_Name], step: float) -> bool:
-    """Return whether some name is wider than its steps."""
-    return any(text_width(one.text, SMALL) > (one.stop - one.start) * step for one in names)
+    """Return whether some name has no room, with a gap beside it, below its steps."""
+    return any(text_width(one.text, SMALL) + _GAP > (one.stop - one.start) * step for one in names)
 
 
 def _draw_names(

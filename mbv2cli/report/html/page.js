@@ -17,6 +17,12 @@ function intoButton(element, onClick) {
   return made;
 }
 
+// Return the amount of a cell as text: its own, or that of its text; "" if it has none.
+function amountOf(cell) {
+  const text = cell.dataset.value ?? cell.textContent.replaceAll(",", "");
+  return text.trim() === "" || Number.isNaN(Number(text)) ? "" : text;
+}
+
 class SortableTable {
   constructor(table) {
     this.table = table;
@@ -116,7 +122,7 @@ class SortableTable {
     const isNumber = this.headings[column].classList.contains("n");
     const keyed = this.rows.map((row) => {
       const cell = row.cells[column];
-      const text = isNumber ? cell.dataset.value ?? "" : cell.textContent;
+      const text = isNumber ? amountOf(cell) : cell.textContent;
       return { row, text, number: Number(text) };
     });
     const compare = isNumber

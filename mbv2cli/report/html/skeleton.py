@@ -24,6 +24,16 @@ _CLASSES: Final = {BOLD: "strong", DIM: "dim", GOOD: "good", BAD: "bad", WARNING
 """The classes of ``page.css`` for the styles of lines and cells."""
 
 
+MOST_BYTES: Final = 300_000
+"""What a page may take: people send it by mail, and a browser opens it at once."""
+
+FRAME: Final = 2_000
+"""More bytes than a section with an empty table and a sentence takes."""
+
+TOO_LARGE: Final = f"would make the page larger than {MOST_BYTES // 1000} kB"
+"""Why something is not on a page."""
+
+
 class Section(NamedTuple):
     """A part of a page below a heading. ``content`` is HTML."""
 
@@ -73,6 +83,11 @@ def page_text(page: HtmlPage, command: str) -> str:
     return text.encode("ascii", "xmlcharrefreplace").decode()
 
 
+def size_of(html: str) -> int:
+    """Return the bytes that a piece of a page takes in its file."""
+    return len(html.encode("ascii", "xmlcharrefreplace"))
+
+
 def shown_text(text: str) -> str:
     """Return a text as HTML: no sign of it is mark-up, and each can be seen."""
     return escape(shown(text))
@@ -107,14 +122,10 @@ def _asset(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Return what the browser may load and run: the style and the script of the page alone.
-
-    Pictures have style attributes, which run nothing.
-    """
+    """Return what the browser may load and run: the style and the script of the page alone."""
     return (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
-        f"script-src '{_hash(script)}'; style-src-elem '{_hash(style)}'; "
-        "style-src-attr 'unsafe-inline'"
+        f"script-src '{_hash(script)}'; style-src '{_hash(style)}'"
     )
 
 

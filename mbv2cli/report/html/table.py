@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
-from mbv2cli.report.html.skeleton import class_of, shown_text
+from mbv2cli.report.html.skeleton import class_of, shown_text, size_of
 
 LEAF: Final = -1
 """The depth of a row that is no group."""
+
+_ALIGNED: Final = 12
+"""The columns that ``page.css`` can align from the table; cells of later ones say it themselves."""
 
 
 class Cell(NamedTuple):
@@ -56,15 +60,33 @@ def sortable_table(table: Table) -> str:
     return _table(table, "sortable")
 
 
+def first_rows(table: Table, room: int) -> Table:
+    """Return a table with its first rows: as many as take at most ``room`` bytes."""
+    sizes = accumulate(size_of(_row(row, table.headings)) + 1 for row in table.rows)
+    number = sum(size <= room for size in sizes)
+    return table._replace(rows=table.rows[:number])
+
+
 def _table(table: Table, kind: str) -> str:
     caption = shown_text(table.caption)
     headings = "".join(map(_heading, table.headings))
     rows = "\n".join(_row(row, table.headings) for row in table.rows)
+    classes = _classes([kind, *_columns(table.headings)])
     return (
         f'<div class="wide" role="region" aria-label="{caption}" tabindex="0">\n'
-        f'<table class="{kind}">\n<caption>{caption}</caption>\n'
+        f"<table{classes}>\n<caption>{caption}</caption>\n"
         f"<thead><tr>{headings}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>"
     )
+
+
+def _columns(headings: Sequence[Heading]) -> Iterator[str]:
+    """Yield the classes of a table whose columns hold numbers or code: ``n3``, ``c4``."""
+    for number, heading in enumerate(headings[:_ALIGNED], start=1):
+        yield from (f"{name}{number}" for name in _names(heading))
+
+
+def _names(heading: Heading) -> list[str]:
+    return ["n"] * heading.is_number + ["c"] * heading.is_code
 
 
 def _heading(heading: Heading) -> str:
@@ -73,18 +95,24 @@ def _heading(heading: Heading) -> str:
 
 
 def _row(row: Row, headings: Sequence[Heading]) -> str:
+    """Return a row. Without a scope, a heading is that of its row: other cells are beside it."""
     depth = "" if row.depth == LEAF else f' data-depth="{row.depth}"'
-    first, *others = map(_cell, row.cells, headings)
-    scope = "row" if row.depth == LEAF else "rowgroup"
-    cells = f'<th scope="{scope}"{first}</th>' + "".join(f"<td{other}</td>" for other in others)
+    own = [[] if number < _ALIGNED else _names(one) for number, one in enumerate(headings)]
+    first, *others = map(_cell, row.cells, own)
+    scope = "" if row.depth == LEAF else ' scope="rowgroup"'
+    cells = f"<th{scope}{first}</th>" + "".join(f"<td{other}</td>" for other in others)
     return f"<tr{depth}{_classes([class_of(row.style)])}>{cells}</tr>"
 
 
-def _cell(cell: Cell, heading: Heading) -> str:
-    """Return the rest of the first tag of a cell, and its text."""
-    names = ["n" if heading.is_number else "", "c" if heading.is_code else "", class_of(cell.style)]
-    amount = "" if cell.amount is None else f' data-value="{cell.amount}"'
-    return f"{_classes(names)}{amount}>{shown_text(cell.text)}"
+def _cell(cell: Cell, names: Sequence[str]) -> str:
+    """Return the rest of the first tag of a cell, and its text.
+
+    An amount stands beside the text if the text is another number, or none. A cell without a text
+    has no amount: zeros that say nothing are last in any order.
+    """
+    is_said = not cell.text or cell.amount is None or str(cell.amount) == cell.text.replace(",", "")
+    amount = "" if is_said else f' data-value="{cell.amount}"'
+    return f"{_classes([*names, class_of(cell.style)])}{amount}>{shown_text(cell.text)}"
 
 
 def _classes(names: Iterable[str]) -> str:

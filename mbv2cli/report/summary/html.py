@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from mbv2cli.costs.figures import FIGURES, MACS, PEAK, Counting, Figure
@@ -10,6 +11,7 @@ from mbv2cli.costs.layers import By
 from mbv2cli.costs.memory import LAYERWISE, MemoryUse
 from mbv2cli.errors import UserError
 from mbv2cli.inspection import Plan
+from mbv2cli.report.draw import What
 from mbv2cli.report.draw.pictures import (
     draw_cost,
     draw_memory,
@@ -17,7 +19,15 @@ from mbv2cli.report.draw.pictures import (
     draw_shapes,
     heading_of,
 )
-from mbv2cli.report.html.skeleton import HtmlPage, Section, page_text, shown_text
+from mbv2cli.report.html.skeleton import (
+    MOST_BYTES,
+    TOO_LARGE,
+    HtmlPage,
+    Section,
+    page_text,
+    shown_text,
+    size_of,
+)
 from mbv2cli.report.html.svg import figure
 from mbv2cli.report.html.table import (
     LEAF,
@@ -38,6 +48,9 @@ from mbv2cli.report.summary.view import View, cell, is_number
 from mbv2cli.report.text import sentence, total_text
 from mbv2cli.specs.units import Unit, amount_text, bytes_text
 
+_MOST_OF_TABLE: Final = 250_000
+"""What the table may take of a page; the rest is for figures, pictures, style and script."""
+
 _COLUMNS: Final = (
     *("name", "role", "output_shape", "params", "macs"),
     *("layerwise_bytes", "receptive_field", "path"),
@@ -57,16 +70,14 @@ _CAPTIONS: Final = {
 def as_html(report: SummaryReport, command: str) -> str:
     """Return the verdict, every figure, the picture and the table. ``command`` makes the page."""
     first, *lines = (block for block in header(report).blocks if isinstance(block, Line))
+    figures = Section("Figures", plain_table(_figures(report)))
+    layers = Section("Layers", _layers(report))
     page = HtmlPage(
-        first.text,
-        (verdict(report), *lines, *doubts(report)),
-        (
-            Section("Figures", plain_table(_figures(report))),
-            Section("Pictures", _pictures(report)),
-            Section("Layers", sortable_table(_table(report))),
-        ),
+        first.text, (verdict(report), *lines, *doubts(report)), sections=(figures, layers)
     )
-    return page_text(page, command)
+    room = MOST_BYTES - len(page_text(page, command))
+    pictures = Section("Pictures", _pictures(report, room))
+    return page_text(page._replace(sections=(figures, pictures, layers)), command)
 
 
 def _figures(report: SummaryReport) -> Table:
@@ -122,20 +133,23 @@ def _peak_rule(report: SummaryReport, use: MemoryUse) -> str:
     )
 
 
-def _pictures(report: SummaryReport) -> str:
-    """Return the pictures of `mbv2 draw`, or why there is none."""
+def _pictures(report: SummaryReport, room: int) -> str:
+    """Return the pictures of `mbv2 draw` that take at most ``room`` bytes, or why there is none."""
     heading, model, dtype = heading_of(report.request), report.model, report.run.dtype
-    what = "feature maps, to scale" if isinstance(model, Plan) else "module calls"
-    pictures: dict[str, Callable[[], bytes]] = {
-        f"The {what}": lambda: draw_shapes(heading, model, ".svg"),
-        "Where parameters, MACs and bytes go": lambda: draw_cost(
-            heading, model, LAYERWISE, dtype, ".svg"
+    shapes = "feature maps, to scale" if isinstance(model, Plan) else "module calls"
+    pictures: dict[What, tuple[str, Callable[[], bytes]]] = {
+        What.SHAPES: (f"The {shapes}", lambda: draw_shapes(heading, model, ".svg")),
+        What.COST: (
+            "Where parameters, MACs and bytes go",
+            lambda: draw_cost(heading, model, LAYERWISE, dtype, ".svg"),
         ),
-        "The bytes alive while each operation runs": lambda: draw_memory(
-            heading, model, LAYERWISE, dtype, ".svg"
+        What.MEMORY: (
+            "The bytes alive while each operation runs",
+            lambda: draw_memory(heading, model, LAYERWISE, dtype, ".svg"),
         ),
-        "MACs of each layer over its MACs per byte": lambda: draw_roofline(
-            heading, model, dtype, ".svg"
+        What.ROOFLINE: (
+            "MACs of each layer over its MACs per byte",
+            lambda: draw_roofline(heading, model, dtype, ".svg"),
         ),
     }
     try:
@@ -146,38 +160,67 @@ def _pictures(report: SummaryReport) -> str:
             f"There are no pictures: matplotlib {why}; run pip install 'mbv2[plot]', "
             "then make the page again."
         )
-    return "\n".join(
-        _picture(f"picture-{number}", label, draw)
-        for number, (label, draw) in enumerate(pictures.items(), start=1)
-    )
+    shown = []
+    for what, (label, draw) in pictures.items():
+        shown.append(_picture(what, label, draw, room))
+        room -= len(shown[-1])
+    return "\n".join(shown)
 
 
-def _picture(name: str, label: str, draw: Callable[[], bytes]) -> str:
+def _picture(what: What, label: str, draw: Callable[[], bytes], room: int) -> str:
     try:
-        return figure(draw(), name, label)
+        picture = figure(draw(), what, label)
     except UserError as error:
         return _sentence(f"{label}: there is no picture; {error}.")
+    if len(picture) <= room:
+        return picture
+    return _sentence(
+        f"{label}: there is no picture, because it {TOO_LARGE}; mbv2 draw --what {what} draws it."
+    )
 
 
 def _sentence(text: str) -> str:
     return f"<p>{shown_text(text)}</p>"
 
 
+def _layers(report: SummaryReport) -> str:
+    """Return the table that was asked for; one with fewer rows, and why, if it is too large."""
+    first, *coarser = (replace(report, view=view) for view in _views(report))
+    table = _table(first)
+    text = sortable_table(table)
+    for other in coarser:
+        if size_of(text) <= _MOST_OF_TABLE:
+            break
+        reason = (
+            f"A table with {len(table.rows):,} rows {TOO_LARGE}, so this table has a row for each "
+            f"{other.view.by}. --format csv has every row."
+        )
+        text = f"{_sentence(reason)}\n{sortable_table(_table(other))}"
+    return text
+
+
+def _views(report: SummaryReport) -> Iterator[View]:
+    """Yield the view that was asked for, and those to fall back to, the finest first."""
+    view = report.view
+    yield View(None, _COLUMNS) if view.by is None and not view.columns else view
+    if isinstance(report.model, Plan):  # a module has no blocks that are known
+        yield View(By.BLOCK)
+    yield View(By.KIND)
+
+
 def _table(report: SummaryReport) -> Table:
     view = report.view
-    if view.by is None and not view.columns:
-        view = View(None, _COLUMNS)
     titles = (view.title(name, report.convention, report.run.dtype) for name in view.shown_columns)
     headings = [
         Heading(title, is_number(name), name in _CODE)
         for title, name in zip(titles, view.shown_columns, strict=True)
     ]
-    return Table(_CAPTIONS[view.by], headings, list(_rows(report, view)))
+    return Table(_CAPTIONS[view.by], headings, list(_rows(report)))
 
 
-def _rows(report: SummaryReport, view: View) -> Iterator[Row]:
+def _rows(report: SummaryReport) -> Iterator[Row]:
     """Yield a row for each layer, below one for its stage and one for its block, or the groups."""
-    rows, columns = rows_of(report), view.shown_columns
+    rows, columns = rows_of(report), report.view.shown_columns
     plain = [""] * len(rows)
     styles = {name: highlights(rows, name, plain) or plain for name in columns}
     groups = _Groups(report, columns)

@@ -5,8 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from mbv2cli.report.html.skeleton import HtmlPage, Section, page_text, paragraphs, shown_text
-from mbv2cli.report.html.table import Cell, Heading, Row, Table, plain_table, sortable_table
+from mbv2cli.report.html.skeleton import (
+    FRAME,
+    MOST_BYTES,
+    TOO_LARGE,
+    HtmlPage,
+    Section,
+    page_text,
+    paragraphs,
+    shown_text,
+)
+from mbv2cli.report.html.table import (
+    Cell,
+    Heading,
+    Row,
+    Table,
+    first_rows,
+    plain_table,
+    sortable_table,
+)
 from mbv2cli.report.page import Line
 from mbv2cli.report.sweep.report import SweepReport
 from mbv2cli.report.sweep.scatter import READABLE, scatter
@@ -42,13 +59,15 @@ def as_html(report: SweepReport, command: str) -> str:
     page = HtmlPage(
         f"Sweep of {report.query.space.base}",
         (space_line(report), *counts(report), *verified),
-        tuple(_sections(report)),
+        (*_before(report), *_after(report)),
         _grid_data(report, report.grid) if report.grid else None,
     )
-    return page_text(page, command)
+    room = MOST_BYTES - len(page_text(page, command)) - FRAME
+    sections = (*_before(report), *_best(report, room), *_after(report))
+    return page_text(page._replace(sections=sections), command)
 
 
-def _sections(report: SweepReport) -> Iterator[Section]:
+def _before(report: SweepReport) -> Iterator[Section]:
     if report.misses:
         heading, *reasons = misses(report)
         yield Section(heading.text, paragraphs(reasons))
@@ -59,9 +78,19 @@ def _sections(report: SweepReport) -> Iterator[Section]:
         front = listed_front(report)
         table = sortable_table(_members(front_heading(report), front, front_figures(report)))
         yield Section("Pareto front", f"{table}\n{paragraphs(unlisted(report))}")
-    if report.top:
-        table = sortable_table(_members(top_heading(report), report.top, top_figures(report)))
-        yield Section("Members", table)
+
+
+def _best(report: SweepReport, room: int) -> Iterator[Section]:
+    """Yield the members in order, as many as take at most ``room`` bytes."""
+    if not report.top:
+        return
+    table = first_rows(_members(top_heading(report), report.top, top_figures(report)), room)
+    left = len(report.top) - len(table.rows)
+    text = f"{left:,} more are not here, because they {TOO_LARGE}; --format json has them."
+    yield Section("Members", f"{sortable_table(table)}\n{paragraphs([Line(text)] * bool(left))}")
+
+
+def _after(report: SweepReport) -> Iterator[Section]:
     if report.quantiles:
         yield Section("Distribution", plain_table(_distribution(report)))
     yield Section("Sliders", _sliders(report))

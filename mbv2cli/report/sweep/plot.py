@@ -23,6 +23,9 @@ INCHES: Final = (8.0, 5.0)
 _DECADE: Final = 10
 """An axis is logarithmic if its figures differ by more than this factor."""
 
+_LONGEST_TEXT: Final = 40
+"""The signs that an axis has room for."""
+
 _OTHERS, _FEASIBLE, _FRONT, _BEST = "#b8b8b8", BLUE, VERMILION, BLACK
 _STYLE: Final[Any] = {
     "font.size": 11,
@@ -139,12 +142,13 @@ def _scale(
 
 
 def axis_text(report: SweepReport, figure: Figure | AxisFigure) -> str:
-    """Return what an axis shows, and how it is counted."""
+    """Return what an axis shows, and how it is counted; its name where that is too long."""
     counting = report.query.counting
     match figure.name:
         case "macs":
             return f"MACs ({counting.convention})"
         case "peak":
             return f"activation peak ({counting.rule}, {counting.dtype})"
-        case _:
-            return figure.description
+        case name:
+            is_short = len(figure.description) <= _LONGEST_TEXT
+            return figure.description if is_short else name

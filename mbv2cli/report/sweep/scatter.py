@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, takewhile
 from math import ceil, floor, log2, log10
@@ -22,6 +23,9 @@ READABLE: Final = 200
 
 _WIDTH, _HEIGHT = 760, 460
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 44, 52
+_SIGN, _LINE = 8, 16
+"""The widest sign on average, and the height of a line."""
+
 _DECADE: Final = 10
 """An axis is logarithmic if its figures differ by more than this factor."""
 
@@ -147,16 +151,22 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
 
 
 def _limits(report: SweepReport, x: _Scale, y: _Scale) -> Iterator[str]:
+    """Yield the line of each limit, and its text on the side of the members that fail it."""
     names = report.query.plotted
     for bound in report.query.bounds:
+        text = bound_text(bound)
         if bound.figure == names[0] and x.shows(bound.limit):
             place = x.place(bound.limit)
             yield f'<path class="limit" d="M{place} {y.start}V{y.end}"/>'
-            yield _text(place, y.end - 4, bound_text(bound), "middle")
+            fits_right = place + _SIGN * len(text) <= _WIDTH
+            fits_left = place - _SIGN * len(text) >= 0
+            is_right = fits_right and not (bound.is_minimum and fits_left)
+            yield _text(place, y.end - 4, text, "start" if is_right else "end")
         elif bound.figure == names[1] and y.shows(bound.limit):
             place = y.place(bound.limit)
             yield f'<path class="limit" d="M{x.start} {place}H{x.end}"/>'
-            yield _text(x.end, place - 4, bound_text(bound), "end")
+            is_above = place - _LINE >= y.end and not bound.is_minimum
+            yield _text(x.end, place - 4 if is_above else place + _LINE - 3, text, "end")
 
 
 def _dots(name: str, x: _Scale, y: _Scale, amounts: Sequence[Sequence[float]]) -> Iterator[str]:
@@ -172,13 +182,16 @@ def _readable(
 ) -> Iterator[str]:
     """Yield the members of the front, each with its text. The Tab key reaches the first."""
     names = figure_columns(front_figures(report))
-    members = zip(report.front[:READABLE], *amounts, strict=False)
-    for number, (member, across, down) in enumerate(members):
-        text = shown_text(member_text(member, names))
-        place = f'cx="{x.place(across):g}" cy="{y.place(down):g}"'
+    places = list(zip(map(x.place, amounts[0]), map(y.place, amounts[1]), strict=True))[:READABLE]
+    here = Counter(places)
+    for number, (member, place) in enumerate(zip(report.front, places, strict=False)):
+        more = f"; {here[place] - 1} more members are here" if here[place] > 1 else ""
+        text = shown_text(f"{member_text(member, names)}{more}")
+        across, down = place
         yield (
             f'<g class="point" role="img" tabindex="{0 if number == 0 else -1}" '
-            f'aria-label="{text}"><title>{text}</title><circle {place} r="5"/></g>'
+            f'aria-label="{text}"><title>{text}</title>'
+            f'<circle cx="{across:g}" cy="{down:g}" r="5"/></g>'
         )
 
 
@@ -199,4 +212,4 @@ def _legend(report: SweepReport, groups: Sequence[Members]) -> Iterator[str]:
         if len(members):
             yield f'<path class="dots {name}" d="M{left} 14h0"/>'
             yield _text(left + 10, 18, text, "start")
-            left += 40 + round(6.5 * len(text))
+            left += 30 + _SIGN * len(text)

@@ -24,6 +24,7 @@ from mbv2cli.specs.reader import read_request
 
 TARGETS = (
     *("block", "block:in=24,out=24", "block:expand=1", "block:stride=2", "block:dilation=3"),
+    *("block:in=1,out=1,expand=1,size=1", "block:in=4096,out=4096,expand=10,size=7,stride=2x1"),
     *("network", "network:width_mult=0.35,size=96", "network:stages=t1c8k5/t3c16s2k7n9,classes=0"),
     *("mcunet_035_144", "deeplab_os16"),
 )

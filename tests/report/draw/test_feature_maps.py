@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, plan_of
 from mbv2cli.inspection import ModelSpec, Plan
@@ -33,6 +35,19 @@ def test_no_text_of_any_block_lies_over_another(spec: BlockSpec) -> None:
 @settings(max_examples=10)
 def test_no_text_of_any_network_lies_over_another(spec: NetworkSpec) -> None:
     texts_of(drawn(spec, InputSpec(size=(64, 48))))
+
+
+def test_each_side_of_a_box_is_to_scale() -> None:
+    spec = BlockSpec(in_channels=24, out_channels=48, stride=(1, 2))
+    picture = drawn(spec, InputSpec(size=(64, 32)))
+    sides = [np.ptp(one.get_xy(), axis=0) for one in picture.findobj(Polygon)]
+    fronts, tops = sides[::3], sides[1::3]
+    shapes = [
+        (width / 110 * 144, height / 130 * 64, slant / 0.28 / 130 * 64)
+        for (width, height), (_, slant) in zip(fronts, tops, strict=True)
+    ]
+    expected = [(24, 64, 32), (144, 64, 32), (144, 64, 16), (48, 64, 16)]
+    assert np.array(shapes) == pytest.approx(np.array(expected))
 
 
 def numbers_of(plan: Plan) -> set[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from matplotlib.patches import Polygon
 
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES
 from mbv2cli.errors import UserError
@@ -38,7 +39,8 @@ def test_no_text_lies_over_another_and_every_number_is_the_model_s(
     behind = sorted((one.bytes for one in data.bands if one.is_of_peak), reverse=True)
     peak, *parts = bytes_texts([use.peak_bytes("int8"), *behind])
     assert f"Peak (▼): {peak}" in text
-    assert f"{culprit.path}, {culprit.role}" in text
+    role = "" if culprit.role == "other" else f", {culprit.role}"
+    assert f"{culprit.path or culprit.type}{role}. A" in text.replace(" adds most", ". A")
     assert f"(dark): {' + '.join(parts)}." in text
     for part in data.stretches:
         if "WW" not in part.name:
@@ -50,6 +52,25 @@ def test_names_of_single_steps_are_moved_apart() -> None:
     graph = replace(model.graph, segments=())
     data = picture_data(Heading("title"), Observed(graph), RULES["eager"], "float32")
     assert {"classifier.0", "classifier.1"} <= set(texts_of(picture_of(data)))
+
+
+def test_more_storages_than_can_be_seen_are_drawn_together() -> None:
+    heading, model = model_named("network:stages=t1c8n300")
+    data = picture_data(heading, model, LAYERWISE, "int8")
+    assert len(data.use.steps) > 600
+    picture = picture_of(data)
+    assert {
+        f"{len(data.use.steps):,} operations: storages that are not dark are drawn together.",
+        "Each place of the outline shows the largest of 2 operations in a row.",
+    } <= set(texts_of(picture))
+    outline, *dark = picture.findobj(Polygon)
+    assert len(dark) == sum(one.is_of_peak for one in data.bands)
+    corners = outline.get_xy()
+    assert len(corners) < 1300
+    assert corners[:, 1].max() == data.use.peak_bytes("int8")
+    for step, one in enumerate(data.use.steps):
+        here = corners[(corners[:, 0] <= step + 1) & (corners[:, 0] >= step - 1), 1]
+        assert here.max() >= one.elements
 
 
 def test_the_scale_has_round_amounts_below_the_peak() -> None:

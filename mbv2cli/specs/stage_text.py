@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, get_args
 
-from mbv2cli.errors import UserError, nearest
+from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.fields import Activation
 from mbv2cli.specs.synonyms import same_key
 
@@ -63,7 +63,10 @@ _TIMM_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """timm's types of blocks, with the keys that each sets."""
 
-_TIMM_FIELD: Final = re.compile(rf"(se|[a-z])({_NUMBER})")
+_OTHER_TIMM_TYPES: Final = ("dsa", "uir", "mha", "mqa")
+"""Its other types: of MobileNetV1 and LCNet, and of MobileNetV4."""
+
+_TIMM_FIELD: Final = re.compile(rf"(se|[a-z])({_NUMBER}(?:x\d{{1,9}})?)")
 _TIMM_KEYS: Final = {"r": "n", "k": "kernel", "s": "s", "e": "t", "c": "c", RATIO: "se"}
 _TIMM_WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "nre": ("act", "relu"),
@@ -89,7 +92,7 @@ def read_stages(value: object, place: str | None = None) -> object:
     stages = _read_text(value, place) if isinstance(value, str) else value
     if not isinstance(stages, list | tuple):
         return stages
-    tables = [_table(stage, place) for stage in _flat(stages)]
+    tables = [_table(stage, place, number) for number, stage in enumerate(_flat(stages))]
     if place:
         for number, stage in enumerate(tables):
             if isinstance(stage, dict):
@@ -106,11 +109,18 @@ def _flat(stages: Iterable[object]) -> Iterable[object]:
             yield stage
 
 
-def _table(stage: object, place: str | None) -> object:
+def _table(stage: object, place: str | None, number: int) -> object:
     if isinstance(stage, str):
         return _read_stage(stage, place)
-    is_row = isinstance(stage, list | tuple) and len(stage) == len(_ROW)
-    return dict(zip(_ROW, stage, strict=True)) if is_row else stage  # type: ignore[call-overload]
+    if not isinstance(stage, list | tuple):
+        return stage
+    if place and len(stage) != len(_ROW):
+        raise UserError(
+            f"{place}[{number}] must be a row of t, c, n and s, such as [6, 24, 2, 2], not "
+            f"{value_text(stage)}; for other columns, write text such as h72c40s2k5_relu_se0.25 "
+            "(h is hidden channels, k is the kernel)"
+        )
+    return dict(zip(_ROW, stage, strict=True)) if len(stage) == len(_ROW) else stage
 
 
 def _refuse_other_keys(table: Mapping[str, Any], place: str) -> None:
@@ -143,9 +153,15 @@ def _with_keys(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_text(text: str, place: str | None) -> Sequence[Any]:
     text = text.strip()
+    if text.startswith(("[(", "((")):
+        text = text.translate(_BRACKETS)
     if text.startswith(("{", "[")):
         return _read_tables(text if text.startswith("[") else f"[{text}]")
     return [_read_stage(stage, place) for stage in text.split(BETWEEN)]
+
+
+_BRACKETS: Final = str.maketrans("()", "[]")
+"""Python code has tuples where TOML has lists."""
 
 
 def _read_tables(array: str) -> list[Any]:
@@ -162,14 +178,25 @@ def _read_stage(text: str, place: str | None) -> dict[str, str]:
     kind, _, rest = text.partition("_")
     if kind in _TIMM_TYPES:
         return _read_timm(text, kind, rest.split("_"), place)
+    if kind in _OTHER_TIMM_TYPES:
+        raise _not_in_timm(text, kind, _TIMM_TYPES, place)
     found = _STAGE.fullmatch(text)
     if not found:
         return _read_other_letters(text)
     fields = _FIELD.findall(found[1])
-    pairs = [*fields, *_words_of(found[found.re.groups], f"{place or 'stages'}: '{text}'")]
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a letter is given twice")
-    return dict(pairs)
+    words = _words_of(found[found.re.groups], f"{place or 'stages'}: '{text}'")
+    return _once([*fields, *words], text, place)
+
+
+def _once(pairs: Sequence[tuple[str, str]], text: str, place: str | None) -> dict[str, str]:
+    """Return keys with their values. Raises `UserError` if a key comes twice."""
+    table: dict[str, str] = {}
+    for key, value in pairs:
+        if key in table:
+            name = LETTERS.get(key, key)
+            raise UserError(f"{place or 'stages'}: '{text}' gives {name} twice; give it once")
+        table[key] = value
+    return table
 
 
 def _words_of(text: str, place: str) -> list[tuple[str, str]]:
@@ -212,18 +239,20 @@ def _read_timm(text: str, kind: str, words: Sequence[str], place: str | None) ->
         elif field and field[1] in _TIMM_KEYS:
             pairs.append((_TIMM_KEYS[field[1]], field[2]))
         else:
-            raise UserError(
-                f"{place or 'stages'}: '{text}': mbv2 has no '{word}' of timm's notation; it has "
-                f"{', '.join([*_TIMM_KEYS, *_TIMM_WORDS])}"
-            )
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a letter is given twice")
-    table = dict(pairs)
+            raise _not_in_timm(text, word, [*_TIMM_KEYS, *_TIMM_WORDS], place)
+    table = _once(pairs, text, place)
     if kind in ("ir", "er") and "t" not in table:
         raise UserError(f"{place or 'stages'}: '{text}' lacks its expand ratio, such as e6")
     if kind == "ir" and float(table["t"]) == 1:
         table["expansion"] = "always"
     return table
+
+
+def _not_in_timm(text: str, word: str, known: Iterable[str], place: str | None) -> UserError:
+    return UserError(
+        f"{place or 'stages'}: '{text}': mbv2 has no '{word}' of timm's notation; it has "
+        f"{', '.join(known)}; for other blocks, give a module of your own, such as my_model.py:Net"
+    )
 
 
 def _read_other_letters(text: str) -> dict[str, str]:

@@ -74,6 +74,9 @@ def block_specs(draw: st.DrawFn) -> BlockSpec:
     }
     if type_ != "inverted":
         values.pop("se", None)
+    if type_ == "conv":
+        values.pop("hidden_nearest", None)
+        values.pop("expansion", None)
     return BlockSpec.model_validate(values)
 
 
@@ -83,7 +86,7 @@ def _stages(draw: st.DrawFn) -> Stage:
     own = {
         "act": activations,
         "shortcut": _STYLE["shortcut"],
-        "expansion": _STYLE["expansion"],
+        **({"expansion": _STYLE["expansion"]} if type_ != "conv" else {}),
         **({"se": se_ratios} if type_ == "inverted" else {}),
     }
     return Stage.model_validate(

@@ -427,7 +427,13 @@ class ClassifierSegment(SpaceSegment):
             "drops": Lookup(lambda dropout: dropout > 0, columns.of("dropout")),
             **_sides(network, columns.space.stages),
         }
-        super().__init__(columns, counting, inputs)
+        both = columns.of("classes"), hidden
+        needs = (
+            [Lookup(lambda classes, features: classes > 0 or features == 0, *both)]
+            if all(column.axis.explicit for column in both)
+            else []
+        )
+        super().__init__(columns, counting, inputs, needs)
         flags = ("is_there", "drops", "has_hidden", "hidden_bias", "bias")
         self.choices = {"act": len(self.acts), **dict.fromkeys(flags, 2)}
 

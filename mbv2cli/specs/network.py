@@ -55,6 +55,7 @@ from mbv2cli.specs.fields import (
     WidthMult,
     added,
 )
+from mbv2cli.specs.idle import level_of, refuse_idle
 from mbv2cli.specs.rounding import nearest_multiple
 from mbv2cli.specs.stage_text import read_stages
 
@@ -364,12 +365,27 @@ class NetworkSpec(Spec):
         return output_stride
 
     @model_validator(mode="after")
-    def _has_valid_blocks(self) -> Self:
+    def _has_valid_blocks(self, info: ValidationInfo) -> Self:
         refuse_too_many_blocks(sum(self.repeats))
         _ = self.blocks
+        if info.context:
+            refuse_idle(
+                info.context, [stage.model_dump(exclude_none=True) for stage in self.stages]
+            )
+            self._refuse_hidden_layer(info.context)
         if self.until is not None:
             self._refuse_other_paths()
         return self
+
+    def _refuse_hidden_layer(self, places: Mapping[str, str]) -> None:
+        """Raise `UserError` if the same user leaves out the classifier and widens it."""
+        keys = ("classes", "classifier_hidden")
+        levels = {level_of(places.get(key, "preset : ")) for key in keys}
+        if not self.classes and self.classifier_hidden and len(levels) == 1:
+            raise UserError(
+                f"classes 0 leaves out the classifier, and classifier_hidden "
+                f"{self.classifier_hidden} is a layer of it; leave one of both out"
+            )
 
     def _refuse_other_paths(self) -> None:
         """Raise `UserError` if ``until`` is not a path of the network."""
@@ -522,6 +538,9 @@ def _block(
         "type": stage.type,
         **({"expand": expand} if hidden is None else {"hidden": hidden}),
     }
+    # the network's own is for the blocks that may have it
     if stage.type != "inverted" and stage.se is None:
-        values["se"] = 0.0  # the network's ratio is for the blocks that may have it
+        values["se"] = 0.0
+    if stage.type == "conv":
+        values |= {"hidden_nearest": 1, "expansion": stage.expansion or "auto"}
     return BlockSpec.model_validate(values)

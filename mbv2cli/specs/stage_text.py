@@ -133,6 +133,20 @@ def _refuse_other_keys(table: Mapping[str, Any], place: str) -> None:
     for letter, key in LETTERS.items():
         if letter != key and letter in table and key in table:
             raise UserError(f"{place} has {letter} and {key}, which are the same; keep {key}")
+    _refuse_two_widths(_with_keys(table), place)
+
+
+def _refuse_two_widths(table: Mapping[str, Any], place: str) -> None:
+    """Raise `UserError` if a table has a ratio and no use for it; JSON has the usual one."""
+    ratio = str(table.get("t"))
+    if table.get("hidden") is not None and ratio not in ("None", "6", "6.0"):
+        raise UserError(
+            f"{place} has t and hidden, which both make the hidden channels; keep one of them"
+        )
+    if table.get("type") == "conv" and ratio not in ("None", "1", "1.0"):
+        raise UserError(
+            f"{place} has type conv, a convolution without hidden channels; leave t out"
+        )
 
 
 def _complaint(key: str, place: str) -> str:

@@ -147,11 +147,7 @@ class BlockLookups:
     @cached_property
     def shortcut(self) -> Lookup:
         """The number of the shortcut that the blocks have where their shapes allow it."""
-        return Lookup(
-            lambda kind, *words: 0 if kind == "conv" else SHORTCUTS.index(_first(*words)),
-            self._type,
-            *self._of("shortcut"),
-        )
+        return Lookup(lambda *words: SHORTCUTS.index(_first(*words)), *self._of("shortcut"))
 
     @cached_property
     def is_allowed(self) -> Lookup:

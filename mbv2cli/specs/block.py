@@ -99,8 +99,8 @@ class BlockSpec(Spec):
     type: BlockTypeWord = added(
         "inverted",
         "inverted: expansion, depthwise, projection. fused: one k×k convolution expands "
-        "(EfficientNet-EdgeTPU). conv: one k×k convolution with BatchNorm and activation; its "
-        "expand is 1.",
+        "(EfficientNet-EdgeTPU). conv: one k×k convolution with BatchNorm and activation "
+        "(EfficientNetV2); its expand is 1.",
     )
     hidden: OptionalChannels = added(
         None, "Hidden channels, instead of in × expand (MobileNetV3 lists them)."
@@ -174,13 +174,13 @@ class BlockSpec(Spec):
     def has_shortcut(self) -> bool:
         """Whether the block adds its input to its output."""
         keeps_shape = adds_its_input(self.stride, self.in_channels, self.out_channels)  # type: ignore[arg-type]  # 2x1 is not 1
-        return keeps_shape and self.shortcut != "none" and self.type != "conv"
+        return keeps_shape and self.shortcut != "none"
 
     @property
     def projects_shortcut(self) -> bool:
         """Whether the block adds a 1×1 convolution of its input to its output."""
-        is_wanted = self.shortcut == "projection" and self.type != "conv"
-        return is_wanted and self.stride == 1 and self.in_channels != self.out_channels
+        keeps_channels = self.in_channels == self.out_channels
+        return self.shortcut == "projection" and self.stride == 1 and not keeps_channels
 
     @property
     def has_se(self) -> bool:

@@ -59,7 +59,7 @@ _TIMM_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "ir": {},
     "ds": {"t": "1"},
     "er": {"type": "fused"},
-    "cn": {"type": "conv"},
+    "cn": {"type": "conv", "shortcut": "none"},
 }
 """timm's types of blocks, with the keys that each sets."""
 
@@ -243,18 +243,18 @@ def _read_timm(text: str, kind: str, words: Sequence[str], place: str | None) ->
     timm's ``ir`` has an expansion at ``e1`` too, and its ``ds`` has none. Raises `UserError` for
     what no key of a stage has.
     """
-    pairs: list[tuple[str, str]] = list(_TIMM_TYPES[kind].items())
+    pairs: list[tuple[str, str]] = []
     for word in words:
         field = _TIMM_FIELD.fullmatch(word)
         if word in _TIMM_WORDS:
             pairs.append(_TIMM_WORDS[word])
-        elif kind == "ds" and field and field[1] == "e":
+        elif kind in ("ds", "cn") and field and field[1] == "e":
             continue  # timm ignores it
         elif field and field[1] in _TIMM_KEYS:
             pairs.append((_TIMM_KEYS[field[1]], field[2]))
         else:
             raise _not_in_timm(text, word, [*_TIMM_KEYS, *_TIMM_WORDS], place)
-    table = _once(pairs, text, place)
+    table = {**_TIMM_TYPES[kind], **_once(pairs, text, place)}
     if kind in ("ir", "er") and "t" not in table:
         raise UserError(f"{place or 'stages'}: '{text}' lacks its expand ratio, such as e6")
     if kind == "ir" and float(table["t"]) == 1:

@@ -42,7 +42,8 @@ def test_each_notation_has_the_stages_of_the_paper(text: str) -> None:
         ("ir_r1_k3_s1_e6_c24_nhs", "t6c24_hardswish"),
         ("ir_r1_k3_s1_e6_c24_nsw", "t6c24_swish"),
         ("er_r1_k3_s2_e8_c32", "t8c32s2_fused"),
-        ("cn_r1_k1_s1_c960_nsw", "c960k1_conv_silu"),
+        ("cn_r1_k1_s1_c960_nsw", "c960k1_conv_silu_noskip"),
+        ("cn_r2_k3_s1_e1_c24_skip", "c24n2_conv_skip"),
     ],
 )
 def test_timm_s_notation_is_the_letters(timm: str, letters: str) -> None:

@@ -92,9 +92,13 @@ class Stage(FrozenModel):
     kernel: Kernel = Field(3, description="Side of the depthwise kernel, an odd number.")
     dilation: Dilation = Field(1, description="Dilation of the depthwise convolutions.")
     hidden: OptionalChannels = added(
-        None, "Hidden channels before the width multiplier, instead of in × t."
+        None,
+        "Hidden channels before the width multiplier, instead of in × t (MobileNetV3 lists them).",
     )
-    type: BlockTypeWord = added("inverted", "Type of the blocks: inverted, fused or conv.")
+    type: BlockTypeWord = added(
+        "inverted",
+        "Type of the blocks: inverted, fused (EfficientNet-EdgeTPU) or conv (EfficientNetV2).",
+    )
     act: OptionalActivation = added(None, "Activation of the blocks; by default the network's.")
     se: OptionalRatio = added(None, "Squeeze-excite ratio; by default the network's.")
     shortcut: OptionalShortcut = added(None, "Shortcuts; by default the network's.")

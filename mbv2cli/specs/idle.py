@@ -20,6 +20,12 @@ def level_of(place: str) -> str:
     return place.rpartition(": ")[0]
 
 
+def stand_together(places: Mapping[str, str], *keys: str) -> bool:
+    """Return whether a user set all of these keys in one place: a flag may change a file."""
+    levels = {level_of(places[key]) for key in keys if key in places}
+    return set(keys) <= {*_of_user(places)} and len(levels) == 1
+
+
 def refuse_idle(places: Mapping[str, str], stages: Sequence[Collection[str]] = ()) -> None:
     """Raise `UserError` if a setting of a user does nothing, whatever its value is.
 

@@ -55,7 +55,7 @@ from mbv2cli.specs.fields import (
     WidthMult,
     added,
 )
-from mbv2cli.specs.idle import level_of, refuse_idle
+from mbv2cli.specs.idle import refuse_idle, stand_together
 from mbv2cli.specs.rounding import nearest_multiple
 from mbv2cli.specs.stage_text import read_stages
 
@@ -376,20 +376,28 @@ class NetworkSpec(Spec):
             refuse_idle(
                 info.context, [stage.model_dump(exclude_none=True) for stage in self.stages]
             )
-            self._refuse_hidden_layer(info.context)
+            self._refuse_contradictions(info.context)
         if self.until is not None:
             self._refuse_other_paths()
         return self
 
-    def _refuse_hidden_layer(self, places: Mapping[str, str]) -> None:
-        """Raise `UserError` if the same user leaves out the classifier and widens it."""
-        keys = ("classes", "classifier_hidden")
-        levels = {level_of(places.get(key, "preset : ")) for key in keys}
-        if not self.classes and self.classifier_hidden and len(levels) == 1:
+    def _refuse_contradictions(self, places: Mapping[str, str]) -> None:
+        """Raise `UserError` if a user asks for a layer and leaves no place for it."""
+        together = stand_together(places, "classes", "classifier_hidden")
+        if together and not self.classes and self.classifier_hidden:
             raise UserError(
                 f"classes 0 leaves out the classifier, and classifier_hidden "
                 f"{self.classifier_hidden} is a layer of it; leave one of both out"
             )
+        if stand_together(places, "stages", "se") and self.se and not self._may_squeeze:
+            raise UserError(
+                "se is for blocks of type inverted: no published network has squeeze-excite in "
+                "other blocks; leave se out, or give a stage the type inverted"
+            )
+
+    @property
+    def _may_squeeze(self) -> bool:
+        return any(stage.type == "inverted" for stage in self.stages)
 
     def _refuse_other_paths(self) -> None:
         """Raise `UserError` if ``until`` is not a path of the network."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from mbv2cli import BlockSpec, NetworkSpec, UserError
+from mbv2cli.costs.figures import Counting
+from mbv2cli.search.engine import Engine
+from mbv2cli.search.query import REPORTED
 from mbv2cli.search.space import read_space
 from mbv2cli.specs.reader import Setting, read_request
 from tests.process import mbv2_here
@@ -27,6 +31,7 @@ WRONG = [
     ("mobilenet_v3_large:expand=4", "every stage has hidden channels of its own; change"),
     ("efficientnet_b0_timm:se=0", "every stage has se of its own; change the stages"),
     ("network:classes=0,classifier_hidden=20", "classes 0 leaves out the classifier, and"),
+    ("network:stages=t6c24_fused/c24_conv,se=0.25", "se is for blocks of type inverted: no"),
     ("network:classifier_hidden_bias=false", "no hidden linear layer; give classifier_hidden"),
 ]
 
@@ -47,6 +52,8 @@ def test_what_does_nothing_is_told_in_one_sentence(target: str, words: str) -> N
         "network:stages=t6c24_se0.25/t6c32,se_act=relu",
         "network:classes=0,classifier_hidden=0",
         "network:stages=c24_conv/t1c16,hidden_nearest=8,expansion=always,se=0.25",
+        "efficientnet_b0:stages=t6c24_fused",  # se is the preset's
+        "network:stages=t6c24_fused/t6c24,se=0.25",
         "block:type=conv,expand=1",
         "block:se=0,se_gate=hardsigmoid",  # a member of a sweep over se
     ],
@@ -97,3 +104,20 @@ def test_members_that_contradict_themselves_cannot_be_built(
     assert code == 0
     assert f"Tried {feasible + wrong}: {feasible} feasible" in out
     assert (f"{wrong} cannot be built" in out) is (wrong > 0)
+
+
+def test_a_sweep_tells_where_no_block_may_have_squeeze_excite() -> None:
+    stages = [{"c": 8, "type": ["fused", "inverted"]}]
+    space = read_space(
+        "network", [Setting("stages", stages, "--stages"), Setting("se", [0, 0.25], "--se")]
+    )
+    members = [(se, kind) for se in (0, 1) for kind in (0, 1)]
+    digits = np.array(members, np.intp).T
+    assert Engine(space, REPORTED, Counting(), 0).exist(digits).tolist() == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    with pytest.raises(UserError, match="se is for blocks of type inverted"):
+        read_request(space.target((1, 0)))

@@ -100,6 +100,14 @@ class Space:
         """Number of stages; 0 for a block."""
         return 1 + max((axis.stage for axis in self.axes if axis.stage is not None), default=-1)
 
+    @property
+    def keys_of_stages(self) -> tuple[tuple[str, ...], ...]:
+        """The keys that each stage has of its own; none for a block."""
+        own = [axis for axis in self.axes if axis.values != (None,)]
+        return tuple(
+            tuple(axis.key for axis in own if axis.stage == stage) for stage in range(self.stages)
+        )
+
     def target(self, member: Sequence[int]) -> str:
         """Return the target of a member, given by the number of its value on each varied axis.
 
@@ -181,19 +189,10 @@ def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setti
     if kind == "network":
         axes += _stage_axes(fixed.get(STAGES), chosen.get(STAGES))
         _refuse_too_many_blocks(axes)
+    space = Space(base, kind, tuple(axes))
     places = {one.key: one.place for one in (fixed | chosen).values()}
-    refuse_idle(places, _keys_of_stages(axes))
-    return Space(base, kind, tuple(axes))
-
-
-def _keys_of_stages(axes: Iterable[Axis]) -> list[list[str]]:
-    """Return the keys that each stage has of its own; none for a block."""
-    found: dict[int, list[str]] = {}
-    for axis in axes:
-        if axis.stage is not None:
-            keys_of_stage = found.setdefault(axis.stage, [])
-            keys_of_stage += [axis.key] if axis.values != (None,) else []
-    return [*found.values()]
+    refuse_idle(places, space.keys_of_stages)
+    return space
 
 
 def _refuse_too_many_blocks(axes: Iterable[Axis]) -> None:

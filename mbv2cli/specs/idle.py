@@ -32,7 +32,7 @@ def refuse_idle(places: Mapping[str, str], stages: Sequence[Collection[str]] = (
     ``places`` has the place of each setting. ``stages`` are the keys that each stage has.
     """
     for key in _of_user(places):
-        if reason := _reason(key, places, stages):
+        if reason := idle_reason(key, places, stages):
             raise UserError(f"{places[key]} does nothing: {reason}, or leave {key} out")
 
 
@@ -44,7 +44,7 @@ def _of_user(places: Mapping[str, str]) -> Iterator[str]:
             yield key
 
 
-def _reason(key: str, given: Collection[str], stages: Sequence[Collection[str]]) -> str:
+def idle_reason(key: str, given: Collection[str], stages: Sequence[Collection[str]]) -> str:
     """Return why a key does nothing and what to do; "" if it does something."""
     if key in _OF_SQUEEZE_EXCITE and not any("se" in one for one in (given, *stages)):
         return "there is no squeeze-excite; give its ratio se, such as 0.25"

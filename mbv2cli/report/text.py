@@ -140,7 +140,7 @@ def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:
     if isinstance(spec, BlockSpec) and (spec.hidden is not None or spec.type == "conv"):
         del values["expand"]
     if isinstance(spec, NetworkSpec) and spec.stages != PAPER_STAGES:
-        yield f"{len(spec.stages)} stages of its own"
+        yield f"{len(spec.stages)} stage{'s' * (len(spec.stages) != 1)} of its own"
     for key in keys(type(spec)):
         if key in values:
             value = values[key]

@@ -130,3 +130,8 @@ def test_mistakes(target: str, key: str, value: str, words: str) -> None:
     with pytest.raises(UserError) as error:
         read_fit_space(target, [Setting(key, value, f"--{key}")])
     assert words in str(error.value)
+
+
+def test_no_ratio_is_tried_where_stages_give_hidden_channels() -> None:
+    space = read_fit_space("mobilenet_v3_small", [])
+    assert [axis.key for axis in space.varied] == ["width_mult", "padding", "size"]

@@ -86,21 +86,22 @@ def _stages(draw: st.DrawFn) -> Stage:
     own = {
         "act": activations,
         "shortcut": _STYLE["shortcut"],
-        **({"expansion": _STYLE["expansion"]} if type_ != "conv" else {}),
+        "expansion": _STYLE["expansion"],
         **({"se": se_ratios} if type_ == "inverted" else {}),
     }
-    return Stage.model_validate(
-        {
-            "type": type_,
-            "c": draw(st.integers(1, 24)),
-            "n": draw(st.integers(1, 3)),
-            "s": draw(strides),
-            "kernel": draw(odd_kernels),
-            "dilation": draw(st.integers(1, 2)),
-            **draw(_width(type_)),
-            **draw(st.one_of(st.just({}), st.fixed_dictionaries({}, optional=own))),
-        }
-    )
+    values = {
+        "type": type_,
+        "c": draw(st.integers(1, 24)),
+        "n": draw(st.integers(1, 3)),
+        "s": draw(strides),
+        "kernel": draw(odd_kernels),
+        "dilation": draw(st.integers(1, 2)),
+        **draw(_width(type_)),
+        **draw(st.one_of(st.just({}), st.fixed_dictionaries({}, optional=own))),
+    }
+    if type_ == "conv":
+        values.pop("expansion", None)
+    return Stage.model_validate(values)
 
 
 _CLASSIFIER: Final[dict[str, st.SearchStrategy[object]]] = {

@@ -253,6 +253,4 @@ def _changes(spec: BlockSpec, input_shape: Shape) -> Iterator[Change]:
             changed = BlockSpec.model_validate(fields)
         except UserError:
             continue
-        if getattr(changed, key) != value:  # a plain convolution keeps its ratio
-            continue
         yield Change(key, value, changed, _costs(Plan(changed, input_shape).graph))

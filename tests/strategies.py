@@ -74,6 +74,9 @@ def block_specs(draw: st.DrawFn) -> BlockSpec:
     }
     if type_ != "inverted":
         values.pop("se", None)
+    if type_ == "conv":
+        values.pop("hidden_nearest", None)
+        values.pop("expansion", None)
     return BlockSpec.model_validate(values)
 
 
@@ -86,18 +89,19 @@ def _stages(draw: st.DrawFn) -> Stage:
         "expansion": _STYLE["expansion"],
         **({"se": se_ratios} if type_ == "inverted" else {}),
     }
-    return Stage.model_validate(
-        {
-            "type": type_,
-            "c": draw(st.integers(1, 24)),
-            "n": draw(st.integers(1, 3)),
-            "s": draw(strides),
-            "kernel": draw(odd_kernels),
-            "dilation": draw(st.integers(1, 2)),
-            **draw(_width(type_)),
-            **draw(st.one_of(st.just({}), st.fixed_dictionaries({}, optional=own))),
-        }
-    )
+    values = {
+        "type": type_,
+        "c": draw(st.integers(1, 24)),
+        "n": draw(st.integers(1, 3)),
+        "s": draw(strides),
+        "kernel": draw(odd_kernels),
+        "dilation": draw(st.integers(1, 2)),
+        **draw(_width(type_)),
+        **draw(st.one_of(st.just({}), st.fixed_dictionaries({}, optional=own))),
+    }
+    if type_ == "conv":
+        values.pop("expansion", None)
+    return Stage.model_validate(values)
 
 
 _CLASSIFIER: Final[dict[str, st.SearchStrategy[object]]] = {

@@ -25,7 +25,7 @@ from mbv2cli.graph.ops import (
     Shape,
     Sides,
 )
-from mbv2cli.graph.rows import BLOCK_TYPE, FUSED_TYPE
+from mbv2cli.graph.rows import BLOCK_TYPE, CONV_TYPE, FUSED_TYPE
 from mbv2cli.graph.segments import (
     Classifier,
     Expansion,
@@ -174,6 +174,13 @@ def squeeze_excite(g: GraphBuilder, path: str, x: int, block: Block) -> int:
     return y
 
 
+def residual(g: GraphBuilder, path: str, x: int, y: int, block: Block) -> int:
+    """Add what Residual runs after its convolutions: the input added to their result ``y``."""
+    if block.projects_shortcut:
+        return add(g, path, projected_shortcut(g, path, x, block), y)
+    return add(g, path, x, y) if block.has_shortcut else y
+
+
 def inverted_residual(g: GraphBuilder, path: str, x: int, block: Block) -> int:
     """Add what InvertedResidual runs: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
     hidden, act, eps, start = block.hidden_channels, block.act, block.norm_eps, len(g.ops)
@@ -189,10 +196,7 @@ def inverted_residual(g: GraphBuilder, path: str, x: int, block: Block) -> int:
     y = conv(g, f"{inner}.{place + 1}", y, block.out_channels)
     y = norm(g, f"{inner}.{place + 2}", y, eps)
     g.module(inner, "Sequential", x, start, is_sequential=True)
-    if block.projects_shortcut:
-        y = add(g, path, projected_shortcut(g, path, x, block), y)
-    elif block.has_shortcut:
-        y = add(g, path, x, y)
+    y = residual(g, path, x, y, block)
     g.module(path, FUSED_TYPE if block.type == "fused" else BLOCK_TYPE, x, start)
     return y
 
@@ -208,13 +212,19 @@ def projected_shortcut(g: GraphBuilder, path: str, x: int, block: Block) -> int:
 
 def plain_conv(g: GraphBuilder, path: str, x: int, block: Block) -> int:
     """Add a block that is one convolution: (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉)."""
-    how = same(block.kernel, block.strides, block.dilation)
-    return conv_bn_act(
-        *(g, path, x, block.out_channels, block.act),
+    how, start = same(block.kernel, block.strides, block.dilation), len(g.ops)
+    is_residual = block.has_shortcut or block.projects_shortcut
+    inner = (path + ".conv" if path else "conv") if is_residual else path
+    y = conv_bn_act(
+        *(g, inner, x, block.out_channels, block.act),
         eps=block.norm_eps,
         how=how,
         pads_apart=block.pads_apart,
     )
+    if is_residual:
+        y = residual(g, path, x, y, block)
+        g.module(path, CONV_TYPE, x, start)
+    return y
 
 
 def mobilenet_v2(g: GraphBuilder, x: int, segments: Sequence[PlacedSegment]) -> int:

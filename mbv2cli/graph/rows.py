@@ -16,6 +16,7 @@ from mbv2cli.graph.ops import Kind as OpKind
 
 BLOCK_TYPE: Final = "InvertedResidual"
 FUSED_TYPE: Final = "FusedInvertedResidual"
+CONV_TYPE: Final = "ResidualConv"
 _EXPANSION_TYPE: Final = "Expansion"
 NETWORK_TYPE: Final = "MobileNetV2"
 

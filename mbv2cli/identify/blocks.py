@@ -78,7 +78,7 @@ class _Parser(NamedTuple):
         after = start + len(units)
         if not self._is_chain(type_, units):
             return None
-        shortcuts, stop, more = self._shortcuts(type_, filtering, first, last, after)
+        shortcuts, stop, more = self._shortcuts(filtering, first, last, after)
         block = ReadBlock(
             type_,
             first.in_channels,
@@ -111,11 +111,9 @@ class _Parser(NamedTuple):
         )
 
     def _shortcuts(
-        self, type_: str, filtering: Unit, first: Unit, last: Unit, after: int
+        self, filtering: Unit, first: Unit, last: Unit, after: int
     ) -> tuple[tuple[str, ...], int, int]:
         """Return the shortcuts of a block, the step after it, and its further units."""
-        if type_ == "conv":
-            return _ANY_SHORTCUT, last.end + 1, 0
         keeps = first.in_channels == last.out_channels
         side = self.units[after] if after < len(self.units) else None
         if side and side.source == first.source and side.is_pointwise and side.act == NO_ACT:

@@ -120,7 +120,36 @@ class SqueezeExcite(nn.Module):
         return x * y
 
 
-class InvertedResidual(nn.Module):
+def _has_shortcut(spec: BlockSpec) -> bool:
+    keeps_channels = spec.in_channels == spec.out_channels
+    return spec.stride == 1 and (
+        spec.shortcut == "projection" or (spec.shortcut == "identity" and keeps_channels)
+    )
+
+
+class Residual(nn.Module):
+    """Convolutions, and their input added to their result where the spec has a shortcut."""
+
+    def __init__(self, conv: nn.Module, spec: BlockSpec) -> None:
+        super().__init__()
+        self.conv = conv
+        self.has_shortcut = _has_shortcut(spec)
+        self.shortcut: nn.Module | None = None
+        if self.has_shortcut and spec.in_channels != spec.out_channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(spec.in_channels, spec.out_channels, 1, bias=False),
+                nn.BatchNorm2d(spec.out_channels, spec.norm_eps),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W)
+        y: Tensor = self.conv(x)  # (B, in·t, H, W) → (B, in·t, H/s, W/s) → (B, out, H/s, W/s)
+        if not self.has_shortcut:
+            return y
+        added: Tensor = x if self.shortcut is None else self.shortcut(x)
+        return added + y
+
+
+class InvertedResidual(Residual):
     """Widen, filter depthwise, narrow, and add the input (arXiv 1801.04381, figure 4d).
 
     (B, in, H, W) → (B, out, ⌈H/s⌉, ⌈W/s⌉). The narrow ends carry no activation: they are the
@@ -128,8 +157,9 @@ class InvertedResidual(nn.Module):
     widens and filters in one convolution.
     """
 
+    conv: nn.Sequential
+
     def __init__(self, spec: BlockSpec) -> None:
-        super().__init__()
         hidden = _hidden_channels(spec)
         layers: list[nn.Module] = []
         if spec.type == "inverted" and _expands(spec):
@@ -153,28 +183,18 @@ class InvertedResidual(nn.Module):
             nn.Conv2d(hidden, spec.out_channels, 1, bias=False),
             nn.BatchNorm2d(spec.out_channels, spec.norm_eps),
         ]
-        self.conv = nn.Sequential(*layers)
-        keeps_channels = spec.in_channels == spec.out_channels
-        self.has_shortcut = spec.stride == 1 and (
-            spec.shortcut == "projection" or (spec.shortcut == "identity" and keeps_channels)
-        )
-        self.shortcut: nn.Module | None = None
-        if self.has_shortcut and not keeps_channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(spec.in_channels, spec.out_channels, 1, bias=False),
-                nn.BatchNorm2d(spec.out_channels, spec.norm_eps),
-            )
-
-    def forward(self, x: Tensor) -> Tensor:  # (B, in, H, W)
-        y: Tensor = self.conv(x)  # (B, in·t, H, W) → (B, in·t, H/s, W/s) → (B, out, H/s, W/s)
-        if not self.has_shortcut:
-            return y
-        added: Tensor = x if self.shortcut is None else self.shortcut(x)
-        return added + y
+        super().__init__(nn.Sequential(*layers), spec)
 
 
 class FusedInvertedResidual(InvertedResidual):
     """A block whose one k×k convolution widens and filters (EfficientNet-EdgeTPU, 2019)."""
+
+
+class ResidualConv(Residual):
+    """A plain convolution with a shortcut (the first blocks of EfficientNetV2, 2021)."""
+
+    def __init__(self, spec: BlockSpec) -> None:
+        super().__init__(_plain_conv(spec), spec)
 
 
 def _plain_conv(spec: BlockSpec) -> ConvBNAct:
@@ -193,7 +213,7 @@ def _plain_conv(spec: BlockSpec) -> ConvBNAct:
 def block_module(spec: BlockSpec) -> nn.Module:
     """Return the module of a block: an inverted residual, fused or not, or one convolution."""
     if spec.type == "conv":
-        return _plain_conv(spec)
+        return ResidualConv(spec) if _has_shortcut(spec) else _plain_conv(spec)
     return FusedInvertedResidual(spec) if spec.type == "fused" else InvertedResidual(spec)
 
 

@@ -118,6 +118,7 @@ def _steps(found: BlockExplanation) -> Iterator[_Step]:
     spec = found.spec
     if spec.type == "conv":
         yield _plain(found)
+        yield _shortcut(spec)
         return
     if spec.type == "fused":
         yield _fused(found)
@@ -134,8 +135,8 @@ def _plain(found: BlockExplanation) -> _Step:
     spec = found.spec
     title = f"Convolution: {_conv_text(spec)}, {_to(spec.in_channels, spec.out_channels)}"
     text = (
-        "A block of type conv is one convolution over all channels. It has no expansion, no "
-        f"projection and no shortcut.{_geometry(found)}"
+        "A block of type conv is one convolution over all channels. It has no expansion and no "
+        f"projection.{_geometry(found)}"
     )
     return _Step(f"{title}, BatchNorm, {_act_text(spec)}", text)
 
@@ -296,8 +297,8 @@ def _shortcut(spec: BlockSpec) -> _Step:
     keeps_shape = spec.stride == 1 and spec.in_channels == spec.out_channels
     if keeps_shape:
         text = (
-            "The field shortcut is none. Input and output have the same shape, so the paper has a "
-            "shortcut here (section 3.3)."
+            "The field shortcut is none. Input and output have the same shape, so a block of the "
+            "paper has a shortcut here (section 3.3)."
         )
         return _Step("No shortcut", text)
     reasons = []

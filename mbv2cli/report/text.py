@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from mbv2cli.graph.ops import Shape
-from mbv2cli.graph.rows import BLOCK_TYPE, FUSED_TYPE, NETWORK_TYPE
+from mbv2cli.graph.rows import BLOCK_TYPE, CONV_TYPE, FUSED_TYPE, NETWORK_TYPE
 from mbv2cli.shown import shown
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.base import keys
@@ -61,7 +61,10 @@ def described(request: Request | ModuleRequest) -> str:
 
 def class_name(spec: BlockSpec | NetworkSpec) -> str:
     """Return the name of the module that a spec means."""
-    return NETWORK_TYPE if isinstance(spec, NetworkSpec) else _CLASSES[spec.type]
+    if isinstance(spec, NetworkSpec):
+        return NETWORK_TYPE
+    is_residual = spec.has_shortcut or spec.projects_shortcut
+    return CONV_TYPE if spec.type == "conv" and is_residual else _CLASSES[spec.type]
 
 
 def heading(request: Request | ModuleRequest) -> Iterator[Line]:

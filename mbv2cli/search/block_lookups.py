@@ -147,23 +147,26 @@ class BlockLookups:
     @cached_property
     def shortcut(self) -> Lookup:
         """The number of the shortcut that the blocks have where their shapes allow it."""
-        return Lookup(
-            lambda kind, *words: 0 if kind == "conv" else SHORTCUTS.index(_first(*words)),
-            self._type,
-            *self._of("shortcut"),
-        )
+        return Lookup(lambda *words: SHORTCUTS.index(_first(*words)), *self._of("shortcut"))
 
     @cached_property
     def is_allowed(self) -> Lookup:
-        """Whether blocks of this type may have squeeze-excite and hidden channels."""
-        # a network's ratio is only for the blocks that may have it
-        own_se = self._of("se")[0]
+        """Whether blocks of this type may have squeeze-excite, a ratio and hidden channels."""
+        # a network's own is only for the blocks that may have it
+        own_se, own_expansion = self._of("se")[0], self._of("expansion")[0]
+        ratio = self._expand[:1] if self._expand[0].axis.given else ()
 
-        def allowed(kind: str, hidden: int | None, se: float | None) -> bool:
-            fields = {} if hidden is None else {"hidden": 1}
-            return is_block(in_channels=1, type=kind, se=se or 0.0, **fields)
+        def allowed(
+            kind: str, hidden: int | None, se: float | None, expansion: str | None, *ratio: float
+        ) -> bool:
+            fields: dict[str, Any] = {} if hidden is None else {"hidden": 1}
+            if kind == "conv" and ratio:
+                fields["expand"] = ratio[0]
+            return is_block(
+                in_channels=1, type=kind, se=se or 0.0, expansion=expansion or "auto", **fields
+            )
 
-        return Lookup(allowed, self._type, self._hidden, own_se)
+        return Lookup(allowed, self._type, self._hidden, own_se, own_expansion, *ratio)
 
     @property
     def _has_usual_rule(self) -> bool:
@@ -195,10 +198,12 @@ class BlockLookups:
             values[numbers[1] :],
         )
         fields = {"in_channels": in_channels, "type": kind, "hidden_nearest": nearest}
-        if hidden is None:
-            fields["expand"] = _ratio(*ratios)
-        else:
+        if kind == "conv" and self._stage is not None:
+            return block_or_none(in_channels=in_channels, type=kind)
+        if hidden is not None:
             fields["hidden"] = scale_channels(hidden, *scaling) if scaling else hidden
+        if hidden is None or (self._stage is None and self._expand[0].axis.given):
+            fields["expand"] = 1 if kind == "conv" else _ratio(*ratios)
         return block_or_none(**fields, expansion=_first(*expansion))
 
 

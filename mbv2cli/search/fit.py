@@ -20,6 +20,7 @@ from mbv2cli.search.space import Space, read_space
 from mbv2cli.specs.base import keys
 from mbv2cli.specs.boards import Board
 from mbv2cli.specs.files import read_text
+from mbv2cli.specs.idle import idle_reason
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.reader import Setting, read_base, read_request, read_target
 
@@ -133,8 +134,10 @@ def read_fit_space(target: str, settings: Sequence[Setting]) -> Space:
     if described.kind != NetworkSpec.noun:
         raise UserError("mbv2 fit varies a network; give network, or a preset, as the TARGET")
     given = {one.key for one in (*described.settings, *inline, *settings)}
+    stages = read_space(target, settings).keys_of_stages
     _base, axes = read_base(SPACE_FILE)
-    space = read_space(target, [*(one for one in axes if one.key not in given), *settings])
+    of_use = (one for one in axes if not idle_reason(one.key, given, stages))
+    space = read_space(target, [*(one for one in of_use if one.key not in given), *settings])
     if space.size > MAX_MEMBERS:
         raise UserError(
             f"the space has {space.size:,} members; mbv2 fit plans at most {MAX_MEMBERS:,}, so "

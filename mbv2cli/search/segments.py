@@ -185,7 +185,7 @@ class StemSegment(SpaceSegment):
             "pads": _is_same(columns, columns.of("stem_stride")),
             **_own_sides(columns),
         }
-        super().__init__(columns, counting, inputs)
+        super().__init__(columns, counting, inputs, _may_squeeze(columns))
         self.choices = {"act": len(self.acts), "pads": 2}
 
     def of_structure(
@@ -360,21 +360,36 @@ class StageSegment(BlocksSegment):
             "jump": inputs["jump"] * stride,
             "jump_width": inputs.get("jump_width", inputs["jump"]) * stride_width,
         }
+        other_blocks = _other_blocks(blocks, chosen, inputs)
         others = self._model(
-            PlacedSegment("", "features.1", _other_blocks(blocks, chosen, inputs)),
+            PlacedSegment("", "features.1", other_blocks),
             following,
-            input_is_saved=blocks.type == "conv" and _saves_its_output(blocks.act),
+            input_is_saved=_saves_its_result(other_blocks),
         )
-        repeats = inputs["repeats"]
+        second = others
+        if _saves_its_result(blocks) and not _saves_its_result(other_blocks):
+            second = replace(others, input_is_saved=True)
         return [
-            _repeated(
-                figure.combine(self.counting),
-                figure.of(first, self.counting),
-                figure.of(others, self.counting),
-                repeats,
-            )
-            for figure in figures
+            self._amount(figure, (first, second, others), inputs["repeats"]) for figure in figures
         ]
+
+    def _amount(
+        self,
+        figure: Figure,
+        blocks: tuple[GraphInModel, GraphInModel, GraphInModel],
+        repeats: Amount,
+    ) -> Amount:
+        """Return the amount of a stage, of its first, its second and each further block."""
+        combine = figure.combine(self.counting)
+        first, second, others = blocks
+        of_first, of_others = figure.of(first, self.counting), figure.of(others, self.counting)
+        found = _repeated(combine, of_first, of_others, repeats)
+        if second is others:
+            return found
+        of_second = figure.of(second, self.counting)
+        if combine is Combine.HIGHEST:
+            return larger(found, of_second * (repeats > 1))
+        return found + (of_second - of_others) * (repeats > 1)
 
 
 class HeadSegment(SpaceSegment):
@@ -427,7 +442,13 @@ class ClassifierSegment(SpaceSegment):
             "drops": Lookup(lambda dropout: dropout > 0, columns.of("dropout")),
             **_sides(network, columns.space.stages),
         }
-        super().__init__(columns, counting, inputs)
+        both = columns.of("classes"), hidden
+        needs = (
+            [Lookup(lambda classes, features: classes > 0 or features == 0, *both)]
+            if all(column.axis.explicit for column in both)
+            else []
+        )
+        super().__init__(columns, counting, inputs, needs)
         flags = ("is_there", "drops", "has_hidden", "hidden_bias", "bias")
         self.choices = {"act": len(self.acts), **dict.fromkeys(flags, 2)}
 
@@ -472,19 +493,46 @@ def _act_of_network(columns: Columns) -> Lookup:
     return Lookup(acts_of(columns).index, columns.of("act"))
 
 
+def _may_squeeze(columns: Columns) -> list[Lookup]:
+    """Return whether a block may have the squeeze-excite of its network, where not all may."""
+    se = columns.of("se")
+    types = [columns.of("type", stage) for stage in range(columns.space.stages)]
+    is_told = se.axis.explicit and types[0].axis.explicit
+    if not is_told or any(set(one.axis.values) == {"inverted"} for one in types):
+        return []
+    return [Lookup(lambda ratio, *kinds: not ratio or "inverted" in kinds, se, *types)]
+
+
 def _act_before(columns: Columns, network: NetworkInputs, stage: int) -> Lookup:
     """Return 1 + the number of the activation that ends what comes before a stage; 0 for none."""
     acts = acts_of(columns)
     act = Lookup(lambda word: 1 + acts.index(word), columns.of("act"))
     if stage == 0:
         return act
-    before = network.blocks(stage - 1, after=stage - 2)
-    is_conv = TYPES.index("conv")
+    before, is_conv = network.blocks(stage - 1, after=stage - 2), TYPES.index("conv")
+    if "conv" not in columns.of("type", stage - 1).axis.values:
+        return Lookup(lambda _: 0, before.type)
+
+    def number(kind: int, act: int, word: int, repeats: int, *shape: int) -> int:
+        channels, out_channels, *strides = shape
+        keeps_shape = repeats > 1 or (
+            strides == [1, 1] and (channels == out_channels or SHORTCUTS[word] == "projection")
+        )
+        ends_with_add = keeps_shape and SHORTCUTS[word] != "none"
+        return (act + 1) * (kind == is_conv and not ends_with_add)
+
     return Lookup(
-        lambda kind, number: (number + 1) * (kind == is_conv),
-        before.type,
-        before.act(acts),
+        number,
+        *(before.type, before.act(acts), before.shortcut, network.repeats(stage - 1)),
+        *(network.out_channels(stage - 2), network.out_channels(stage - 1)),
+        *(network.stride(stage - 1, which=which) for which in (0, 1)),
     )
+
+
+def _saves_its_result(block: ManyBlocks) -> bool:
+    """Return whether blocks end with an activation that saves its output."""
+    ends_with_act = block.type == "conv" and not (block.has_shortcut or block.projects_shortcut)
+    return ends_with_act and _saves_its_output(block.act)
 
 
 def _is_saved(acts: Sequence[str], chosen: Choices) -> bool:

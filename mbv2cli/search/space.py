@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from mbv2cli.errors import UserError, value_text
 from mbv2cli.specs.base import Spec, allowed_values, keys
 from mbv2cli.specs.fields import ambiguous_size
+from mbv2cli.specs.idle import refuse_idle
 from mbv2cli.specs.network import (
     MAX_STAGES,
     PAPER_STAGES,
@@ -51,19 +52,21 @@ _LETTER_OF: Final = {key: letter for letter, key in LETTERS.items()}
 _WORD_OF: Final = {value: word for word, value in WORDS.items()}
 _OF_DEPTH: Final = frozenset({"depth_mult", "n"})
 _ALWAYS_WRITTEN: Final = frozenset({"t", "c"})
-"""Keys that the text of a stage always has, even with default values."""
+"""Keys that the text of a stage has even with default values, if they are given."""
 
 
 class Axis(NamedTuple):
     """A field and its possible values. ``stage`` is None for fields of the block or network.
 
-    If ``explicit``, the target of a member names the field.
+    If ``explicit``, the target of a member names the field. ``given`` is whether there is a
+    setting of it, which may be that of a preset or of a file.
     """
 
     key: str
     values: tuple[Any, ...]
     stage: int | None = None
     explicit: bool = False
+    given: bool = False
 
     @property
     def name(self) -> str:
@@ -97,6 +100,14 @@ class Space:
         """Number of stages; 0 for a block."""
         return 1 + max((axis.stage for axis in self.axes if axis.stage is not None), default=-1)
 
+    @property
+    def keys_of_stages(self) -> tuple[tuple[str, ...], ...]:
+        """The keys that each stage has of its own; none for a block."""
+        own = [axis for axis in self.axes if axis.values != (None,)]
+        return tuple(
+            tuple(axis.key for axis in own if axis.stage == stage) for stage in range(self.stages)
+        )
+
     def target(self, member: Sequence[int]) -> str:
         """Return the target of a member, given by the number of its value on each varied axis.
 
@@ -125,7 +136,7 @@ class Space:
                     if stage is not None
                     else f"{between}{STAGES}="
                 )
-                fields.append(tuple(start + _stage_text(axis.key, one) for one in axis.values))
+                fields.append(tuple(start + _stage_text(axis, one) for one in axis.values))
                 stage = axis.stage
         return tuple(fields)
 
@@ -169,7 +180,7 @@ def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setti
             f"{stop.place}: a sweep has no until; give the stages up to there, with head = 0 and "
             "classes = 0"
         )
-    axes = [
+    axes: list[Axis] = [
         _axis(model, key, fixed.get(key), chosen.get(key))
         for model in (KINDS[kind], InputSpec)
         for key in keys(model)
@@ -178,7 +189,10 @@ def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setti
     if kind == "network":
         axes += _stage_axes(fixed.get(STAGES), chosen.get(STAGES))
         _refuse_too_many_blocks(axes)
-    return Space(base, kind, tuple(axes))
+    space = Space(base, kind, tuple(axes))
+    places = {one.key: one.place for one in (fixed | chosen).values()}
+    refuse_idle(places, space.keys_of_stages)
+    return space
 
 
 def _refuse_too_many_blocks(axes: Iterable[Axis]) -> None:
@@ -192,11 +206,11 @@ def _refuse_too_many_blocks(axes: Iterable[Axis]) -> None:
 def _axis(model: type[Spec], key: str, fixed: Setting | None, chosen: Setting | None) -> Axis:
     name, field = _name_of(model, key), keys(model)[key]
     if chosen is not None:
-        return Axis(key, read_choices(chosen, name, field), explicit=True)
+        return Axis(key, read_choices(chosen, name, field), explicit=True, given=True)
     if fixed is not None:
         values = read_choices(fixed, name, field)
         explicit = len(values) > 1 or not _is_one_value(fixed, name, field)
-        return Axis(key, values, explicit=explicit)
+        return Axis(key, values, explicit=explicit, given=True)
     return Axis(key, (None if field.default_factory else field.default,))
 
 
@@ -211,20 +225,20 @@ def _stage_axes(fixed: Setting | None, chosen: Setting | None) -> list[Axis]:
             for key, name in names.items()
         ]
     every = (
-        (key, _stage_choices(table, f"{setting.place}[{number}]", key, field), number)
+        (key, _stage_choices(table, f"{setting.place}[{number}]", key, field), number, key in table)
         for number, table in enumerate(_stage_tables(setting))
         for key, field in keys(Stage).items()
     )
     choices = []
     for one in every:
         choices.append(one)
-        if sum(len(values) for _, values, _ in choices) > MAX_STAGE_VALUES:
+        if sum(len(values) for _, values, *_ in choices) > MAX_STAGE_VALUES:
             raise UserError(
                 f"{setting.place} has more than {MAX_STAGE_VALUES:,} values; give fewer"
             )
     field = keys(NetworkSpec)[STAGES]
     explicit = chosen is not None or not _is_one_value(setting, STAGES, field)
-    return [Axis(key, values, number, explicit) for key, values, number in choices]
+    return [Axis(key, values, number, explicit, given) for key, values, number, given in choices]
 
 
 def _stage_tables(setting: Setting) -> list[dict[str, Any]]:
@@ -271,9 +285,11 @@ def _text(value: Any) -> str:
     return str(height) if height == width else f"{height}x{width}"
 
 
-def _stage_text(key: str, value: Any) -> str:
+def _stage_text(axis: Axis, value: Any) -> str:
     """Return a value as it is written in the text of its stage: nothing if it is the default."""
-    if key not in _ALWAYS_WRITTEN and value == keys(Stage)[key].default:
+    key = axis.key
+    is_written = axis.given and key in _ALWAYS_WRITTEN
+    if not is_written and value == keys(Stage)[key].default:
         return ""
     if key == "se":
         return f"_{RATIO}{value}"

@@ -31,6 +31,7 @@ from mbv2cli.specs.fields import (
     Stride,
     added,
 )
+from mbv2cli.specs.idle import refuse_idle
 from mbv2cli.specs.rounding import nearest_multiple, shortest_ratio
 
 
@@ -98,8 +99,8 @@ class BlockSpec(Spec):
     type: BlockTypeWord = added(
         "inverted",
         "inverted: expansion, depthwise, projection. fused: one k×k convolution expands "
-        "(EfficientNet-EdgeTPU). conv: one k×k convolution with BatchNorm and activation; its "
-        "expand is 1.",
+        "(EfficientNet-EdgeTPU). conv: one k×k convolution with BatchNorm and activation "
+        "(EfficientNetV2); its expand is 1.",
     )
     hidden: OptionalChannels = added(
         None, "Hidden channels, instead of in × expand (MobileNetV3 lists them)."
@@ -119,8 +120,8 @@ class BlockSpec(Spec):
     @classmethod
     def _fill_expand(cls, values: Any) -> Any:
         """Set the ratio of a plain convolution, which is 1, and that of given hidden channels."""
-        if isinstance(values, Mapping) and values.get("type") == "conv":
-            return {**values, "expand": 1}
+        if isinstance(values, Mapping) and str(values.get("type")).lower() == "conv":
+            return {"expand": 1, **values}
         if not isinstance(values, Mapping) or "expand" in values or values.get("hidden") is None:
             return values
         try:
@@ -143,9 +144,11 @@ class BlockSpec(Spec):
         return expand
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
+    def _is_consistent(self, info: ValidationInfo) -> Self:
         if self.type != "inverted" or self.hidden is not None:
             refuse_contradictions(self)
+        if info.context:
+            refuse_idle(info.context)
         return self
 
     @property
@@ -171,13 +174,13 @@ class BlockSpec(Spec):
     def has_shortcut(self) -> bool:
         """Whether the block adds its input to its output."""
         keeps_shape = adds_its_input(self.stride, self.in_channels, self.out_channels)  # type: ignore[arg-type]  # 2x1 is not 1
-        return keeps_shape and self.shortcut != "none" and self.type != "conv"
+        return keeps_shape and self.shortcut != "none"
 
     @property
     def projects_shortcut(self) -> bool:
         """Whether the block adds a 1×1 convolution of its input to its output."""
-        is_wanted = self.shortcut == "projection" and self.type != "conv"
-        return is_wanted and self.stride == 1 and self.in_channels != self.out_channels
+        keeps_channels = self.in_channels == self.out_channels
+        return self.shortcut == "projection" and self.stride == 1 and not keeps_channels
 
     @property
     def has_se(self) -> bool:
@@ -203,6 +206,14 @@ class BlockSpec(Spec):
         return self.padding == "same" and self.strides != (1, 1)
 
 
+def _refuse_hidden_channels(spec: BlockSpec) -> None:
+    """Raise `UserError` for what a plain convolution has not."""
+    usual = {"expand": 1, "hidden": None, "hidden_nearest": 1, "expansion": "auto"}
+    for key, value in usual.items():
+        if getattr(spec, key) != value:
+            raise UserError(f"a block of type conv has no hidden channels; leave {key} out")
+
+
 def refuse_contradictions(spec: BlockSpec) -> None:
     """Raise `UserError` for fields that no block has together."""
     if spec.type != "inverted" and spec.se:
@@ -210,10 +221,10 @@ def refuse_contradictions(spec: BlockSpec) -> None:
             "se is for blocks of type inverted: no published network has squeeze-excite in a block "
             f"of type {spec.type}; leave se out, or use type inverted"
         )
+    if spec.type == "conv":
+        _refuse_hidden_channels(spec)
     if spec.hidden is None:
         return
-    if spec.type == "conv":
-        raise UserError("a block of type conv has no hidden channels; leave hidden out")
     expected = hidden_channels(spec.in_channels, spec.expand)
     if spec.hidden > spec.in_channels * MAX_EXPAND:
         raise UserError(

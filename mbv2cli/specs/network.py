@@ -55,6 +55,7 @@ from mbv2cli.specs.fields import (
     WidthMult,
     added,
 )
+from mbv2cli.specs.idle import refuse_idle, stand_together
 from mbv2cli.specs.rounding import nearest_multiple
 from mbv2cli.specs.stage_text import read_stages
 
@@ -91,9 +92,13 @@ class Stage(FrozenModel):
     kernel: Kernel = Field(3, description="Side of the depthwise kernel, an odd number.")
     dilation: Dilation = Field(1, description="Dilation of the depthwise convolutions.")
     hidden: OptionalChannels = added(
-        None, "Hidden channels before the width multiplier, instead of in × t."
+        None,
+        "Hidden channels before the width multiplier, instead of in × t (MobileNetV3 lists them).",
     )
-    type: BlockTypeWord = added("inverted", "Type of the blocks: inverted, fused or conv.")
+    type: BlockTypeWord = added(
+        "inverted",
+        "Type of the blocks: inverted, fused (EfficientNet-EdgeTPU) or conv (EfficientNetV2).",
+    )
     act: OptionalActivation = added(None, "Activation of the blocks; by default the network's.")
     se: OptionalRatio = added(None, "Squeeze-excite ratio; by default the network's.")
     shortcut: OptionalShortcut = added(None, "Shortcuts; by default the network's.")
@@ -364,12 +369,35 @@ class NetworkSpec(Spec):
         return output_stride
 
     @model_validator(mode="after")
-    def _has_valid_blocks(self) -> Self:
+    def _has_valid_blocks(self, info: ValidationInfo) -> Self:
         refuse_too_many_blocks(sum(self.repeats))
         _ = self.blocks
+        if info.context:
+            refuse_idle(
+                info.context, [stage.model_dump(exclude_none=True) for stage in self.stages]
+            )
+            self._refuse_contradictions(info.context)
         if self.until is not None:
             self._refuse_other_paths()
         return self
+
+    def _refuse_contradictions(self, places: Mapping[str, str]) -> None:
+        """Raise `UserError` if a user asks for a layer and leaves no place for it."""
+        together = stand_together(places, "classes", "classifier_hidden")
+        if together and not self.classes and self.classifier_hidden:
+            raise UserError(
+                f"classes 0 leaves out the classifier, and classifier_hidden "
+                f"{self.classifier_hidden} is a layer of it; leave one of both out"
+            )
+        if stand_together(places, "stages", "se") and self.se and not self._may_squeeze:
+            raise UserError(
+                "se is for blocks of type inverted: no published network has squeeze-excite in "
+                "other blocks; leave se out, or give a stage the type inverted"
+            )
+
+    @property
+    def _may_squeeze(self) -> bool:
+        return any(stage.type == "inverted" for stage in self.stages)
 
     def _refuse_other_paths(self) -> None:
         """Raise `UserError` if ``until`` is not a path of the network."""
@@ -522,6 +550,9 @@ def _block(
         "type": stage.type,
         **({"expand": expand} if hidden is None else {"hidden": hidden}),
     }
+    # the network's own is for the blocks that may have it
     if stage.type != "inverted" and stage.se is None:
-        values["se"] = 0.0  # the network's ratio is for the blocks that may have it
+        values["se"] = 0.0
+    if stage.type == "conv":
+        values |= {"hidden_nearest": 1, "expansion": stage.expansion or "auto"}
     return BlockSpec.model_validate(values)

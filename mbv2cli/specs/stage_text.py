@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, get_args
 
-from mbv2cli.errors import UserError, nearest
+from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.fields import Activation
 from mbv2cli.specs.synonyms import same_key
 
@@ -58,11 +58,14 @@ _TIMM_TYPES: Final[Mapping[str, Mapping[str, str]]] = {
     "ir": {},
     "ds": {"t": "1"},
     "er": {"type": "fused"},
-    "cn": {"type": "conv"},
+    "cn": {"type": "conv", "shortcut": "none"},
 }
 """timm's types of blocks, with the keys that each sets."""
 
-_TIMM_FIELD: Final = re.compile(rf"(se|[a-z])({_NUMBER})")
+_OTHER_TIMM_TYPES: Final = ("dsa", "uir", "mha", "mqa")
+"""Its other types: of MobileNetV1 and LCNet, and of MobileNetV4."""
+
+_TIMM_FIELD: Final = re.compile(rf"(se|[a-z])({_NUMBER}(?:x\d{{1,9}})?)")
 _TIMM_KEYS: Final = {"r": "n", "k": "kernel", "s": "s", "e": "t", "c": "c", RATIO: "se"}
 _TIMM_WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "nre": ("act", "relu"),
@@ -88,7 +91,7 @@ def read_stages(value: object, place: str | None = None) -> object:
     stages = _read_text(value, place) if isinstance(value, str) else value
     if not isinstance(stages, list | tuple):
         return stages
-    tables = [_table(stage, place) for stage in _flat(stages)]
+    tables = [_table(stage, place, number) for number, stage in enumerate(_flat(stages))]
     if place:
         for number, stage in enumerate(tables):
             if isinstance(stage, dict):
@@ -105,11 +108,18 @@ def _flat(stages: Iterable[object]) -> Iterable[object]:
             yield stage
 
 
-def _table(stage: object, place: str | None) -> object:
+def _table(stage: object, place: str | None, number: int) -> object:
     if isinstance(stage, str):
         return _read_stage(stage, place)
-    is_row = isinstance(stage, list | tuple) and len(stage) == len(_ROW)
-    return dict(zip(_ROW, stage, strict=True)) if is_row else stage  # type: ignore[call-overload]
+    if not isinstance(stage, list | tuple):
+        return stage
+    if place and len(stage) != len(_ROW):
+        raise UserError(
+            f"{place}[{number}] must be a row of t, c, n and s, such as [6, 24, 2, 2], not "
+            f"{value_text(stage)}; for other columns, write text such as h72c40s2k5_relu_se0.25 "
+            "(h is hidden channels, k is the kernel)"
+        )
+    return dict(zip(_ROW, stage, strict=True)) if len(stage) == len(_ROW) else stage
 
 
 def _refuse_other_keys(table: Mapping[str, Any], place: str) -> None:
@@ -122,6 +132,20 @@ def _refuse_other_keys(table: Mapping[str, Any], place: str) -> None:
     for letter, key in LETTERS.items():
         if letter != key and letter in table and key in table:
             raise UserError(f"{place} has {letter} and {key}, which are the same; keep {key}")
+    _refuse_two_widths(_with_keys(table), place)
+
+
+def _refuse_two_widths(table: Mapping[str, Any], place: str) -> None:
+    """Raise `UserError` if a table has a ratio and no use for it; JSON has the usual one."""
+    ratio = str(table.get("t"))
+    if table.get("hidden") is not None and ratio not in ("None", "6", "6.0"):
+        raise UserError(
+            f"{place} has t and hidden, which both make the hidden channels; keep one of them"
+        )
+    if table.get("type") == "conv" and ratio not in ("None", "1", "1.0"):
+        raise UserError(
+            f"{place} has type conv, a convolution without hidden channels; leave t out"
+        )
 
 
 def _complaint(key: str, place: str) -> str:
@@ -142,9 +166,15 @@ def _with_keys(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_text(text: str, place: str | None) -> Sequence[Any]:
     text = text.strip()
+    if text.startswith(("[(", "((")):
+        text = text.translate(_BRACKETS)
     if text.startswith(("{", "[")):
         return _read_tables(text if text.startswith("[") else f"[{text}]")
     return [_read_stage(stage, place) for stage in text.split(BETWEEN)]
+
+
+_BRACKETS: Final = str.maketrans("()", "[]")
+"""Python code has tuples where TOML has lists."""
 
 
 def _read_tables(array: str) -> list[Any]:
@@ -163,14 +193,25 @@ def _read_stage(text: str, place: str | None) -> dict[str, str]:
     kind, _, rest = text.partition("_")
     if kind in _TIMM_TYPES:
         return _read_timm(text, kind, rest.split("_"), place)
+    if kind in _OTHER_TIMM_TYPES:
+        raise _not_in_timm(text, kind, _TIMM_TYPES, place)
     found = _STAGE.fullmatch(text)
     if not found:
         return _read_other_letters(text)
     fields = _FIELD.findall(found[1])
-    pairs = [*fields, *_words_of(found[found.re.groups], f"{place or 'stages'}: '{text}'")]
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a letter is given twice")
-    return dict(pairs)
+    words = _words_of(found[found.re.groups], f"{place or 'stages'}: '{text}'")
+    return _once([*fields, *words], text, place)
+
+
+def _once(pairs: Sequence[tuple[str, str]], text: str, place: str | None) -> dict[str, str]:
+    """Return keys with their values. Raises `UserError` if a key comes twice."""
+    table: dict[str, str] = {}
+    for key, value in pairs:
+        if key in table:
+            name = LETTERS.get(key, key)
+            raise UserError(f"{place or 'stages'}: '{text}' gives {name} twice; give it once")
+        table[key] = value
+    return table
 
 
 def _words_of(text: str, place: str) -> list[tuple[str, str]]:
@@ -203,28 +244,30 @@ def _read_timm(text: str, kind: str, words: Sequence[str], place: str | None) ->
     timm's ``ir`` has an expansion at ``e1`` too, and its ``ds`` has none. Raises `UserError` for
     what no key of a stage has.
     """
-    pairs: list[tuple[str, str]] = list(_TIMM_TYPES[kind].items())
+    pairs: list[tuple[str, str]] = []
     for word in words:
         field = _TIMM_FIELD.fullmatch(word)
         if word in _TIMM_WORDS:
             pairs.append(_TIMM_WORDS[word])
-        elif kind == "ds" and field and field[1] == "e":
+        elif kind in ("ds", "cn") and field and field[1] == "e":
             continue  # timm ignores it
         elif field and field[1] in _TIMM_KEYS:
             pairs.append((_TIMM_KEYS[field[1]], field[2]))
         else:
-            raise UserError(
-                f"{place or 'stages'}: '{text}': mbv2 has no '{word}' of timm's notation; it has "
-                f"{', '.join([*_TIMM_KEYS, *_TIMM_WORDS])}"
-            )
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a letter is given twice")
-    table = dict(pairs)
+            raise _not_in_timm(text, word, [*_TIMM_KEYS, *_TIMM_WORDS], place)
+    table = {**_TIMM_TYPES[kind], **_once(pairs, text, place)}
     if kind in ("ir", "er") and "t" not in table:
         raise UserError(f"{place or 'stages'}: '{text}' lacks its expand ratio, such as e6")
     if kind == "ir" and float(table["t"]) == 1:
         table["expansion"] = "always"
     return table
+
+
+def _not_in_timm(text: str, word: str, known: Iterable[str], place: str | None) -> UserError:
+    return UserError(
+        f"{place or 'stages'}: '{text}': mbv2 has no '{word}' of timm's notation; it has "
+        f"{', '.join(known)}; for other blocks, give a module of your own, such as my_model.py:Net"
+    )
 
 
 def _read_other_letters(text: str) -> dict[str, str]:

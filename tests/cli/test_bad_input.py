@@ -52,7 +52,7 @@ MISTAKES = [
     ("network --kernel 5", "--kernel belongs to a block, not to a network"),
     ("network --expand 0", "--expand must be a number above 0"),
     ("network --stages t1c16/6c24", "text such as t1c16/t6c24n2s2, not 't1c16/6c24'"),
-    ("network --stages t1c16/t6c24t6", "text such as t1c16/t6c24n2s2"),
+    ("network --stages t1c16/t6c24t6", "gives t twice; give it once"),
     ("network --stages t1c16/t6", "--stages[1].c is missing"),
     ("network --stages t1c16k4", "--stages[0].kernel must be an odd"),
     ("--width-mult 0.5", "--width-mult belongs to a network, not to a block"),

@@ -23,6 +23,37 @@ WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.4)
 THEIR_NAMES = {"torchvision": "mobilenet_v2", "efficientnet_b0_timm": "efficientnet_b0"}
 """The names of networks whose presets have other names."""
 
+V2_S = (
+    "cn_r2_k3_s1_e1_c24_skip/er_r4_k3_s2_e4_c48/er_r4_k3_s2_e4_c64/ir_r6_k3_s2_e4_c128_se0.25/"
+    "ir_r9_k3_s1_e6_c160_se0.25/ir_r15_k3_s2_e6_c256_se0.25"
+)
+V2_B0 = (
+    "cn_r1_k3_s1_e1_c16_skip/er_r2_k3_s2_e4_c32/er_r2_k3_s2_e4_c48/ir_r3_k3_s2_e4_c96_se0.25/"
+    "ir_r5_k3_s1_e6_c112_se0.25/ir_r8_k3_s2_e6_c192_se0.25"
+)
+V3_FEATURES = (
+    "h16c16_relu/h64c24s2_relu/h72c24_relu/h72c40s2k5_relu_se0.25/h120c40n2k5_relu_se0.25/"
+    "h240c80s2/h200c80/h184c80n2/h480c112_se0.25/h672c112_se0.25"
+)
+V3_DILATED = f"stages={V3_FEATURES}/h672c160k5d2_se0.25/h960c160n2k5d2_se0.25"
+V3_REDUCED = (
+    f"stages={V3_FEATURES}/h672c80s2k5_se0.25/h480c80n2k5_se0.25,head=480,classifier_hidden=640"
+)
+B1 = "t1c16n2/t6c24n3s2/t6c40n3s2k5/t6c80n4s2/t6c112n4k5/t6c192n5s2k5/t6c320n2"
+LINES = [
+    ("efficientnet_v2_s", {}, f"network:stages={V2_S},stem=24,act=silu,norm_eps=0.001"),
+    ("efficientnet_b1", {}, f"efficientnet_b0:stages={B1}"),
+    ("mobilenet_v3_large", {"dilated": True}, f"mobilenet_v3_large:{V3_DILATED}"),
+    ("mobilenet_v3_large", {"reduced_tail": True}, f"mobilenet_v3_large:{V3_REDUCED}"),
+    ("timm efficientnetv2_s", {}, f"network:stages={V2_S},stem=24,act=silu"),
+    (
+        "timm tf_efficientnetv2_b0",
+        {},
+        f"network:stages={V2_B0},act=silu,padding=same,norm_eps=0.001,hidden_nearest=8",
+    ),
+]
+"""Networks that are no presets: their names, their settings there, and targets that mean them."""
+
 OF_CHECKPOINTS = {"fbnetc_100": {"bn_eps": 1e-3}}
 """What timm sets only where it loads a checkpoint."""
 
@@ -159,6 +190,21 @@ def test_their_parameters_and_macs_are_the_plan_s(name: str) -> None:
     totals = plan_of(request.spec, request.input).totals
     assert totals.params == sum(one.numel() for one in theirs.parameters())
     assert totals.macs == counter.get_total_flops() // 2
+
+
+@pytest.mark.parametrize(("name", "settings", "target"), LINES)
+def test_a_line_is_a_network_that_is_no_preset(
+    name: str, settings: dict[str, bool], target: str
+) -> None:
+    from torchvision import models
+
+    timm_name = name.removeprefix("timm ")
+    is_timm_s = timm_name != name
+    theirs = timm_s(timm_name) if is_timm_s else models.get_model(name, weights=None, **settings)
+    own = ours(target)
+    make_each_value_matter(theirs)
+    copy_weights(theirs, own)
+    assert_same_outputs(own, theirs)
 
 
 @pytest.mark.parametrize("name", presets())

@@ -160,3 +160,8 @@ def test_the_nearest_breaks_its_limits_by_the_smallest_factor() -> None:
         overs.append(max(plan.figure(TFLM) / (9 * 1024), plan.figure(FLASH) / 1024))
     assert found.nearest.over == min(overs)
     assert found_within(3, max_tflm="9MiB").nearest is None
+
+
+def test_no_ratio_is_tried_where_stages_give_hidden_channels() -> None:
+    space = read_fit_space("mobilenet_v3_small", [])
+    assert [axis.key for axis in space.varied] == ["width_mult", "padding", "size"]

@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 import numpy as np
 import pytest
 import tomli_w
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from mbv2cli import BlockSpec, InputSpec, NetworkSpec, Stage, UserError, plan_of
@@ -92,6 +92,7 @@ _BLOCK: Final[Choices] = {
     "dilation": dilations,
     "act": activations,
     "type": st.sampled_from(get_args(BlockType)),
+    "hidden": st.integers(1, 60),
     **_RELATIVES,
 }
 
@@ -115,12 +116,15 @@ _stages = st.fixed_dictionaries(
         "dilation": _lists_of(dilations),
     },
 )
-_stages_of_relatives = st.fixed_dictionaries(
-    {"t": _lists_of(ratios), "c": _lists_of(st.integers(1, 24))},
+_widths = st.one_of(
+    st.fixed_dictionaries({"t": _lists_of(ratios)}),
+    st.fixed_dictionaries({"hidden": _lists_of(st.integers(1, 40))}),
+)
+_relatives = st.fixed_dictionaries(
+    {"c": _lists_of(st.integers(1, 24))},
     optional={
         "n": _lists_of(st.integers(1, 3)),
         "s": _lists_of(strides),
-        "hidden": _lists_of(st.integers(1, 40)),
         "type": _lists_of(st.sampled_from(get_args(BlockType))),
         "act": _lists_of(activations),
         "se": _lists_of(st.sampled_from([0, 0.25])),
@@ -128,9 +132,31 @@ _stages_of_relatives = st.fixed_dictionaries(
         "expansion": _lists_of(st.sampled_from(get_args(Expansion))),
     },
 )
-block_choices = _some_of(_BLOCK, 4)
+_stages_of_relatives = st.builds(lambda width, rest: width | rest, _widths, _relatives)
+
+
+def _of_use(choices: Choices) -> Choices:
+    """Return choices in which each field may do something: mbv2 refuses the others."""
+    stages: list[Choices] = choices.get("stages", [])
+    found = dict(choices)
+    if any(key.startswith("se_") for key in found) and not any("se" in one for one in stages):
+        found.setdefault("se", [0, 0.25])
+    if "classifier_hidden_bias" in found:
+        found.setdefault("classifier_hidden", [0, 3])
+    for key in ("se", "shortcut", "expansion"):
+        if stages and all(key in one for one in stages):
+            found.pop(key, None)
+    for key in ("expand", "hidden_nearest"):
+        if stages and all("hidden" in one for one in stages):
+            found.pop(key, None)
+    if "hidden" in found:
+        found.pop("hidden_nearest", None)
+    return found
+
+
+block_choices = _some_of(_BLOCK, 4).map(_of_use)
 network_choices = st.builds(
-    lambda fields, stages: {**fields, **({"stages": stages} if stages else {})},
+    lambda fields, stages: _of_use({**fields, **({"stages": stages} if stages else {})}),
     _some_of(_NETWORK, 4),
     st.lists(st.one_of(_stages, _stages_of_relatives), max_size=3),
 )
@@ -170,7 +196,7 @@ def settings_of_member(space: Space, member: Sequence[int]) -> list[Setting]:
     for axis, value in values_of(space, member):
         if axis.explicit and axis.stage is None:
             settings.append(Setting(axis.key, value, axis.key))
-        elif axis.explicit:
+        elif axis.explicit and axis.given:
             stages[axis.stage][axis.key] = value
     return [*settings, Setting("stages", stages, "stages")] if any(stages) else settings
 
@@ -214,7 +240,11 @@ def test_the_axes_have_what_a_member_s_spec_has(space: Space) -> None:
 
 @given(st.sampled_from(list(presets())), _some_of(_NETWORK, 3))
 def test_members_of_a_preset_keep_its_own_settings(name: str, choices: Choices) -> None:
-    space = read_space(name, settings_of(choices))
+    try:
+        space = read_space(name, settings_of(_of_use(choices)))
+    except UserError as error:
+        assume("does nothing" not in str(error))  # every stage of some presets has the field
+        raise
     assert space.base == name
     assert_targets_name_members(space)
 
@@ -459,7 +489,7 @@ def test_letters_stand_for_the_keys_of_a_stage() -> None:
         ([{"t": 1, "c": "1:4096:1"}] * 9, "--stages has more than 32,768 values; give fewer"),
         (3, "--stages must be a list"),
         ("t1c8/c", "--stages must be a list"),
-        ("t1c8t1", "--stages must be a list"),
+        ("t1c8t1", "--stages: 't1c8t1' gives t twice; give it once"),
         ("t1c8/x6c16", "--stages[1].x is not a key of a stage"),
         ("", "--stages must be a list"),
     ],

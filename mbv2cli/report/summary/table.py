@@ -94,8 +94,6 @@ def _shortcut(block: BlockSpec) -> str:
         return f"shortcut: stride 1, {channels}"
     if block.projects_shortcut:
         return f"shortcut with a 1x1 convolution: stride 1, {channels}"
-    if block.type == "conv":
-        return "no shortcut: a plain convolution"
     reasons = [f"stride {stride_text(block.stride)}"] if block.stride != 1 else []
     if block.in_channels != block.out_channels and block.shortcut != "projection":
         reasons.append(channels)

@@ -147,9 +147,8 @@ def _refuse_too_many(grids: Sequence[Grid], stops: Sequence[int]) -> None:
         blocks_text = f"{len(stops):,} last blocks" if len(stops) > 1 else "this last block"
         grids_text = f"{len(grids)} grids" if len(grids) > 1 else "this grid"
         raise UserError(
-            f"{grids_text} and {blocks_text}, with up to {max(stops):,} operations before, take "
-            "too long to try; give a grid of fewer patches, such as --patches 2x2, or an earlier "
-            "last block, such as --patch-until features.4"
+            f"{grids_text} and {blocks_text}, with up to {max(stops):,} operations in patches, "
+            "take too long to try; name an early last block, such as --patch-until features.4"
         )
 
 

@@ -148,12 +148,12 @@ def _weight_bytes(model: GraphInModel, counting: Counting) -> Amount:
 
 
 def _widening(model: GraphInModel, _counting: Counting) -> Amount:
-    """Return how many pixels more than its input the last feature map sees, on its smaller side."""
+    """Return how many pixels more than its input the last feature map sees in height.
+
+    One side, because a side alone is a sum over segments: the smaller of two sums is not.
+    """
     seen = [one for one in geometries(model.graph, Geometry((0, 0), model.jump)) if one]
-    if not seen:
-        return 0
-    height, width = seen[-1].receptive_field
-    return height if height is width else -larger(-height, -width)
+    return seen[-1].receptive_field[0] if seen else 0
 
 
 def _peak_of(rule: MemoryRule, model: GraphInModel, dtype: str) -> Amount:
@@ -244,7 +244,7 @@ LAYERS: Final = Figure(
 )
 RECEPTIVE_FIELD: Final = Figure(
     "receptive_field",
-    "input pixels on one side of the area that an element of the last feature map sees",
+    "input pixels that an element of the last feature map sees in height",
     _widening,
     better=Better.LARGER,
     start=1,

@@ -31,6 +31,13 @@ def test_the_figures_of_the_segments_are_those_of_the_graph(
         assert plan.figure(figure_named(rule.name.replace("-", "_")), counting) == peak
 
 
+def test_strides_of_either_side_make_one_receptive_field() -> None:
+    stages = "t1c8s2x3k1/t1c8n2s2x1"
+    plan = plan_of(NetworkSpec.model_validate({"stages": stages}), InputSpec())
+    field = figure_named("receptive_field")
+    assert plan.figure(field) == field.value(GraphInModel(plan.graph), Counting()) == 27
+
+
 @given(specs, input_specs)
 def test_shapes_and_stages_are_those_of_the_graph(
     spec: BlockSpec | NetworkSpec, input_: InputSpec

@@ -344,6 +344,7 @@ def segment_graph(placed: PlacedSegment, input_shape: Shape, model_input: Shape 
     """
     g = GraphBuilder(input_shape) if model_input is None else GraphBuilder(model_input, input_shape)
     x = 0 if model_input is None else 1
-    if not placed.path or isinstance(placed.spec, Classifier):  # as the digests of locks have it
+    is_alone = isinstance(placed.spec, Classifier) and not model_input  # as the digests of locks
+    if not placed.path or is_alone:
         return g.graph(add_segment(g, x, placed))
     return g.graph(mobilenet_v2(g, x, [placed]))

@@ -7,7 +7,7 @@ from mbv2cli import BlockSpec, InputSpec, NetworkSpec, plan_of
 from mbv2cli.costs.conventions import MAC_CONVENTIONS, Convention
 from mbv2cli.costs.figures import FIGURES, PEAK, Counting, figure_named
 from mbv2cli.costs.layers import By, grouped, layer_figures
-from mbv2cli.costs.memory import MEMORY_RULES
+from mbv2cli.costs.memory import EAGER, MEMORY_RULES
 from mbv2cli.costs.receptive_field import geometries
 from mbv2cli.graph.graph import GraphInModel
 from mbv2cli.graph.segments import segments_of
@@ -29,6 +29,12 @@ def test_the_figures_of_the_segments_are_those_of_the_graph(
         peak = plan.memory(rule).peak_bytes(dtype)
         assert plan.figure(PEAK, counting) == peak
         assert plan.figure(figure_named(rule.name.replace("-", "_")), counting) == peak
+
+
+def test_the_caller_keeps_the_input_while_the_classifier_runs() -> None:
+    plan = plan_of(NetworkSpec(classes=100_000), InputSpec(size=(32, 32)))
+    assert plan.figure(PEAK, Counting(rule="eager", dtype="int8")) == 3 * 32**2 + 1_280 + 100_000
+    assert plan.memory(EAGER).peak_bytes("int8") == 104_352
 
 
 def test_strides_of_either_side_make_one_receptive_field() -> None:

@@ -340,11 +340,10 @@ def segment_graph(placed: PlacedSegment, input_shape: Shape, model_input: Shape 
     """Return the graph of a segment by itself; stem, blocks and head in their outer scopes.
 
     ``model_input`` is the shape of the model's own input, which its caller keeps; None where the
-    segment is the first and takes it.
+    segment is the first and takes it; () where a classifier has no outer scope, as in locks.
     """
     g = GraphBuilder(input_shape) if model_input is None else GraphBuilder(model_input, input_shape)
     x = 0 if model_input is None else 1
-    is_alone = isinstance(placed.spec, Classifier) and not model_input  # as the digests of locks
-    if not placed.path or is_alone:
+    if not placed.path or (isinstance(placed.spec, Classifier) and not model_input):
         return g.graph(add_segment(g, x, placed))
     return g.graph(mobilenet_v2(g, x, [placed]))

@@ -22,7 +22,7 @@ from mbv2cli.gate.cases import Case, planned_result
 from mbv2cli.gate.config import Config, read_config
 from mbv2cli.gate.drift import drift
 from mbv2cli.gate.limits import Expectations
-from mbv2cli.gate.lock import lock_text, parse_lock, read_lock
+from mbv2cli.gate.lock import VERSION, lock_text, parse_lock, read_lock
 from mbv2cli.gate.locked import LockedCase, digest, graph_lines
 from mbv2cli.gate.outcomes import LockUse, outcomes_of_config
 from mbv2cli.graph.graph import GraphInModel, Scope
@@ -255,11 +255,16 @@ def refused_or_drifts(config: Config, content: bytes) -> bool:
 
 
 def same_content(whole: bytes, damaged: bytes) -> bool:
-    """Return whether both are the same TOML: the same values, of the same types."""
+    """Return whether both are the same TOML: the same values, of the same types.
+
+    A lock without modules means the same in the version of locks with modules.
+    """
     try:
         read = tomllib.loads(damaged.decode())
     except ValueError:
         return False
+    if read.get("version") == VERSION and type(read["version"]) is int:
+        read["version"] = tomllib.loads(whole.decode())["version"]
     texts = (
         json.dumps(one, sort_keys=True, default=repr)
         for one in (read, tomllib.loads(whole.decode()))

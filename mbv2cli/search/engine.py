@@ -15,7 +15,7 @@ from mbv2cli.costs.memory import Amount
 from mbv2cli.errors import UserError
 from mbv2cli.search.figures import BOUNDS, COSTS
 from mbv2cli.search.interrupts import raise_interrupt
-from mbv2cli.search.segments import SpaceSegment, segments_of
+from mbv2cli.search.segments import SpaceSegment, needs_of_model, segments_of
 from mbv2cli.search.space import Space
 from mbv2cli.search.tables import LARGEST, TOO_LARGE, Columns, Digits, Lookup, numbers
 
@@ -45,6 +45,7 @@ class Engine:
         costs = {**COSTS, **BOUNDS}
         self._costs = [costs[name] for name in figures if name in costs]
         columns, segments = _segments(space, counting)
+        self._needs = needs_of_model(columns)
         self._refuse_too_large(segments)
         self._segments = _tabulated(segments, self._costs, members)
         self._axes = {name: _axis_value(columns, name) for name in figures if name not in costs}
@@ -53,7 +54,8 @@ class Engine:
 
     def exist(self, digits: Digits) -> NDArray[np.bool_]:
         """Return which members can be built at all."""
-        return _array(prod(one.exists(digits) for one in self._segments), digits) > 0
+        of_segments = prod(one.exists(digits) for one in self._segments)
+        return _array(of_segments * prod(one(digits) for one in self._needs), digits) > 0
 
     def values(self, digits: Digits) -> list[NDArray[Any]]:
         """Return an array for each figure; members that cannot be built have arbitrary numbers.

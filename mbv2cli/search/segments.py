@@ -185,7 +185,7 @@ class StemSegment(SpaceSegment):
             "pads": _is_same(columns, columns.of("stem_stride")),
             **_own_sides(columns),
         }
-        super().__init__(columns, counting, inputs, _may_squeeze(columns))
+        super().__init__(columns, counting, inputs)
         self.choices = {"act": len(self.acts), "pads": 2}
 
     def of_structure(
@@ -493,11 +493,14 @@ def _act_of_network(columns: Columns) -> Lookup:
     return Lookup(acts_of(columns).index, columns.of("act"))
 
 
-def _may_squeeze(columns: Columns) -> list[Lookup]:
-    """Return whether a block may have the squeeze-excite of its network, where not all may."""
+def needs_of_model(columns: Columns) -> list[Lookup]:
+    """Return what holds for each member that can be built, and no segment alone tells.
+
+    A block must be there that may have the squeeze-excite of its network.
+    """
     se = columns.of("se")
     types = [columns.of("type", stage) for stage in range(columns.space.stages)]
-    is_told = se.axis.explicit and types[0].axis.explicit
+    is_told = se.axis.explicit and types and types[0].axis.explicit
     if not is_told or any(set(one.axis.values) == {"inverted"} for one in types):
         return []
     return [Lookup(lambda ratio, *kinds: not ratio or "inverted" in kinds, se, *types)]

@@ -267,6 +267,8 @@ def test_figures_are_exact_or_refused(
         ("network", {"stem": [16, 4_096], "stages": [{"t": [0.0004, 6], "c": 16}]}),
         ("network", {"width_mult": [1, 1.5], "stages": [{"c": 8}, {"c": [8, 65_536]}]}),
         ("network", {"width_mult": [1, 1.5], "stem": [8, 65_536], "stages": "t1c8"}),
+        ("network", {"se": [0, 0.25], "stages": [{"c": 8, "type": ["inverted", "fused"]}]}),
+        ("block", {"se": [0, 0.25], "type": ["inverted", "fused"]}),
     ],
     ids=[
         "block",
@@ -274,6 +276,8 @@ def test_figures_are_exact_or_refused(
         "ratio of a stage",
         "channels of the last stage",
         "channels of the stem",
+        "squeeze-excite of a network",
+        "squeeze-excite of a block",
     ],
 )
 def test_some_members_at_the_bounds_can_be_built(target: str, choices: Choices) -> None:

@@ -81,9 +81,9 @@ def _may_be_stem(unit: Unit) -> bool:
 
 
 def _head(blocks: Sequence[ReadBlock], last: Unit, act: str) -> Unit | None:
-    """Return the last convolution if it is a head: 1×1, with the activation of the stem."""
+    """Return the last convolution if it is a head: 1×1, the stem's activation, no shortcut."""
     is_block = bool(blocks) and blocks[-1].start == last.conv  # of type conv: one unit
-    is_head = is_block and last.is_pointwise and last.act == act
+    is_head = is_block and last.is_pointwise and last.act == act and "none" in blocks[-1].shortcuts
     return last if is_head and len(blocks) > 1 else None
 
 

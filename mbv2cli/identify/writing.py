@@ -93,7 +93,7 @@ def _fields(reading: Reading) -> tuple[list[BlockFields], dict[str, object]]:
             None if block.act == reading.act else block.act,
             None if block.type != "inverted" or own_se == se else own_se,
             None if own_shortcut == shortcut else own_shortcut,
-            None if own_expansion == expansion else own_expansion,
+            None if block.type == "conv" or own_expansion == expansion else own_expansion,
         )
         for block, ratio, own_se, own_shortcut, own_expansion in zip(
             blocks, hidden.ratios, squeeze.ratios, shortcuts, expansions, strict=True

@@ -56,6 +56,13 @@ def test_the_spec_of_a_network_is_read_back(spec: NetworkSpec, input_: InputSpec
     assert identity.is_proved
 
 
+def test_a_convolution_with_a_shortcut_is_a_block_and_has_no_expansion() -> None:
+    stages = "t6c8/c8k1_conv/t1c8n2/c8k1_conv"
+    for expansion in ("auto", "always"):
+        spec = NetworkSpec.model_validate({"stages": stages, "expansion": expansion, "head": 0})
+        assert identify(planned_graph(spec, IMAGE)).is_proved
+
+
 @given(network_specs())
 def test_a_spec_that_is_read_from_an_input_holds_for_another(spec: NetworkSpec) -> None:
     assume(has_residual(spec))
@@ -71,9 +78,12 @@ def test_the_spec_of_a_block_is_read_back(spec: BlockSpec, input_: InputSpec) ->
 
 
 def has_residual(spec: NetworkSpec) -> bool:
-    """Return whether a network has a block that is not a plain convolution."""
+    """Return whether a network has a block that is not a plain convolution.
+
+    A depthwise convolution of one channel is one.
+    """
     blocks = [placed.spec for placed in segments_of(spec) if isinstance(placed.spec, BlockSpec)]
-    return any(block.type != "conv" for block in blocks)
+    return any(block.type != "conv" and block.hidden_channels > 1 for block in blocks)
 
 
 @given(network_specs())

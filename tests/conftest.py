@@ -8,6 +8,7 @@ and `make fuzz`, draw others each time.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -23,6 +24,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):  # under nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# torch's objects are many and stay: to look through them often takes a tenth of the tests' time
+gc.set_threshold(50_000, 20, 100)
 
 _SLOW_IS_FINE = [HealthCheck.too_slow]
 settings.register_profile(

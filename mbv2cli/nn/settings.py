@@ -32,7 +32,7 @@ def settings_kept() -> Iterator[None]:
     threads, dtype, device = (
         torch.get_num_threads(),
         torch.get_default_dtype(),
-        torch.get_default_device(),
+        _default_device(),
     )
     mode, has_gradients = torch.get_deterministic_debug_mode(), torch.is_grad_enabled()
     try:
@@ -41,11 +41,19 @@ def settings_kept() -> Iterator[None]:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
-        if torch.get_default_device() != device:  # None is the CPU without a step for each call
+        if _default_device() != device:  # None is the CPU without a step for each call
             torch.set_default_device(None if device.type == "cpu" else device)
         if torch.get_deterministic_debug_mode() != mode:
             torch.set_deterministic_debug_mode(mode)
         torch.set_grad_enabled(has_gradients)
+
+
+def _default_device() -> torch.device:
+    """Return the default device. torch 2.4 fails once somebody has set it to None, the CPU."""
+    try:
+        return torch.get_default_device()
+    except AttributeError:
+        return torch.device("cpu")
 
 
 def _keep_threads(before: ExitStack, threads: int | None) -> None:

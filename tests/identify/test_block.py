@@ -25,6 +25,12 @@ def observed(model: nn.Module, shape: tuple[int, ...] = SHAPE) -> Graph:
     return observe_module(model, [torch.rand(shape)]).graph
 
 
+def with_submodule(model: nn.Module, path: str, module: nn.Module) -> None:
+    """Put a module in the place of another. PyTorch can from 2.5 on."""
+    parent, _, name = path.rpartition(".")
+    setattr(model.get_submodule(parent), name, module)
+
+
 class Calls(nn.Module):
     """A function of a value and a module."""
 
@@ -38,11 +44,11 @@ class Calls(nn.Module):
 
 def around(path: str, function: Callable[[Tensor, Any], Any]) -> Callable[[Any], None]:
     """Return what puts a function around the call of a module."""
-    return lambda model: model.set_submodule(path, Calls(function, model.get_submodule(path)))
+    return lambda model: with_submodule(model, path, Calls(function, model.get_submodule(path)))
 
 
 def replaced(path: str, module: nn.Module) -> Callable[[Any], None]:
-    return lambda model: model.set_submodule(path, module)
+    return lambda model: with_submodule(model, path, module)
 
 
 def pooled(x: Tensor) -> Tensor:
@@ -192,7 +198,7 @@ WRITTEN_OUT: Final[dict[str, tuple[str, nn.Module]]] = {
 def test_an_activation_written_out_is_that_activation(name: str) -> None:
     path, module = WRITTEN_OUT[name]
     model = InvertedResidual(BLOCK)
-    model.set_submodule(path, module)
+    with_submodule(model, path, module)
     assert identify(observed(model)).is_proved
 
 
@@ -210,7 +216,7 @@ def test_an_activation_written_out_is_that_activation(name: str) -> None:
 )
 def test_what_is_nearly_written_out_is_not(function: Callable[[Tensor], Tensor]) -> None:
     model = InvertedResidual(BLOCK)
-    model.set_submodule("conv.0.2", Calls(function))
+    with_submodule(model, "conv.0.2", Calls(function))
     assert differs_from(observed(model), BLOCK)
 
 

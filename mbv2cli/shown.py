@@ -8,7 +8,7 @@ Letters of every script, their marks and emoji are shown as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 _FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
@@ -123,3 +123,9 @@ def _shorter(line: str) -> str:
 
 def _without_middle(word: str) -> str:
     return f"{word[:_KEPT]}...{len(word) - 2 * _KEPT:,} characters...{word[-_KEPT:]}"
+
+
+def first_three(names: Sequence[str]) -> str:
+    """Return the first three names, and how many more there are; "" if there are none."""
+    more = len(names) - 3
+    return ", ".join([*names[:3], *([f"{more:,} more"] if more > 0 else [])])

@@ -244,7 +244,7 @@ LAYERS: Final = Figure(
 )
 RECEPTIVE_FIELD: Final = Figure(
     "receptive_field",
-    "input pixels that an element of the last feature map sees in height",
+    "input pixels in the height of the area that an element of the last feature map sees",
     _widening,
     better=Better.LARGER,
     start=1,

@@ -74,12 +74,6 @@ class Graph:
         return (*self.input_shapes, *(op.output_shape for op in self.ops))
 
     @property
-    def unused_text(self) -> str:
-        """The first three of ``unused``, and how many more there are; "" if there are none."""
-        shown, more = self.unused[:3], len(self.unused) - 3
-        return ", ".join([*shown, *([f"{more:,} more"] if more > 0 else [])])
-
-    @property
     def output_shape(self) -> Shape:
         """The shape of the first output."""
         return self.shapes[self.outputs[0]]

@@ -31,6 +31,7 @@ from mbv2cli.graph.ops import (
     tensorflow_padding,
 )
 from mbv2cli.identify.written_out import written_out
+from mbv2cli.shown import first_three
 
 _INPUT: Final = -1
 """The number of the step that is the input of the model."""
@@ -100,7 +101,7 @@ def steps_of(graph: Graph) -> Steps:
         reader.remarks.append("the global pooling of the result, which is returned too")
     if graph.unused:
         what = "parameters and buffers that no operation uses"
-        reader.remarks.append(f"{what} ({graph.unused_text})")
+        reader.remarks.append(f"{what} ({first_three(graph.unused)})")
     remarks = tuple(reader.remarks)
     return Steps(graph, tuple(reader.steps), outputs, reader.dropout, remarks)
 

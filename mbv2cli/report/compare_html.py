@@ -17,24 +17,8 @@ from mbv2cli.report.compare import (
     totals,
 )
 from mbv2cli.report.differences import change_text, told_changes, value_text
-from mbv2cli.report.html.skeleton import (
-    FRAME,
-    MOST_BYTES,
-    TOO_LARGE,
-    HtmlPage,
-    Section,
-    page_text,
-    paragraphs,
-)
-from mbv2cli.report.html.table import (
-    Cell,
-    Heading,
-    Row,
-    Table,
-    first_rows,
-    plain_table,
-    sortable_table,
-)
+from mbv2cli.report.html.skeleton import FRAME, MOST_BYTES, HtmlPage, Section, page_text
+from mbv2cli.report.html.table import Cell, Heading, Row, Table, first_rows, plain_table
 from mbv2cli.report.page import GOOD, WARNING, Line
 
 _COLUMNS: Final[Mapping[str, Heading]] = {
@@ -79,14 +63,8 @@ def _sections(report: CompareReport) -> Iterator[Section]:
 def _rows(report: CompareReport, room: int) -> Iterator[Section]:
     """Yield the rows that differ, as many as take at most ``room`` bytes."""
     table = _layers(report) if report.by == LAYER else _groups(report)
-    if not table.rows:
-        return
-    shown = first_rows(table, room)
-    left = len(table.rows) - len(shown.rows)
-    text = f"{left:,} more rows are not here, because they {TOO_LARGE}; --format json has them."
-    lines = [Line(text)] * bool(left)
-    content = f"{sortable_table(shown)}\n{paragraphs(lines)}"
-    yield Section(f"{report.by.capitalize()}s that differ", content)
+    if table.rows:
+        yield Section(f"{report.by.capitalize()}s that differ", first_rows(table, room))
 
 
 def _figures(comparison: Comparison) -> Table:

@@ -386,8 +386,8 @@ class NetworkSpec(Spec):
         together = stand_together(places, "classes", "classifier_hidden")
         if together and not self.classes and self.classifier_hidden:
             raise UserError(
-                f"classes 0 leaves out the classifier, and classifier_hidden "
-                f"{self.classifier_hidden} is a layer of it; leave one of both out"
+                f"classifier_hidden {self.classifier_hidden} is a layer of the classifier, and "
+                "classes 0 leaves the classifier out; give classes, or leave classifier_hidden out"
             )
         if stand_together(places, "stages", "se") and self.se and not self._may_squeeze:
             raise UserError(

@@ -30,7 +30,10 @@ WRONG = [
     ("network:stages=h20c24,expand=4", "every stage has hidden channels of its own; change"),
     ("mobilenet_v3_large:expand=4", "every stage has hidden channels of its own; change"),
     ("efficientnet_b0_timm:se=0", "every stage has se of its own; change the stages"),
-    ("network:classes=0,classifier_hidden=20", "classes 0 leaves out the classifier, and"),
+    (
+        "network:classes=0,classifier_hidden=20",
+        "classifier_hidden 20 is a layer of the classifier, and classes 0 leaves",
+    ),
     ("network:stages=t6c24_fused/c24_conv,se=0.25", "se is for blocks of type inverted: no"),
     ("network:classifier_hidden_bias=false", "no hidden linear layer; give classifier_hidden"),
 ]

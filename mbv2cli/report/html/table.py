@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from mbv2cli.report.html.skeleton import class_of, shown_text, size_of
+from mbv2cli.report.html.skeleton import TOO_LARGE, class_of, paragraphs, shown_text, size_of
+from mbv2cli.report.page import Line
 
 LEAF: Final = -1
 """The depth of a row that is no group."""
@@ -60,11 +61,21 @@ def sortable_table(table: Table) -> str:
     return _table(table, "sortable")
 
 
-def first_rows(table: Table, room: int) -> Table:
-    """Return a table with its first rows: as many as take at most ``room`` bytes."""
+def first_rows(table: Table, room: int) -> str:
+    """Return a sortable table of the first rows, as many as take at most ``room`` bytes.
+
+    A sentence below it counts the others.
+    """
     sizes = accumulate(size_of(_row(row, table.headings)) + 1 for row in table.rows)
     number = sum(size <= room for size in sizes)
-    return table._replace(rows=table.rows[:number])
+    text = sortable_table(table._replace(rows=table.rows[:number]))
+    left = len(table.rows) - number
+    if not left:
+        return text
+    sentence = (
+        f"{left:,} more rows are not here, because they {TOO_LARGE}. --format json has every row."
+    )
+    return f"{text}\n{paragraphs([Line(sentence)])}"
 
 
 def _table(table: Table, kind: str) -> str:

@@ -12,6 +12,7 @@ from mbv2cli.report.summary.rows import GroupRow, LayerRow
 from mbv2cli.report.summary.verdict import short_verdict
 from mbv2cli.report.summary.view import cell, is_number
 from mbv2cli.report.text import bracketed, code, described, origin_text, prose, total_text
+from mbv2cli.shown import first_three
 from mbv2cli.specs.reader import Request
 from mbv2cli.specs.units import bytes_texts
 
@@ -77,7 +78,7 @@ def _figures(report: SummaryReport) -> Iterator[str]:
     yield f"| Trainable params | {model.totals.trainable_params:,} |"
     yield f"| Non-trainable params | {model.totals.non_trainable_params:,} |"
     if model.graph.unused:
-        yield f"| Not in the totals: unused | {prose(model.graph.unused_text)} |"
+        yield f"| Not in the totals: unused | {prose(first_three(model.graph.unused))} |"
     convention = report.convention
     yield f"| {convention.unit} ({convention.name}) | {total_text(report.macs)} |"
     peaks = bytes_texts(use.peak_bytes(report.run.dtype) for use in report.memory)

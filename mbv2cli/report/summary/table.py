@@ -18,6 +18,7 @@ from mbv2cli.report.summary.rows import GroupRow, LayerRow
 from mbv2cli.report.summary.verdict import verdict
 from mbv2cli.report.summary.view import cell, is_cost, is_number
 from mbv2cli.report.text import INDENT, bracketed, heading, stride_text, total_text
+from mbv2cli.shown import first_three
 from mbv2cli.specs import BlockSpec
 from mbv2cli.specs.units import bytes_texts
 
@@ -188,7 +189,7 @@ def doubts(report: SummaryReport) -> Iterator[Line]:
 
 
 def _unused(report: SummaryReport) -> Line:
-    names = report.model.graph.unused_text
+    names = first_three(report.model.graph.unused)
     return Line(f"Not in the totals, because no operation uses them: {names}.", WARNING, INDENT)
 
 

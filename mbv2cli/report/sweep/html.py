@@ -8,7 +8,6 @@ from typing import Any, Final
 from mbv2cli.report.html.skeleton import (
     FRAME,
     MOST_BYTES,
-    TOO_LARGE,
     HtmlPage,
     Section,
     page_text,
@@ -82,12 +81,9 @@ def _before(report: SweepReport) -> Iterator[Section]:
 
 def _best(report: SweepReport, room: int) -> Iterator[Section]:
     """Yield the members in order, as many as take at most ``room`` bytes."""
-    if not report.top:
-        return
-    table = first_rows(_members(top_heading(report), report.top, top_figures(report)), room)
-    left = len(report.top) - len(table.rows)
-    text = f"{left:,} more are not here, because they {TOO_LARGE}; --format json has them."
-    yield Section("Members", f"{sortable_table(table)}\n{paragraphs([Line(text)] * bool(left))}")
+    if report.top:
+        table = _members(top_heading(report), report.top, top_figures(report))
+        yield Section("Members", first_rows(table, room))
 
 
 def _after(report: SweepReport) -> Iterator[Section]:

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +18,7 @@ from hypothesis import example, given, settings
 
 from mbv2cli.inspection import Observed, plan_of
 from mbv2cli.report import compare_html
+from mbv2cli.report.draw.pictures import draw_shapes, heading_of
 from mbv2cli.report.html.skeleton import HtmlPage, Section, page_text
 from mbv2cli.report.page import Line
 from mbv2cli.report.summary import html as summary_html
@@ -25,7 +26,7 @@ from mbv2cli.report.summary.html import as_html
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.sweep import html as sweep_html
 from mbv2cli.search.grid import MAX_GRID
-from mbv2cli.specs import RunSpec
+from mbv2cli.specs import BlockSpec, RunSpec
 from mbv2cli.specs.reader import read_request
 from tests.process import mbv2_here
 from tests.report.html_pages import PageParser
@@ -120,15 +121,30 @@ def test_a_page_is_whole_and_has_the_figures_of_json(target: str) -> None:
     assert "<svg" not in page
 
 
-def without_matplotlib() -> AbstractContextManager[object]:
-    return patch.dict(sys.modules, {"matplotlib": None})
+@contextmanager
+def without(package: str, *loaded: str) -> Iterator[None]:
+    """Run the block as if a package were not installed, and the loaded modules were not loaded.
+
+    What the block imports stays: PyTorch breaks the process if it is imported twice.
+    """
+    modules: dict[str, Any] = sys.modules  # None stops an import
+    before = {name: modules.pop(name) for name in (package, *loaded) if name in modules}
+    modules[package] = None
+    try:
+        yield
+    finally:
+        del modules[package]
+        modules.update(before)
+
+
+def without_matplotlib() -> AbstractContextManager[None]:
+    return without("matplotlib")
 
 
 def test_a_package_that_matplotlib_lacks_is_the_reason_for_no_pictures() -> None:
+    draw_shapes(heading_of(read_request("block")), plan_of(BlockSpec()), ".svg")
     loaded = [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]
-    with patch.dict(sys.modules, {"numpy": None}):
-        for name in loaded:
-            del sys.modules[name]
+    with without("numpy", *loaded):
         page = page_of("summary", "--no-forward")
     assert "matplotlib cannot be imported (import of numpy halted" in page
 

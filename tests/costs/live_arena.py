@@ -85,7 +85,8 @@ def quantized(module: nn.Module, input_shape: tuple[int, ...]) -> bytes:
     """Return the int8 flatbuffer that LiteRT's converter and quantizer make of ``module``.
 
     Two passes in train mode come first: with fresh statistics, TFLM refuses the scales. So it does
-    if a ReLU cuts every feature of a linear layer to zero: no weight is negative there.
+    if a ReLU cuts every feature of a linear layer to zero: no weight is negative there. No bias is
+    zero, as in a trained network: the converter leaves a bias of zeros out.
     """
     import litert_torch
     from ai_edge_quantizer import quantizer, recipe
@@ -95,6 +96,8 @@ def quantized(module: nn.Module, input_shape: tuple[int, ...]) -> bytes:
             one.momentum = 1
         elif isinstance(one, nn.Linear):
             one.weight.data.abs_()
+            if one.bias is not None:
+                one.bias.data.add_(0.01)
     batch, *sides = input_shape
     if any(isinstance(one, nn.BatchNorm2d) for one in module.modules()):
         module.train()

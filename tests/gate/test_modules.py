@@ -227,7 +227,7 @@ def state_of_process() -> tuple[object, ...]:
         *({"net", "layers"} & set(sys.modules), list(sys.path), dict(os.environ), Path.cwd()),
         *(random.getstate(), sys.excepthook, sys.stdin, sys.getrecursionlimit(), os._exit),
         *(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM), warnings.filters[:]),
-        *(torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled()),
+        *(torch.get_default_dtype(), torch.empty(0).device, torch.is_grad_enabled()),
         *(torch.nn.Conv2d.forward, torch.nn.functional.relu6, sys.modules.get("mbv2cli.errors")),
     )
 

@@ -158,7 +158,12 @@ def _command(name: str) -> Any:
 @cache
 def _caching(name: str) -> list[Any]:
     """Return the functions of a module that remember results. A search takes longer than they."""
-    return [one for one in vars(sys.modules[name]).values() if hasattr(one, "cache_clear")]
+    module = sys.modules[name]
+    return [
+        one
+        for one in vars(module).values()
+        if hasattr(one, "cache_clear") and one.__module__ == name  # not those of these tests
+    ]
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -12,7 +13,7 @@ from mbv2cli.cli.completion import offer_targets
 from mbv2cli.cli.flags import with_flags
 from mbv2cli.cli.options import Output
 from mbv2cli.cli.output import write
-from mbv2cli.errors import UserError
+from mbv2cli.errors import UserError, nearest
 from mbv2cli.explanation import BlockExplanation, block_in, explain_block, explain_network
 from mbv2cli.guides import topic_names
 from mbv2cli.inspection import plan_of
@@ -20,7 +21,8 @@ from mbv2cli.report.explain import BlockReport, NetworkReport, block_page, netwo
 from mbv2cli.report.explain_code import block_code
 from mbv2cli.report.page import Page
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
-from mbv2cli.specs.reader import Request, Setting, read_request
+from mbv2cli.specs.files import exists
+from mbv2cli.specs.reader import Request, Setting, nearest_target, own_name, read_request
 from mbv2cli.specs.requests import refuse_module
 
 HELP = """\
@@ -92,6 +94,7 @@ def explain(
 
         show_guide(topic)
         return
+    _refuse_mistyped_subject(target)
     request = _request(target, target_settings)
     if isinstance(request.spec, BlockSpec):
         write(_of_block(request, request.spec, compare, code=code), output)
@@ -111,6 +114,14 @@ def _topic(word: str) -> str | None:
     name = word.lower().replace("_", "-")
     name = _SUBJECTS.get(name, name)
     return name if name in topic_names() else None
+
+
+def _refuse_mistyped_subject(word: str) -> None:
+    """Raise `UserError` for a word that is like the subject of a guide and like no target."""
+    if own_name(word) or nearest_target(word) or exists(Path(word)):
+        return
+    if hint := nearest(word, (*topic_names(), *_SUBJECTS)):
+        raise UserError(f"there is no target and no guide '{word}'{hint}")
 
 
 def _refuse_beside_guide(

@@ -119,6 +119,8 @@ def test_a_subject_shows_its_guide(subject: str) -> None:
         ("macs --in 4", "which takes no --in"),
         ("macs --output x.txt", "which takes no --output"),
         ("nework:features.3", "did you mean 'network'?"),
+        ("macz", "no target and no guide 'macz'; did you mean 'macs'?"),
+        ("blok", "did you mean 'block'?"),
     ],
 )
 def test_mistakes(arguments: str, words: str) -> None:

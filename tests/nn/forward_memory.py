@@ -22,10 +22,13 @@ from mbv2cli.errors import UserError
 from mbv2cli.inspection import Plan
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.fields import Activation
+from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
 
 MOST_BYTES = 2 * 10**9
 MOST_MACS = 40 * 10**9
+
+_LAST_OF_FAMILY = sorted({preset.family: name for name, preset in presets().items()}.values())
 
 
 class Peak(NamedTuple):
@@ -101,6 +104,8 @@ def _random_block(chance: random.Random) -> str:
         "kernel": chance.choice([1, 3, 3, 3, 5, 7, 11]),
         "dilation": chance.choice([1, 1, 1, 2]),
         "size": _of_any_size(chance, 7, 900),
+        "type": chance.choice(["inverted", "inverted", "fused", "conv"]),
+        **_fields_of_both(chance),
     }
     return _target("block", settings, chance)
 
@@ -113,8 +118,17 @@ def _random_network(chance: random.Random) -> str:
         "output_stride": chance.choice([32, 32, 32, 16, 8]),
         "head": chance.choice([0, 1280, 1280, 1280, 2048]),
         "size": _of_any_size(chance, 32, 640),
+        **_fields_of_both(chance),
     }
-    return _target("network", settings, chance)
+    return _target(chance.choice(["network", "network", *_LAST_OF_FAMILY]), settings, chance)
+
+
+def _fields_of_both(chance: random.Random) -> dict[str, object]:
+    return {
+        "shortcut": chance.choice(["identity", "identity", "projection", "none"]),
+        "se": chance.choice([0, 0, 0.25, 1]),
+        "padding": chance.choice(["torch", "torch", "same"]),
+    }
 
 
 def _target(name: str, settings: Mapping[str, object], chance: random.Random) -> str:

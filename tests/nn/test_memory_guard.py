@@ -36,6 +36,7 @@ CPU = RunSpec(device="cpu")
         ("network:size=160,batch=6", "bfloat16"),
         ("block:in=29,out=29,kernel=1,size=160,act=gelu,batch=4", "float32"),
         ("block:in=1,out=1,expand=1,size=1500", "float32"),
+        ("block:in=5,out=2,expand=1,kernel=1,size=518,act=hardswish,se=1", "bfloat16"),
     ],
 )
 def test_the_prediction_is_above_the_peak_and_at_most_twice_as_high(

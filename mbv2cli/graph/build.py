@@ -82,7 +82,7 @@ def pad(g: GraphBuilder, path: str, x: int, how: Conv) -> int:
     """Add TensorFlow's padding before a convolution: (B, in, H, W) → (B, in, H + h, W + w)."""
     shape = g.shapes[x]
     batch, channels, height, width = shape
-    (kernel, _), (down, along), _, (dilation, _), _, _ = how
+    (kernel, _), (down, along), _, (dilation, _), *_ = how
     h = ops.tensorflow_padding(height, kernel, down, dilation)
     w = ops.tensorflow_padding(width, kernel, along, dilation)
     sides = Pad((w // 2, w - w // 2, h // 2, h - h // 2))
@@ -95,7 +95,7 @@ def conv(g: GraphBuilder, path: str, x: int, out_channels: int, how: Conv = _POI
     shape = g.shapes[x]
     batch, in_channels, height, width = shape
     padding: Any  # numbers: only an observed convolution may have a word
-    (side, _), (down, along), padding, (dilation, _), groups, bias = how
+    (side, _), (down, along), padding, (dilation, _), groups, bias, _ = how
     height = ops.conv_side(height, side, down, padding[0], dilation)
     width = ops.conv_side(width, side, along, padding[0], dilation)
     weights = ops.conv_weights(in_channels, out_channels, how.kernel, groups)

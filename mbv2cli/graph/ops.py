@@ -44,6 +44,7 @@ class Conv(NamedTuple):
     dilation: Sides = (1, 1)
     groups: int = 1
     bias: bool = False
+    arguments: str = ""
 
 
 class Norm(NamedTuple):
@@ -53,6 +54,7 @@ class Norm(NamedTuple):
     momentum: float | None = 0.1
     affine: bool = True
     batch_statistics: bool = False
+    arguments: str = ""
 
 
 class Act(NamedTuple):
@@ -60,6 +62,7 @@ class Act(NamedTuple):
 
     inplace: bool = False
     parameter: float | str | None = None
+    arguments: str = ""
 
 
 class Pool(NamedTuple):
@@ -69,12 +72,14 @@ class Pool(NamedTuple):
     kernel: Sides | None = None
     stride: Sides | None = None
     padding: Sides | None = None
+    arguments: str = ""
 
 
 class Linear(NamedTuple):
     """A fully connected layer."""
 
     bias: bool = True
+    arguments: str = ""
 
 
 class Dropout(NamedTuple):
@@ -83,13 +88,18 @@ class Dropout(NamedTuple):
     p: float = 0.5
     inplace: bool = False
     training: bool = False
+    arguments: str = ""
 
 
 class Arithmetic(NamedTuple):
-    """An addition or multiplication of values, or of a value and a ``number``."""
+    """An addition or multiplication of values, or of a value and a ``number``.
+
+    The ``number`` of two values is the factor of the second, if it is not 1.
+    """
 
     inplace: bool = False
     number: float | None = None
+    arguments: str = ""
 
 
 class Rearrangement(NamedTuple):
@@ -105,17 +115,20 @@ class Pad(NamedTuple):
     sides: tuple[int, ...]
     mode: str = "constant"
     value: float = 0
+    arguments: str = ""
 
 
 class Plain(NamedTuple):
-    """An operation of which only the name and the shapes are known."""
+    """An operation of which only the name, the shapes and the arguments are known."""
 
     inplace: bool = False
+    arguments: str = ""
 
 
 Attributes: TypeAlias = (
     Conv | Norm | Act | Pool | Linear | Dropout | Arithmetic | Rearrangement | Pad | Plain
 )
+"""All have ``arguments``: as text what no field of theirs says, without what is at its default."""
 
 
 class Op(NamedTuple):

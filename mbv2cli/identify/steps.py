@@ -18,6 +18,7 @@ from typing import Final, NamedTuple, TypeAlias
 from mbv2cli.graph.graph import Graph
 from mbv2cli.graph.ops import (
     Act,
+    Arithmetic,
     Conv,
     Dropout,
     Kind,
@@ -181,7 +182,7 @@ class _Reader:
     def _is_nothing(self, value: int, op: Op) -> bool:
         """Return whether the value of an operation stands for that of its input."""
         if isinstance(op.attributes, Dropout):
-            p, _inplace, is_training = op.attributes
+            p, is_training = op.attributes.p, op.attributes.training
             is_ours = not is_training and self._is_before_classifier(value)
             self.dropout = p if is_ours else self.dropout
             return is_ours or not p
@@ -224,7 +225,7 @@ class _Reader:
             case _ if _is_global_average(op):
                 found = StepKind.POOL, ("average",)
             case _ if op.kind is Kind.ADD and len(op.inputs) > 1:
-                found = StepKind.ADD, (op.function, getattr(op.attributes, "number", None))
+                found = StepKind.ADD, (op.function, _factor(op))
         return found
 
     def _is_linear(self, op: Op, conv: Conv) -> bool:
@@ -274,6 +275,12 @@ class _Reader:
         if sides == [*_tensorflow_sides(op, conv, pairs)]:
             return ONE_SIDED
         return "x".join(str(start) if start == end else f"({start}, {end})" for start, end in sides)
+
+
+def _factor(op: Op) -> float:
+    """Return the factor of the second value of an addition."""
+    number = op.attributes.number if isinstance(op.attributes, Arithmetic) else None
+    return 1 if number is None else number
 
 
 def _tensorflow_sides(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Final, NamedTuple
 
@@ -23,11 +23,13 @@ from mbv2cli.graph.ops import (
     Rearrangement,
     Sides,
 )
+from mbv2cli.nn.arguments import arguments_of, named_text, plain_text
 
 
 class Call(NamedTuple):
     """A call of a torch function. Its name is without the ``_`` that ends an in-place one."""
 
+    function: Any
     name: str
     inplace: bool
     args: Sequence[Any]
@@ -41,12 +43,13 @@ class Call(NamedTuple):
 
 
 class Meaning(NamedTuple):
-    """What a call means for the graph."""
+    """What a call means for the graph. ``told`` names the parameters that the attributes have."""
 
     kind: Kind
     function: str
     attributes: Attributes
     macs: int = 0
+    told: frozenset[str] = frozenset()
 
 
 def read_call(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
@@ -61,24 +64,55 @@ def read_call(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> 
         inplace = True
     elif name.endswith("_") and not name.endswith("__"):
         name, inplace = name.removesuffix("_"), True
-    return Call(_SAME_AS.get(name, name), inplace, args, kwargs)
+    return Call(function, _SAME_AS.get(name, name), inplace, args, kwargs)
 
 
-def meaning_of(call: Call, result: Tensor, *, is_view: bool) -> Meaning:
-    """Return what a call means; a function without a rule is kept as unknown."""
+def meaning_of(call: Call, result: Tensor, own: Container[int], *, is_view: bool) -> Meaning:
+    """Return what a call means; a function without a rule is kept as unknown.
+
+    ``own`` are the identities of the tensors of the model.
+    """
+    meaning = _without_arguments(call, result, is_view=is_view)
+    arguments = arguments_of(call.function, call.name, call.args, call.kwargs)
+    if isinstance(meaning.attributes, Rearrangement):
+        text = plain_text(arguments, own)
+    else:
+        text = named_text(arguments, meaning.told, own)
+    if not text:
+        return meaning
+    return meaning._replace(attributes=meaning.attributes._replace(arguments=text))
+
+
+def constant_of(call: Call) -> Meaning:
+    """Return what a call means that makes a tensor of no other tensor."""
+    arguments = arguments_of(call.function, call.name, call.args, call.kwargs)
+    return Meaning(Kind.CONSTANT, call.name, Plain(arguments=named_text(arguments, (), ())))
+
+
+def _without_arguments(call: Call, result: Tensor, *, is_view: bool) -> Meaning:
+    """Return what a call means, without the text of the arguments."""
     if call.name in _READERS:
         return _READERS[call.name](call, result)
     if call.name in _ACTIVATIONS:
         return Meaning(Kind.ACT, call.name, Act(call.inplace))
     if call.name in _ARITHMETIC:
-        attributes = Arithmetic(call.inplace, _number(call))
-        return Meaning(_ARITHMETIC[call.name], call.name, attributes)
+        return _arithmetic(call)
     if call.name in _REARRANGEMENTS or _keeps_type(call, result):
-        arguments = Rearrangement(_arguments(call), is_view)
-        return Meaning(_REARRANGEMENTS.get(call.name, Kind.RESHAPE), call.name, arguments)
+        rearrangement = Rearrangement(view=is_view)
+        return Meaning(_REARRANGEMENTS.get(call.name, Kind.RESHAPE), call.name, rearrangement)
     if is_view and not call.inplace:
-        return Meaning(Kind.RESHAPE, call.name, Rearrangement(_arguments(call), view=True))
+        return Meaning(Kind.RESHAPE, call.name, Rearrangement(view=True))
     return Meaning(Kind.UNKNOWN, call.name, Plain(call.inplace))
+
+
+def _arithmetic(call: Call) -> Meaning:
+    """Return an addition or multiplication; a factor of 1 is none."""
+    other, factor = call.argument(1, "other"), call.argument(2, "alpha", 1)
+    is_number = isinstance(other, int | float)
+    number = other if is_number else factor if factor != 1 else None
+    attributes = Arithmetic(call.inplace, number)
+    told = frozenset({"other" if is_number else "alpha"})
+    return Meaning(_ARITHMETIC[call.name], call.name, attributes, told=told)
 
 
 def _conv(call: Call, result: Tensor) -> Meaning:
@@ -95,7 +129,8 @@ def _conv(call: Call, result: Tensor) -> Meaning:
         groups=call.argument(6, "groups", 1),
         bias=call.argument(2, "bias") is not None,
     )
-    return Meaning(Kind.CONV, call.name, attributes, _one_per_weight(weight, result))
+    macs = _one_per_weight(weight, result)
+    return Meaning(Kind.CONV, call.name, attributes, macs, _TOLD_OF_CONV)
 
 
 def _transposed_conv(call: Call, _result: Tensor) -> Meaning:
@@ -109,14 +144,16 @@ def _transposed_conv(call: Call, _result: Tensor) -> Meaning:
 
 def _pad(call: Call, _result: Tensor) -> Meaning:
     sides, mode = tuple(map(int, call.argument(1, "pad"))), call.argument(2, "mode", "constant")
-    return Meaning(Kind.PAD, call.name, Pad(sides, mode, call.argument(3, "value") or 0))
+    attributes = Pad(sides, mode, call.argument(3, "value") or 0)
+    return Meaning(Kind.PAD, call.name, attributes, told=frozenset({"pad", "mode", "value"}))
 
 
 def _linear(call: Call, result: Tensor) -> Meaning:
     bias, weight = Linear(call.argument(2, "bias") is not None), call.argument(1, "weight")
     if not isinstance(weight, Tensor):
         return _packed(call)
-    return Meaning(Kind.LINEAR, call.name, bias, _one_per_weight(weight, result))
+    macs = _one_per_weight(weight, result)
+    return Meaning(Kind.LINEAR, call.name, bias, macs, frozenset({"weight", "bias"}))
 
 
 def _packed(call: Call) -> Meaning:
@@ -136,21 +173,23 @@ def _batch_norm(call: Call, _result: Tensor) -> Meaning:
         affine=call.argument(3, "weight") is not None,
         batch_statistics=bool(call.argument(5, "training", default=False)),
     )
-    return Meaning(Kind.NORM, call.name, attributes)
+    return Meaning(Kind.NORM, call.name, attributes, told=_TOLD_OF_NORM)
 
 
 def _hardtanh(call: Call, _result: Tensor) -> Meaning:
     low, high = call.argument(1, "min_val", -1.0), call.argument(2, "max_val", 1.0)
+    told = frozenset({"min_val", "max_val"})
     if (low, high) == (0, 6):
-        return Meaning(Kind.ACT, "relu6", Act(call.inplace))
-    return Meaning(Kind.ACT, call.name, Act(call.inplace, f"{low} to {high}"))
+        return Meaning(Kind.ACT, "relu6", Act(call.inplace), told=told)
+    return Meaning(Kind.ACT, call.name, Act(call.inplace, f"{low} to {high}"), told=told)
 
 
 def _clamp(call: Call, _result: Tensor) -> Meaning:
     low, high = call.argument(1, "min"), call.argument(2, "max")
     if isinstance(low, Tensor) or isinstance(high, Tensor) or low != 0 or high not in (None, 6):
         return Meaning(Kind.UNKNOWN, call.name, Plain(call.inplace))
-    return Meaning(Kind.ACT, "relu" if high is None else "relu6", Act(call.inplace))
+    name = "relu" if high is None else "relu6"
+    return Meaning(Kind.ACT, name, Act(call.inplace), told=frozenset({"min", "max"}))
 
 
 def _keeps_type(call: Call, result: Tensor) -> bool:
@@ -163,24 +202,27 @@ _CONVERSIONS: Final = frozenset({"to", "float", "type_as"})
 
 def _leaky_relu(call: Call, _result: Tensor) -> Meaning:
     slope = call.argument(1, "negative_slope", 0.01)
-    return Meaning(Kind.ACT, call.name, Act(call.inplace, slope))
+    told = frozenset({"negative_slope"})
+    return Meaning(Kind.ACT, call.name, Act(call.inplace, slope), told=told)
 
 
 def _gelu(call: Call, _result: Tensor) -> Meaning:
     formula = call.argument(1, "approximate", "none")
-    return Meaning(Kind.ACT, call.name, Act(call.inplace, formula))
+    told = frozenset({"approximate"})
+    return Meaning(Kind.ACT, call.name, Act(call.inplace, formula), told=told)
 
 
 def _dropout(call: Call, _result: Tensor) -> Meaning:
     probability = call.argument(1, "p", 0.5)
     training = bool(call.argument(2, "training", default=True))
-    return Meaning(Kind.DROPOUT, call.name, Dropout(probability, call.inplace, training))
+    attributes = Dropout(probability, call.inplace, training)
+    return Meaning(Kind.DROPOUT, call.name, attributes, told=frozenset({"p", "train", "training"}))
 
 
 def _adaptive_pool(call: Call, result: Tensor) -> Meaning:
     size = call.argument(1, "output_size")
     output = tuple(size) if isinstance(size, list | tuple) else (size,) * (result.dim() - 2)
-    return Meaning(Kind.POOL, call.name, Pool(output))
+    return Meaning(Kind.POOL, call.name, Pool(output), told=frozenset({"output_size"}))
 
 
 def _pool(call: Call, result: Tensor) -> Meaning:
@@ -192,7 +234,8 @@ def _pool(call: Call, result: Tensor) -> Meaning:
         stride=_sides(stride, dimensions) if stride else kernel,
         padding=_sides(call.argument(3, "padding", 0), dimensions),
     )
-    return Meaning(Kind.POOL, call.name, attributes)
+    told = frozenset({"kernel_size", "stride", "padding"})
+    return Meaning(Kind.POOL, call.name, attributes, told=told)
 
 
 def _sides(value: Any, dimensions: int) -> Sides:
@@ -200,23 +243,6 @@ def _sides(value: Any, dimensions: int) -> Sides:
         return (value,) * dimensions
     sides = tuple(value)
     return sides * dimensions if len(sides) == 1 else sides
-
-
-def _number(call: Call) -> float | None:
-    """Return the number beside the tensors of an addition or multiplication, if there is one."""
-    numbers = [one for one in (*call.args, *call.kwargs.values()) if isinstance(one, int | float)]
-    return numbers[0] if numbers else None
-
-
-def _arguments(call: Call) -> str:
-    """Return the arguments that are not tensors, as text."""
-    plain = [repr(one) for one in call.args if not _has_tensor(one)]
-    named = [f"{name}={one!r}" for name, one in call.kwargs.items() if not _has_tensor(one)]
-    return ", ".join([*plain, *named])
-
-
-def _has_tensor(value: object) -> bool:
-    return bool(tensors_in(value))
 
 
 def tensors_in(value: object) -> list[Tensor]:
@@ -236,6 +262,11 @@ def tensors_in(value: object) -> list[Tensor]:
 
 _WITHOUT_TENSORS: Final = frozenset({int, float, bool, str, type(None), dtype, device})
 
+
+_TOLD_OF_CONV: Final = frozenset({"weight", "bias", "stride", "padding", "dilation", "groups"})
+_TOLD_OF_NORM: Final = frozenset(
+    {"running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"}
+)
 
 _READERS: Final[Mapping[str, Callable[[Call, Tensor], Meaning]]] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),

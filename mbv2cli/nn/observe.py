@@ -20,6 +20,7 @@ from mbv2cli.nn.functions import (
     QUESTIONS,
     Call,
     Meaning,
+    constant_of,
     is_identity,
     meaning_of,
     read_call,
@@ -122,7 +123,7 @@ class Observer:
         is_view = any(storage is storage_of(one.tensor) is not None for one in given)
         others = [one for one in given if id(one.tensor) not in self._names]
         operation = _Operation(
-            meaning_of(call, result, is_view=is_view) if given else _constant(call.name),
+            meaning_of(call, result, self._names, is_view=is_view) if given else constant_of(call),
             self._path,
             own=tuple(one.tensor for one in given if id(one.tensor) in self._names),
             inputs=tuple(self._source_of(one) for one in others),
@@ -173,7 +174,7 @@ class Observer:
         known = self._known_source_of(given)
         if known is not None:
             return known
-        constant = self._without_function(_constant("constant"), given)
+        constant = self._without_function(_CONSTANT, given)
         self._pending[id(given.tensor)] = constant
         return constant
 
@@ -240,7 +241,7 @@ class Observer:
             self._note_unseen(module, returned)
             outputs = tuple(self._value_of(self._source_of(one)) for one in returned)
             if not path:
-                self._outputs, self._returns = outputs, type(output).__name__
+                self._outputs, self._returns = outputs, _structure(output)
             self._close(module, outputs)
 
         return end
@@ -281,7 +282,8 @@ class Observer:
         self._ops[call.start] = _with_elements(op, further)
 
 
-_IDENTITY_CALL: Final = Call("identity", inplace=False, args=(), kwargs={})
+_IDENTITY_CALL: Final = Call(None, "identity", inplace=False, args=(), kwargs={})
+_CONSTANT: Final = Meaning(Kind.CONSTANT, "constant", Plain())
 
 
 class _Given(NamedTuple):
@@ -387,8 +389,20 @@ class _Values:
         return max(sharing)
 
 
-def _constant(function: str) -> Meaning:
-    return Meaning(Kind.CONSTANT, function, Plain())
+def _structure(value: object) -> str:
+    """Return the type of a value: of a mapping with its keys, and where values are nested."""
+    name = type(value).__name__
+    if isinstance(value, Mapping):
+        inner = (_structure(one) for one in value.values())
+        keys = (key if str(key).isidentifier() else repr(key) for key in value)
+        items = [
+            key if one == "Tensor" else f"{key}: {one}"
+            for key, one in zip(keys, inner, strict=True)
+        ]
+        return f"{name}({', '.join(items)})"
+    if isinstance(value, list | tuple) and not all(isinstance(one, Tensor) for one in value):
+        return f"{name}({', '.join(map(_structure, value))})"
+    return name
 
 
 def _given(tensor: Tensor) -> _Given:

@@ -446,7 +446,7 @@ FAULTS: Final[dict[str, tuple[Callable[[Any], None], str, str]]] = {
         "features.5.conv.0.0",
         "output channels 200, not 192",
     ),
-    "half of a block is added": (wrapped(8, AddsHalf), "features.8", "factor 0.5, not None"),
+    "half of a block is added": (wrapped(8, AddsHalf), "features.8", "factor 0.5, not 1"),
     "channels are shuffled": (
         appended("features.4.conv", Shuffles()),
         "features.4.conv.4",

@@ -1,0 +1,256 @@
+"""The arguments of a call of a torch function that are no activations, as text.
+
+Equal calls have equal texts, however they are written: ``softmax(x, 1)`` is
+``softmax(x, dim=1)``. A text has neither addresses nor the elements of tensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Container, Iterator, Mapping, Sequence
+from functools import lru_cache
+from numbers import Integral, Real
+from types import FunctionType
+from typing import Any, Final, NamedTuple
+
+import torch
+from torch import Tensor, device, dtype
+
+
+class Parameter(NamedTuple):
+    """A parameter of a function. ``type`` is torch's, and ``length`` that of a list."""
+
+    name: str
+    default: Any = inspect.Parameter.empty
+    is_keyword: bool = False
+    type: str = ""
+    length: int | None = None
+
+
+class Argument(NamedTuple):
+    """The value of a parameter. The name is empty where only its position is known."""
+
+    parameter: Parameter
+    value: Any
+
+
+def named_text(arguments: Sequence[Argument], told: Container[str], own: Container[int]) -> str:
+    """Return ``name=value`` of each argument that is not at its default, without activations.
+
+    ``told`` are the names of parameters to leave out. ``own`` are the identities of the tensors
+    of the model: they are told by their shape. An activation is told where it is optional.
+    """
+    return ", ".join(
+        f"{name}={text}" if name else text
+        for name, text in _texts(arguments, own)
+        if text and name not in told
+    )
+
+
+def plain_text(arguments: Sequence[Argument], own: Container[int]) -> str:
+    """Return the same, with names only after a parameter at its default: ``1, -1``."""
+    words: list[str] = []
+    is_next = True
+    for name, text in _texts(arguments, own):
+        if text:
+            words.append(text if is_next or not name else f"{name}={text}")
+        is_next = is_next and bool(text)
+    if len(words) == 1 and words[0].startswith("(") and arguments[-1].parameter.name:
+        return words[0][1:-1]
+    return ", ".join(words)
+
+
+def _texts(arguments: Sequence[Argument], own: Container[int]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each argument, the text empty for one at its default."""
+    for (name, default, _is_keyword, _type, length), value in arguments:
+        if name in _LEFT_OUT or name.startswith("_") or isinstance(value, device):
+            continue
+        if _is_of_activations(value, own):
+            if default is _MISSING:
+                continue
+            yield name, "input"
+        elif value is _MISSING or (value is None and default is _MISSING):
+            yield name, ""
+        else:
+            text = _short(_text(_sides(value, length), own))
+            yield name, "" if text == _text(_sides(default, length), own) else text
+
+
+_MISSING: Final = inspect.Parameter.empty
+_LEFT_OUT: Final = frozenset({"inplace", "return_indices", "device", "cudnn_enabled"})
+"""Parameters that say nothing about the operation, or that its name says already."""
+
+
+def _is_of_activations(value: object, own: Container[int]) -> bool:
+    if isinstance(value, Tensor):
+        return id(value) not in own
+    return (
+        isinstance(value, list | tuple)
+        and len(value) > 0
+        and all(_is_of_activations(one, own) for one in value)
+    )
+
+
+def _sides(value: Any, length: int | None) -> Any:
+    """Return a value as torch takes it: one number for a list stands for every item."""
+    if isinstance(value, list | tuple):
+        return value[0] if len(value) == 1 and not isinstance(value[0], Tensor) else tuple(value)
+    return (value,) * length if type(value) is int and length and length > 1 else value
+
+
+def _text(value: Any, own: Container[int]) -> str:  # noqa: PLR0911  (one for each type)
+    """Return a value as Python writes it: an activation is ``input``, 2.0 is 2."""
+    if isinstance(value, Tensor):
+        return _tensor_text(value) if id(value) in own else "input"
+    if value is None or isinstance(value, bool | str | bytes | complex):
+        return repr(value)
+    if isinstance(value, Integral):
+        return repr(int(value))
+    if isinstance(value, Real):
+        number = float(value)
+        return repr(int(number)) if number.is_integer() else repr(number)
+    if isinstance(value, list):
+        return f"[{', '.join(_text(one, own) for one in value)}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(_text(one, own) for one in value)}{',' * (len(value) == 1)})"
+    if isinstance(value, slice):
+        parts = (value.start, value.stop, value.step)
+        return f"slice({', '.join(_text(one, own) for one in parts)})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_text(one, own)}' for key, one in value.items())}}}"
+    if isinstance(value, dtype | torch.layout | torch.memory_format):
+        return repr(value)
+    return "..." if value is ... else type(value).__name__
+
+
+def _tensor_text(tensor: Tensor) -> str:
+    shape = "x".join(map(str, tensor.shape)) or "scalar"
+    kind = "" if tensor.dtype is torch.float32 else f" {str(tensor.dtype).removeprefix('torch.')}"
+    return f"tensor {shape}{kind}"
+
+
+def _short(text: str) -> str:
+    """Return a long text by its start and a digest of all of it."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST // 2]}... sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+_LONGEST: Final = 120
+
+
+def arguments_of(
+    function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> list[Argument]:
+    """Return the value of each parameter, in order; its default is left out as missing.
+
+    ``name`` is that of the function among torch's operators. Where no signature fits, positions
+    stand for names.
+    """
+    parameters = _parameters_of(function, name, args, kwargs)
+    if parameters is None:
+        by_position = [Argument(Parameter(""), value) for value in args]
+        return [*by_position, *(Argument(Parameter(key), kwargs[key]) for key in sorted(kwargs))]
+    places = [one for one in parameters if not one.is_keyword]
+    given = dict(zip((one.name for one in places), _packed(args, len(places)), strict=False))
+    given.update((_ALIASES.get(key, key), value) for key, value in kwargs.items())
+    known = [Argument(one, given.pop(one.name, _MISSING)) for one in parameters]
+    return [*known, *(Argument(Parameter(key), given[key]) for key in sorted(given))]
+
+
+def _packed(args: Sequence[Any], places: int) -> Sequence[Any]:
+    """Return the arguments with those that are too many as one list: ``permute(0, 2, 1)``."""
+    if len(args) <= places:
+        return args
+    return (*args[: places - 1], tuple(args[places - 1 :]))
+
+
+def _parameters_of(
+    function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Parameter, ...] | None:
+    if isinstance(function, FunctionType):
+        written = _written(function)
+        if written is not None:
+            return written
+    types = tuple(map(type, args))
+    return _overload(name, types, tuple((key, type(kwargs[key])) for key in kwargs))
+
+
+@lru_cache(maxsize=512)
+def _written(function: FunctionType) -> tuple[Parameter, ...] | None:
+    """Return the parameters of a function in Python; None if it takes any arguments."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # of a function in C++ that is wrapped
+        return None
+    if any(one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in parameters):
+        return None
+    return tuple(
+        Parameter(one.name, one.default, one.kind is one.KEYWORD_ONLY) for one in parameters
+    )
+
+
+@lru_cache(maxsize=4096)
+def _overload(
+    name: str, types: tuple[type, ...], named: tuple[tuple[str, type], ...]
+) -> tuple[Parameter, ...] | None:
+    """Return the parameters of the first of torch's overloads that takes arguments of the types."""
+    for schema in torch._C._jit_get_schemas_for_operator(f"aten::{name}"):
+        parameters = tuple(
+            Parameter(
+                one.name,
+                one.default_value if one.has_default_value() else _MISSING,
+                one.kwarg_only,
+                str(one.type),
+                one.N,  # type: ignore[attr-defined]  # torch's stub lacks it
+            )
+            for one in schema.arguments
+        )
+        if _takes(parameters, types, named):
+            return parameters
+    return None
+
+
+def _takes(
+    parameters: Sequence[Parameter], types: Sequence[type], named: Sequence[tuple[str, type]]
+) -> bool:
+    """Return whether parameters take the arguments, integers at the end as one list, as torch."""
+    places = [one for one in parameters if not one.is_keyword]
+    too_many = types[max(len(places) - 1, 0) :] if len(types) > len(places) else ()
+    if too_many:
+        is_list = bool(places) and "List[int]" in places[-1].type
+        if not is_list or not all(issubclass(one, int) for one in too_many):
+            return False
+    by_name = {one.name: one for one in parameters}
+    given = {one.name: kind for one, kind in zip(places, types, strict=False)}
+    given.update((_ALIASES.get(key, key), kind) for key, kind in named)
+    return given.keys() <= by_name.keys() and all(
+        _is_of(given[one.name], one.type) if one.name in given else one.default is not _MISSING
+        for one in parameters
+    )
+
+
+def _is_of(kind: type, wanted: str) -> bool:
+    """Return whether an argument of a Python type may stand where torch wants a type."""
+    for types, words in _WANTED:
+        if issubclass(kind, types):
+            return any(word in wanted for word in words)
+    return True
+
+
+_WANTED: Final[Sequence[tuple[Any, tuple[str, ...]]]] = (
+    (Tensor, ("Tensor",)),
+    (type(None), ("Optional",)),
+    (bool, ("bool", "number")),
+    (int, ("int", "float", "number")),
+    (float, ("float", "number")),
+    (str, ("str", "Device")),
+    ((list, tuple), ("List",)),
+    (device, ("Device",)),
+    ((dtype, torch.layout, torch.memory_format), ("int",)),
+)
+"""Python's types, and the words of torch's types that take them: a list may be one number."""
+
+_ALIASES: Final = {"input": "self", "axis": "dim", "keepdims": "keepdim"}
+"""Names that torch's functions take beside those of the operators."""

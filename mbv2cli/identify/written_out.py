@@ -68,4 +68,4 @@ def _product(steps: Sequence[Step], number: int) -> set[int]:
 
 def _number(step: Step, ops: Sequence[Op]) -> float | None:
     how = ops[step.op].attributes
-    return how.number if isinstance(how, Arithmetic) else None
+    return how.number if isinstance(how, Arithmetic) and not how.arguments else None

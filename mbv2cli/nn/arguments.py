@@ -12,7 +12,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from numbers import Integral, Real
 from types import FunctionType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, device, dtype
@@ -28,11 +28,8 @@ class Parameter(NamedTuple):
     length: int | None = None
 
 
-class Argument(NamedTuple):
-    """The value of a parameter. The name is empty where only its position is known."""
-
-    parameter: Parameter
-    value: Any
+Argument: TypeAlias = tuple[Parameter, Any]
+"""A parameter, whose name is empty where only its position is known, and its value."""
 
 
 def named_text(arguments: Sequence[Argument], told: Container[str], own: Container[int]) -> str:
@@ -42,9 +39,7 @@ def named_text(arguments: Sequence[Argument], told: Container[str], own: Contain
     of the model: they are told by their shape. An activation is told where it is optional.
     """
     return ", ".join(
-        f"{name}={text}" if name else text
-        for name, text in _texts(arguments, own)
-        if text and name not in told
+        f"{name}={text}" if name else text for name, text in _texts(arguments, told, own) if text
     )
 
 
@@ -52,29 +47,33 @@ def plain_text(arguments: Sequence[Argument], own: Container[int]) -> str:
     """Return the same, with names only after a parameter at its default: ``1, -1``."""
     words: list[str] = []
     is_next = True
-    for name, text in _texts(arguments, own):
+    for name, text in _texts(arguments, (), own):
         if text:
             words.append(text if is_next or not name else f"{name}={text}")
         is_next = is_next and bool(text)
-    if len(words) == 1 and words[0].startswith("(") and arguments[-1].parameter.name:
+    if len(words) == 1 and words[0].startswith("(") and arguments[-1][0].name:
         return words[0][1:-1]
     return ", ".join(words)
 
 
-def _texts(arguments: Sequence[Argument], own: Container[int]) -> Iterator[tuple[str, str]]:
+def _texts(
+    arguments: Sequence[Argument], told: Container[str], own: Container[int]
+) -> Iterator[tuple[str, str]]:
     """Yield name and text of each argument, the text empty for one at its default."""
     for (name, default, _is_keyword, _type, length), value in arguments:
-        if name in _LEFT_OUT or name.startswith("_") or isinstance(value, device):
+        if name in told:
             continue
-        if _is_of_activations(value, own):
-            if default is _MISSING:
-                continue
-            yield name, "input"
-        elif value is _MISSING or (value is None and default is _MISSING):
+        if value is _MISSING or value is default or (value is None and default is _MISSING):
             yield name, ""
+        elif name in _LEFT_OUT or name.startswith("_") or isinstance(value, device):
+            continue
+        elif _is_of_activations(value, own):
+            if default is not _MISSING:
+                yield name, "input"
         else:
-            text = _short(_text(_sides(value, length), own))
-            yield name, "" if text == _text(_sides(default, length), own) else text
+            text = _text(_sides(value, length), own)
+            is_default = default is not _MISSING and text == _text(_sides(default, length), own)
+            yield name, "" if is_default else _short(text)
 
 
 _MISSING: Final = inspect.Parameter.empty
@@ -101,27 +100,30 @@ def _sides(value: Any, length: int | None) -> Any:
 
 def _text(value: Any, own: Container[int]) -> str:  # noqa: PLR0911  (one for each type)
     """Return a value as Python writes it: an activation is ``input``, 2.0 is 2."""
+    if isinstance(value, _AS_WRITTEN):  # before the others, as it costs least
+        return repr(value)
+    if isinstance(value, float):
+        return repr(int(value)) if value.is_integer() else repr(float(value))
     if isinstance(value, Tensor):
         return _tensor_text(value) if id(value) in own else "input"
-    if value is None or isinstance(value, bool | str | bytes | complex):
-        return repr(value)
-    if isinstance(value, Integral):
-        return repr(int(value))
-    if isinstance(value, Real):
-        number = float(value)
-        return repr(int(number)) if number.is_integer() else repr(number)
-    if isinstance(value, list):
-        return f"[{', '.join(_text(one, own) for one in value)}]"
     if isinstance(value, tuple):
         return f"({', '.join(_text(one, own) for one in value)}{',' * (len(value) == 1)})"
+    if isinstance(value, list):
+        return f"[{', '.join(_text(one, own) for one in value)}]"
     if isinstance(value, slice):
         parts = (value.start, value.stop, value.step)
         return f"slice({', '.join(_text(one, own) for one in parts)})"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{key}: {_text(one, own)}' for key, one in value.items())}}}"
-    if isinstance(value, dtype | torch.layout | torch.memory_format):
-        return repr(value)
+    if isinstance(value, Real):  # of NumPy
+        return _text(int(value) if isinstance(value, Integral) else float(value), own)
     return "..." if value is ... else type(value).__name__
+
+
+_AS_WRITTEN: Final = (
+    *(int, str, type(None), bytes, complex),
+    *(dtype, torch.layout, torch.memory_format),
+)
 
 
 def _tensor_text(tensor: Tensor) -> str:
@@ -148,15 +150,17 @@ def arguments_of(
     ``name`` is that of the function among torch's operators. Where no signature fits, positions
     stand for names.
     """
+    if kwargs:
+        kwargs = {key: value for key, value in kwargs.items() if key not in _LEFT_OUT}
     parameters = _parameters_of(function, name, args, kwargs)
     if parameters is None:
-        by_position = [Argument(Parameter(""), value) for value in args]
-        return [*by_position, *(Argument(Parameter(key), kwargs[key]) for key in sorted(kwargs))]
+        by_position = [(Parameter(""), value) for value in args]
+        return [*by_position, *((Parameter(key), kwargs[key]) for key in sorted(kwargs))]
     places = [one for one in parameters if not one.is_keyword]
     given = dict(zip((one.name for one in places), _packed(args, len(places)), strict=False))
     given.update((_ALIASES.get(key, key), value) for key, value in kwargs.items())
-    known = [Argument(one, given.pop(one.name, _MISSING)) for one in parameters]
-    return [*known, *(Argument(Parameter(key), given[key]) for key in sorted(given))]
+    known = [(one, given.pop(one.name, _MISSING)) for one in parameters]
+    return [*known, *((Parameter(key), given[key]) for key in sorted(given))]
 
 
 def _packed(args: Sequence[Any], places: int) -> Sequence[Any]:
@@ -203,7 +207,7 @@ def _overload(
                 one.default_value if one.has_default_value() else _MISSING,
                 one.kwarg_only,
                 str(one.type),
-                one.N,  # type: ignore[attr-defined]  # torch's stub lacks it
+                getattr(one, "N", None),  # the stub of torch lacks it
             )
             for one in schema.arguments
         )
@@ -226,22 +230,22 @@ def _takes(
     given = {one.name: kind for one, kind in zip(places, types, strict=False)}
     given.update((_ALIASES.get(key, key), kind) for key, kind in named)
     return given.keys() <= by_name.keys() and all(
-        _is_of(given[one.name], one.type) if one.name in given else one.default is not _MISSING
-        for one in parameters
+        _is_of(given.get(one.name, type(None)), one) for one in parameters
     )
 
 
-def _is_of(kind: type, wanted: str) -> bool:
-    """Return whether an argument of a Python type may stand where torch wants a type."""
+def _is_of(kind: type, parameter: Parameter) -> bool:
+    """Return whether a parameter takes an argument of a Python type; None may be left out."""
+    if kind is type(None):
+        return parameter.default is not _MISSING or "Optional" in parameter.type
     for types, words in _WANTED:
         if issubclass(kind, types):
-            return any(word in wanted for word in words)
+            return any(word in parameter.type for word in words)
     return True
 
 
 _WANTED: Final[Sequence[tuple[Any, tuple[str, ...]]]] = (
     (Tensor, ("Tensor",)),
-    (type(None), ("Optional",)),
     (bool, ("bool", "number")),
     (int, ("int", "float", "number")),
     (float, ("float", "number")),

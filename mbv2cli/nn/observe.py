@@ -394,7 +394,7 @@ def _structure(value: object) -> str:
     name = type(value).__name__
     if isinstance(value, Mapping):
         inner = (_structure(one) for one in value.values())
-        keys = (key if str(key).isidentifier() else repr(key) for key in value)
+        keys = (key if isinstance(key, str) and key.isidentifier() else repr(key) for key in value)
         items = [
             key if one == "Tensor" else f"{key}: {one}"
             for key, one in zip(keys, inner, strict=True)

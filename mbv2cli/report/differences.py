@@ -34,7 +34,7 @@ def told_changes(pair: LayerPair) -> Iterator[FieldChange]:
 def value_text(value: object) -> str:
     """Return a value of a field: ``1x64x224x224``, ``1,568``, ``0.2``, ``none``."""
     match value:
-        case None | ():
+        case None | () | "":
             return "none"
         case dict():
             return " ".join(f"{key}={value_text(one)}" for key, one in value.items())

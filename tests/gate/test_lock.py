@@ -91,6 +91,7 @@ class NewConv(NamedTuple):
     dilation: Sides = (1, 1)
     groups: int = 1
     bias: bool = False
+    arguments: str = ""
     transposed: bool = False
 
 

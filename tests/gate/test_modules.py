@@ -427,6 +427,7 @@ def test_a_lock_without_modules_keeps_its_version(folder: Path) -> None:
         ("nn.ReLU6()", "nn.ReLU()", "ReLU features.2: type ReLU6 -> ReLU"),
         ("(channels, 10)", "(channels, 10, bias=False)", "Linear head: params 90 -> 80, bias True"),
         ("self.head(", "2 * self.head(", "mul is new (1x10, 0 params)"),
+        (".mean(2)", ".mean(-1)", "mean: arguments dim=2 -> dim=-1"),
         ("            nn.ReLU6(),\n", "", "Conv2d features.2: type ReLU6 -> Conv2d"),
         (
             "return self.head(self.features(x)",
@@ -457,6 +458,17 @@ def test_a_drift_tells_arguments_and_what_is_returned(folder: Path) -> None:
     assert found is not None
     lines = list(drift_lines(found))
     assert lines[0] == "changed: returns Tensor of Linear head -> tuple of Linear head, relu"
+
+
+def test_a_lock_without_arguments_is_read_and_told_as_a_drift(folder: Path) -> None:
+    """As a lock was before the arguments of every operation were recorded."""
+    text = locked(folder)
+    (folder / "mbv2.lock").write_text(text.replace(' arguments=\\"dim=2\\"', ""))
+    assert (folder / "mbv2.lock").read_text() != text
+    found = drift_after(folder, "", "")
+    assert found is not None
+    told = "first layer that differs: mean: arguments none -> dim=2"
+    assert list(drift_lines(found)) == [told]
 
 
 def test_a_tolerance_allows_what_costs_no_more(folder: Path) -> None:

@@ -195,6 +195,11 @@ class AddsHalf(AddsTwice):
         return torch.add(x, self.conv(x), alpha=0.5)
 
 
+class AddsOnce(AddsTwice):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.add(x, self.conv(x), alpha=1)
+
+
 class Shuffles(nn.Module):
     """Mixes channels without a weight: two views and a transposition."""
 
@@ -527,6 +532,12 @@ def test_a_single_fault_is_placed(name: str) -> None:
     assert nearest.names == ()
     assert nearest.nearest in identify(planned_graph(NetworkSpec(), IMAGE)).names
     assert nearest.distance == found
+
+
+def test_a_factor_of_one_is_the_plain_addition() -> None:
+    model = MobileNetV2()
+    wrapped(8, AddsOnce)(model)
+    assert differs_from(observed(model), NetworkSpec()) == ()
 
 
 def pooled_in_part(model: Any, x: Tensor) -> Any:

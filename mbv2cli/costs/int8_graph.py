@@ -375,9 +375,9 @@ def _global_pool(lowering: _Lowering, index: int, op: Op) -> int | None:
 def _window_pool(lowering: _Lowering, index: int, op: Op, pool: Any) -> int | None:
     shape, is_max = op.input_shapes[0], op.function.startswith("max_pool2d")
     if op.output_shape[2:] != _pooled(shape[2:], pool):
-        return None  # ceil_mode or dilation, which the graph does not tell
+        return None  # ceil_mode or dilation
     if any(pool.padding) and not is_max:
-        return None  # the graph does not tell whether the padding counts
+        return None  # whether the padding counts decides, and no rule reads it
     x, sides = lowering.tensor_of[op.inputs[0]], _sides(pool.padding)
     if any(sides) and not is_same_padding(shape, pool.kernel, pool.stride, (1, 1), sides):
         x = lowering.add(PAD_WITH, index, (x,), _padded_size(shape, sides))

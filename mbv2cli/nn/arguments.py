@@ -51,9 +51,9 @@ def plain_text(arguments: Sequence[Argument], own: Container[int]) -> str:
         if text:
             words.append(text if is_next or not name else f"{name}={text}")
         is_next = is_next and bool(text)
-    if len(words) == 1 and words[0].startswith("(") and arguments[-1][0].name:
-        return words[0][1:-1]
-    return ", ".join(words)
+    text = ", ".join(words)
+    is_list = len(words) == 1 and text[0] + text[-1] == "()" and arguments[-1][0].name
+    return text[1:-1] if is_list else text
 
 
 def _texts(

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from numbers import Integral, Real
 from types import FunctionType
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, device, dtype
 
 
 class Parameter(NamedTuple):
-    """A parameter of a function. ``type`` is torch's, and ``length`` that of a list."""
+    """A parameter of a function; a digit is the name where only the position is known.
+
+    ``type`` is torch's, and ``length`` that of a list.
+    """
 
     name: str
     default: Any = inspect.Parameter.empty
@@ -28,41 +31,55 @@ class Parameter(NamedTuple):
     length: int | None = None
 
 
-Argument: TypeAlias = tuple[Parameter, Any]
-"""A parameter, whose name is empty where only its position is known, and its value."""
+class Signature(NamedTuple):
+    """The parameters of a function, and the names of those that a position may give."""
+
+    parameters: tuple[Parameter, ...]
+    places: tuple[str, ...]
 
 
-def named_text(arguments: Sequence[Argument], told: Container[str], own: Container[int]) -> str:
+class Arguments(NamedTuple):
+    """The parameters of a function, and by their names the values that a call gives."""
+
+    parameters: tuple[Parameter, ...]
+    values: Mapping[str, Any]
+
+
+def named_text(arguments: Arguments, told: Container[str], own: Container[int]) -> str:
     """Return ``name=value`` of each argument that is not at its default, without activations.
 
     ``told`` are the names of parameters to leave out. ``own`` are the identities of the tensors
     of the model: they are told by their shape. An activation is told where it is optional.
     """
     return ", ".join(
-        f"{name}={text}" if name else text for name, text in _texts(arguments, told, own) if text
+        text if name.isdigit() else f"{name}={text}"
+        for name, text in _texts(arguments, told, own)
+        if text
     )
 
 
-def plain_text(arguments: Sequence[Argument], own: Container[int]) -> str:
+def plain_text(arguments: Arguments, own: Container[int]) -> str:
     """Return the same, with names only after a parameter at its default: ``1, -1``."""
     words: list[str] = []
-    is_next = True
+    is_next = is_list = True
     for name, text in _texts(arguments, (), own):
         if text:
-            words.append(text if is_next or not name else f"{name}={text}")
+            is_list = not words and not name.isdigit() and text[0] + text[-1] == "()"
+            words.append(text if is_next or name.isdigit() else f"{name}={text}")
         is_next = is_next and bool(text)
     text = ", ".join(words)
-    is_list = len(words) == 1 and text[0] + text[-1] == "()" and arguments[-1][0].name
     return text[1:-1] if is_list else text
 
 
 def _texts(
-    arguments: Sequence[Argument], told: Container[str], own: Container[int]
+    arguments: Arguments, told: Container[str], own: Container[int]
 ) -> Iterator[tuple[str, str]]:
     """Yield name and text of each argument, the text empty for one at its default."""
-    for (name, default, _is_keyword, _type, length), value in arguments:
+    values = arguments.values
+    for name, default, _is_keyword, _type, length in arguments.parameters:
         if name in told:
             continue
+        value = values.get(name, _MISSING)
         if value is _MISSING or value is default or (value is None and default is _MISSING):
             yield name, ""
         elif name in _LEFT_OUT or name.startswith("_") or isinstance(value, device):
@@ -144,23 +161,25 @@ _LONGEST: Final = 120
 
 def arguments_of(
     function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> list[Argument]:
-    """Return the value of each parameter, in order; its default is left out as missing.
+) -> Arguments:
+    """Return the parameters of a function and the values that a call gives.
 
     ``name`` is that of the function among torch's operators. Where no signature fits, positions
     stand for names.
     """
     if kwargs:
         kwargs = {key: value for key, value in kwargs.items() if key not in _LEFT_OUT}
-    parameters = _parameters_of(function, name, args, kwargs)
-    if parameters is None:
-        by_position = [(Parameter(""), value) for value in args]
-        return [*by_position, *((Parameter(key), kwargs[key]) for key in sorted(kwargs))]
-    places = [one for one in parameters if not one.is_keyword]
-    given = dict(zip((one.name for one in places), _packed(args, len(places)), strict=False))
-    given.update((_ALIASES.get(key, key), value) for key, value in kwargs.items())
-    known = [(one, given.pop(one.name, _MISSING)) for one in parameters]
-    return [*known, *((Parameter(key), given[key]) for key in sorted(given))]
+    signature = _signature_of(function, name, args, kwargs)
+    if signature is None:
+        places = tuple(map(str, range(len(args))))
+        parameters = tuple(map(Parameter, (*places, *sorted(kwargs))))
+        return Arguments(parameters, {**dict(zip(places, args, strict=True)), **kwargs})
+    parameters, places = signature
+    values = dict(zip(places, _packed(args, len(places)), strict=False))
+    for key, value in kwargs.items():
+        values[_ALIASES.get(key, key)] = value
+        values[key] = value
+    return Arguments(parameters, values)
 
 
 def _packed(args: Sequence[Any], places: int) -> Sequence[Any]:
@@ -170,9 +189,9 @@ def _packed(args: Sequence[Any], places: int) -> Sequence[Any]:
     return (*args[: places - 1], tuple(args[places - 1 :]))
 
 
-def _parameters_of(
+def _signature_of(
     function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[Parameter, ...] | None:
+) -> Signature | None:
     if isinstance(function, FunctionType):
         written = _written(function)
         if written is not None:
@@ -182,26 +201,31 @@ def _parameters_of(
 
 
 @lru_cache(maxsize=512)
-def _written(function: FunctionType) -> tuple[Parameter, ...] | None:
-    """Return the parameters of a function in Python; None if it takes any arguments."""
+def _written(function: FunctionType) -> Signature | None:
+    """Return the signature of a function in Python; None if it takes any arguments."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # of a function in C++ that is wrapped
         return None
     if any(one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in parameters):
         return None
-    return tuple(
+    return _signature(
         Parameter(one.name, one.default, one.kind is one.KEYWORD_ONLY) for one in parameters
     )
+
+
+def _signature(parameters: Iterable[Parameter]) -> Signature:
+    every = tuple(parameters)
+    return Signature(every, tuple(one.name for one in every if not one.is_keyword))
 
 
 @lru_cache(maxsize=4096)
 def _overload(
     name: str, types: tuple[type, ...], named: tuple[tuple[str, type], ...]
-) -> tuple[Parameter, ...] | None:
-    """Return the parameters of the first of torch's overloads that takes arguments of the types."""
+) -> Signature | None:
+    """Return the signature of the first of torch's overloads that takes arguments of the types."""
     for schema in torch._C._jit_get_schemas_for_operator(f"aten::{name}"):
-        parameters = tuple(
+        signature = _signature(
             Parameter(
                 one.name,
                 one.default_value if one.has_default_value() else _MISSING,
@@ -211,8 +235,8 @@ def _overload(
             )
             for one in schema.arguments
         )
-        if _takes(parameters, types, named):
-            return parameters
+        if _takes(signature.parameters, types, named):
+            return signature
     return None
 
 

@@ -45,7 +45,7 @@ class Change(NamedTuple):
     """A new value of a field, and the figure of the member that has it.
 
     The value is the nearest to the member's own that keeps the limit, of those that were tried.
-    ``fits`` tells whether the changed member keeps every limit.
+    ``fits`` tells whether the changed member is known to keep every limit.
     """
 
     field: str

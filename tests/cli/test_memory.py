@@ -215,8 +215,8 @@ def test_what_would_help_is_the_largest_input(line: str, texts: list[str]) -> No
         (
             "network --max-tflm 1KiB",
             (
-                "No change that was tried keeps the limit. Tried: each smaller size and each smaller "
-                "width_mult in steps of 0.05, with and without padding=same."
+                "No change that was tried keeps the limit. Tried: each smaller size and each "
+                "smaller width_mult in steps of 0.05, with and without padding=same."
             ),
         ),
         (

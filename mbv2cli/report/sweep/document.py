@@ -85,7 +85,7 @@ class ChangePart(Part):
         "of 0.01; of a field in `left_out`, the nearest of the values that were tried."
     )
     amount: int = Field(description="The figure with the new value.")
-    fits: bool = Field(description="Whether the changed member keeps every limit.")
+    fits: bool = Field(description="Whether the changed member is known to keep every limit.")
 
 
 class MissPart(Part):

@@ -123,7 +123,7 @@ def test_values_that_are_left_out_are_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_no_change_is_said_to_keep_an_arena_that_is_not_known() -> None:
-    words = "sweep network:act=gelu --width-mult 0.35,1 --max-tflm 700KiB".split()
+    words = ["sweep", "network:act=gelu", "--width-mult", "0.35,1", "--max-tflm", "700KiB"]
     shown = " ".join(mbv2_here(*words).stdout.split())
     assert "tflm is not known: no rule for an operation. No change was tried." in shown
     assert "nough" not in shown

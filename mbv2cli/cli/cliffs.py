@@ -9,7 +9,7 @@ import typer
 
 from mbv2cli.cli.completion import completion
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import BoardName, DType, Output, Target, format_option
+from mbv2cli.cli.options import BoardName, DType, NetworkTarget, Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.cliffs import WIDTHS
 from mbv2cli.costs.memory import LAYERWISE, MEMORY_RULES, dtype_named, rule_named
@@ -47,7 +47,7 @@ FIRST: Final = (
 
 @with_flags(hidden=("width_mult",), target_settings=(NetworkSpec, InputSpec))
 def cliffs(
-    target: Target = "network",
+    target: NetworkTarget = "network",
     *,
     target_settings: list[Setting],
     rule: Annotated[

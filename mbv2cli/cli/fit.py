@@ -8,7 +8,7 @@ import typer
 
 from mbv2cli.cli import ExitCode
 from mbv2cli.cli.flags import with_flags
-from mbv2cli.cli.options import Output, Target, format_option
+from mbv2cli.cli.options import NetworkTarget, Output, format_option
 from mbv2cli.cli.output import write
 from mbv2cli.errors import UserError
 from mbv2cli.gate.boards import with_boards
@@ -45,7 +45,7 @@ _MOST: Final = 1_000
 
 @with_flags(varied=VARIED, target_settings=(NetworkSpec, InputSpec), limit_settings=(Limits,))
 def fit(
-    target: Target = "network",
+    target: NetworkTarget = "network",
     *,
     target_settings: list[Setting],
     limit_settings: list[Setting],

@@ -20,6 +20,14 @@ Target: TypeAlias = Annotated[
         autocompletion=offer_targets,
     ),
 ]
+NetworkTarget: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="[TARGET]",
+        help="network, a preset or the file of a network; TARGET:key=value,… overrides fields.",
+        autocompletion=offer_targets,
+    ),
+]
 AnyTarget: TypeAlias = Annotated[
     str,
     typer.Argument(

@@ -131,8 +131,13 @@ class BoardFit(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether the board has room for arena and flash."""
+        """Whether the board is known to have room for arena and flash."""
         return self.tflm.holds and self.flash.holds
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known if the board has room: a lower bound may exceed a limit as well."""
+        return self.holds or min(self.tflm.headroom, self.flash.headroom) < 0
 
 
 def exceeds_sram(board: Board, arena: int, persistent: PersistentData) -> bool:

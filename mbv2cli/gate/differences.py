@@ -45,9 +45,9 @@ class FieldChange(NamedTuple):
 
 
 class FigureChange(NamedTuple):
-    """A figure of both models, and how each is counted.
+    """A figure of both models, how each is counted, and the functions that no rule knows.
 
-    ``uncounted`` names the functions of either that no rule knows.
+    With such a function an amount is a lower bound, and so the change is not known.
     """
 
     figure: Figure
@@ -55,7 +55,13 @@ class FigureChange(NamedTuple):
     after: int
     counting_before: Counting
     counting_after: Counting
-    uncounted: tuple[str, ...] = ()
+    uncounted_before: tuple[str, ...] = ()
+    uncounted_after: tuple[str, ...] = ()
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """The functions of either model that no rule knows."""
+        return tuple(dict.fromkeys((*self.uncounted_before, *self.uncounted_after)))
 
     @property
     def what(self) -> str:
@@ -76,14 +82,17 @@ class FigureChange(NamedTuple):
         return self.figure.unit
 
     @property
-    def change(self) -> int:
-        """The amount of the second model minus that of the first."""
-        return self.after - self.before
+    def change(self) -> int | None:
+        """The amount of the second model minus that of the first; None if one is a lower bound.
+
+        Two models with the same bound and the same unknown functions count as unchanged.
+        """
+        return None if self.changed and self.uncounted else self.after - self.before
 
     @property
     def changed(self) -> bool:
-        """Whether the amounts differ."""
-        return self.before != self.after
+        """Whether the amounts or the unknown functions differ."""
+        return (self.before, self.uncounted_before) != (self.after, self.uncounted_after)
 
 
 class LayerPair(NamedTuple):
@@ -191,7 +200,8 @@ def figure_changes(
     return tuple(
         FigureChange(
             *(old.figure, old.amount, new.amount, old.counting, new.counting),
-            uncounted=tuple(dict.fromkeys((*old.uncounted, *new.uncounted))),
+            uncounted_before=old.uncounted,
+            uncounted_after=new.uncounted,
         )
         for old, new in zip(
             *([one for one in side if one.figure.name in shared] for side in (before, after)),

@@ -35,7 +35,9 @@ class Allowance:
     amount: int = 0
 
     def allows(self, change: FigureChange) -> bool:
-        """Return whether a figure got worse by at most this much."""
+        """Return whether a figure is known to have got worse by at most this much."""
+        if change.change is None:
+            return False
         worse = change.change if change.figure.better is Better.SMALLER else -change.change
         return worse <= change.before * self.percent / 100 + self.amount
 
@@ -90,7 +92,8 @@ class Drift:
     Without a tolerance every drift fails, also one that changes no figure. With a tolerance a
     drift holds if what is measured is the same (kind, input, memory rule and dtype), the output
     shape is the same, and no figure got worse by more than its tolerance. A figure without a
-    tolerance of its own may not get worse. So a larger tolerance never fails what a smaller one
+    tolerance of its own may not get worse. Nor may a figure change that is only known to be at
+    least so much. So a larger tolerance never fails what a smaller one
     passes, and a smaller growth never fails where a larger one passes.
     """
 

@@ -99,6 +99,7 @@ _ROLE_OF_OP: Final = {
 _BLOCK_ROLES: Final = {
     BLOCK_TYPE: (Role.PROJECTION, Role.DEPTHWISE, Role.EXPANSION),
     FUSED_TYPE: (Role.PROJECTION, Role.EXPANSION),
+    CONV_TYPE: (Role.CONVOLUTION,),
     _EXPANSION_TYPE: (Role.EXPANSION,),
 }
 """The roles of the convolutions of a block by its type, the last one first."""

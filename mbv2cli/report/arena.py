@@ -18,6 +18,7 @@ from mbv2cli.costs.arena import (
 )
 from mbv2cli.costs.int8_graph import Int8Graph, Int8Op, int8_graph
 from mbv2cli.inspection import Model, Plan
+from mbv2cli.nearest import SAME_PADDING
 from mbv2cli.report.document import Part
 from mbv2cli.report.page import (
     BOLD,
@@ -33,7 +34,7 @@ from mbv2cli.report.page import (
     plain,
 )
 from mbv2cli.report.text import heading
-from mbv2cli.savings import Saving, savings
+from mbv2cli.savings import WIDTH_STEP, Saving, Savings, savings
 from mbv2cli.specs.requests import AnyRequest
 from mbv2cli.specs.units import bytes_text, room_text
 
@@ -58,8 +59,20 @@ class ArenaReport:
     model: Model
     graph: Int8Graph
     arena: Arena | None
-    savings: tuple[Saving, ...]
+    savings: Savings
     limit: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the arena is above the limit."""
+        return self.arena is not None and self.limit is not None and self.arena.size > self.limit
+
+    @property
+    def is_helped(self) -> bool:
+        """Whether a change keeps the limit; below the limit, or without one: saves bytes."""
+        found = self.savings.found
+        limit = self.limit if self.is_over else None
+        return any(limit is None or one.arena_bytes <= limit for one in found)
 
     def place(self, op: Int8Op) -> str:
         """Return the path of the layer that an operation stands for; its function without one."""
@@ -84,7 +97,7 @@ def arena_report(request: AnyRequest, model: Model, limit: int | None = None) ->
     """Return the arena of the ``model`` of a request."""
     graph = int8_graph(model.graph)
     arena = None if graph.unknown else arena_of(graph)
-    helps = savings(model, limit) if isinstance(model, Plan) else ()
+    helps = savings(model, limit) if isinstance(model, Plan) else Savings()
     return ArenaReport(request, model, graph, arena, helps, limit)
 
 
@@ -135,21 +148,61 @@ def _why(report: ArenaReport, arena: Arena) -> Iterator[Line]:
 
 
 def _helps(report: ArenaReport, arena: Arena) -> Iterator[Block]:
-    if report.savings:
+    """Yield the changes that help; sentences where none does, or where some were not tried."""
+    sentences = list(_no_help(report))
+    if report.savings.found or sentences:
         yield Line()
-        yield Table(
-            [
-                Column("What would help", [_fields_text(one) for one in report.savings]),
-                Column("Bytes", [f"{one.arena_bytes:,}" for one in report.savings], is_number=True),
-                Column(
-                    "Saves",
-                    [bytes_text(arena.size - one.arena_bytes) for one in report.savings],
-                    is_number=True,
-                    rank=2,
-                ),
-                *_fits(report.savings, report.limit),
-            ]
-        )
+    if report.savings.found:
+        yield _savings(report, report.savings.found, arena)
+    yield from sentences
+
+
+def _savings(report: ArenaReport, found: Sequence[Saving], arena: Arena) -> Table:
+    return Table(
+        [
+            Column("What would help", [_fields_text(one) for one in found]),
+            Column("Bytes", [f"{one.arena_bytes:,}" for one in found], is_number=True),
+            Column(
+                "Saves",
+                [bytes_text(arena.size - one.arena_bytes) for one in found],
+                is_number=True,
+                rank=2,
+            ),
+            *_fits(found, report.limit),
+        ],
+        narrow=[
+            Line("What would help"),
+            *(Line(f"{_fields_text(one)}: {one.arena_bytes:,} bytes", "", "  ") for one in found),
+        ],
+    )
+
+
+def _no_help(report: ArenaReport) -> Iterator[Line]:
+    found, tried, left_out = report.savings
+    heading = "" if found else "What would help: nothing. "
+    if report.is_over and not tried:
+        yield Line("What would help: no change was tried.")
+    elif report.is_over and not report.is_helped:
+        text = f"No change that was tried keeps the limit. Tried: {_tried(tried, left_out)}."
+        yield Line(heading + text)
+    elif tried and not report.is_helped:
+        yield Line(f"{heading}padding=same does not make the arena smaller.")
+    elif left_out:
+        text = f"Not every smaller {' or '.join(left_out)} was tried: that takes too long."
+        yield Line(f"{text} A larger one may keep the limit.")
+
+
+def _tried(tried: Sequence[str], left_out: Sequence[str]) -> str:
+    """Return what was tried, such as ``each smaller size, with and without padding=same``."""
+    steps = {"width_mult": f" in steps of {WIDTH_STEP}"}
+    smaller = [
+        f"{'some' if name in left_out else 'each'} smaller {name}{steps.get(name, '')}"
+        for name in tried
+        if name not in SAME_PADDING
+    ]
+    padding = [f"{name}={value}" for name, value in SAME_PADDING.items() if name in tried]
+    both = f"{' and '.join(smaller)}, with and without {''.join(padding)}"
+    return both if smaller and padding else " and ".join(smaller or padding)
 
 
 def _fits(found: Sequence[Saving], limit: int | None) -> Iterator[Column]:
@@ -236,7 +289,16 @@ class ArenaPart(Part):
     )
     limit_bytes: int | None = Field(description="`--max-tflm`; null without it.")
     pads: tuple[PadPart, ...] = Field(description="Every PAD operation, in forward order.")
-    savings: tuple[SavingPart, ...] = Field(description="What would help; empty for a module.")
+    savings: tuple[SavingPart, ...] = Field(
+        description="What would help: `padding` same where it saves bytes. Above the limit, also "
+        f"the largest `size` and the largest `width_mult` (in steps of {WIDTH_STEP}) that keep the "
+        "limit: each alone and, where a larger one then keeps it, with `padding` same. Empty where "
+        "nothing helps, and for a module."
+    )
+    left_out: tuple[str, ...] = Field(
+        description="Fields that have too many smaller values to try each: a larger value than "
+        "that in `savings` may keep the limit."
+    )
     buffers: tuple[BufferPart, ...] = Field(
         description="Every buffer, in the order in which the buffers are first needed."
     )
@@ -260,8 +322,9 @@ def arena_part(report: ArenaReport) -> ArenaPart:
         ),
         savings=tuple(
             SavingPart(fields=dict(one.fields), arena_bytes=one.arena_bytes)
-            for one in report.savings
+            for one in report.savings.found
         ),
+        left_out=report.savings.left_out,
         buffers=tuple(_buffer_part(report, one) for one in in_order(arena)) if arena else (),
     )
 

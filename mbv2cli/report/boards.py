@@ -96,8 +96,11 @@ def fit_lines(fit: BoardFit | None, which: str = "") -> Iterator[Line]:
     if fit is None:
         return
     yield Line()
-    verdict = "fits" if fit.holds else "does not fit"
-    yield Line(f"On {fit.board.name}{which}: {verdict}", GOOD if fit.holds else BAD)
+    if fit.is_known:
+        verdict, style = ("fits", GOOD) if fit.holds else ("does not fit", BAD)
+    else:
+        verdict, style = "not known whether it fits", WARNING
+    yield Line(f"On {fit.board.name}{which}: {verdict}", style)
     yield Line(f"  Arena of TFLM: {_room(fit.tflm)}", "", INDENT)
     yield Line(f"  Flash: {_room(fit.flash)}", "", INDENT)
     yield from _persistent(fit)
@@ -135,7 +138,7 @@ class BoardFitPart(Part):
     """A model on a board."""
 
     board: str = Field(description="Name of the board.")
-    holds: bool = Field(description="Whether the arena and the flash fit.")
+    holds: bool = Field(description="Whether the arena and the flash are known to fit.")
     tflm_bytes: int = Field(description="Arena of TFLM; at least this if `unknown` has functions.")
     tflm_headroom_bytes: int = Field(description="What the arena leaves; negative if too large.")
     unknown: tuple[str, ...] = Field(description="Functions that the arena has no rule for.")

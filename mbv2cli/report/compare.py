@@ -15,12 +15,12 @@ from mbv2cli.gate.differences import FieldChange, FigureChange, LayerPair
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import Plan
-from mbv2cli.report.differences import change_text, told_changes, value_text
+from mbv2cli.report.differences import change_text, figure_change_text, told_changes, value_text
 from mbv2cli.report.document import Document, FieldChangePart, LayerPairPart, Part
 from mbv2cli.report.page import BOLD, DIM, GOOD, Block, Column, Line, Page, Table, page
 from mbv2cli.report.text import code, compact, prose
 from mbv2cli.specs import BlockSpec, NetworkSpec
-from mbv2cli.specs.units import amount_texts, growth_text
+from mbv2cli.specs.units import amount_texts
 from mbv2cli.specs.words import one_of
 
 LAYER: Final = "layer"
@@ -223,15 +223,16 @@ def totals(comparison: Comparison) -> Iterator[Total]:
     changed = "changed" if found.output_differs else "unchanged"
     yield Total("output", "output", before, after, "", changed)
     for one in found.figures:
-        before, after, difference = amount_texts((one.before, one.after, abs(one.change)), one.unit)
-        sign = "+" if one.change > 0 else "-"
+        change = one.change or 0
+        before, after, difference = amount_texts((one.before, one.after, abs(change)), one.unit)
+        sign = "+" if change > 0 else "-"
         yield Total(
             one.what,
             _narrow(one),
             before,
             after,
-            f"{sign}{difference}" if one.change else "",
-            growth_text(one.before, one.after),
+            f"{sign}{difference}" if change else "",
+            figure_change_text(one),
         )
 
 
@@ -299,7 +300,9 @@ class DifferencePart(Part):
     unit: str = Field(description="`count` or `bytes`.")
     before: int = Field(description="Figure of A.")
     after: int = Field(description="Figure of B.")
-    change: int = Field(description="B - A.")
+    change: int | None = Field(
+        description="B - A; null if it is not known, because a function of A or B has no rule."
+    )
 
 
 class ComparedGroupPart(Part):

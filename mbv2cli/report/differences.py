@@ -1,13 +1,14 @@
-"""Fields and layers that differ, as text: of a drift and of a comparison."""
+"""Fields, figures and layers that differ, as text: of a drift and of a comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from mbv2cli.gate.differences import FieldChange, LayerPair
+from mbv2cli.gate.differences import FieldChange, FigureChange, LayerPair
 from mbv2cli.graph.rows import Layer
 from mbv2cli.report.text import compact
+from mbv2cli.specs.units import growth_text
 
 _FOLLOWS: Final = {"trainable_params": "params", "function": "type", "role": "type"}
 """Fields of a layer that change with another field, which is told."""
@@ -16,6 +17,13 @@ _FOLLOWS: Final = {"trainable_params": "params", "function": "type", "role": "ty
 def change_text(change: FieldChange) -> str:
     """Return ``dropout 0.2 -> 0``."""
     return f"{change.field} {value_text(change.before)} -> {value_text(change.after)}"
+
+
+def figure_change_text(change: FigureChange) -> str:
+    """Return ``30.6 % smaller``, or that the change is not known, because an amount is not."""
+    if change.change is None:
+        return f"not known: no rule counts {', '.join(change.uncounted)}"
+    return growth_text(change.before, change.after)
 
 
 def changes_text(pair: LayerPair) -> str:

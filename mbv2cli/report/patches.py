@@ -64,9 +64,14 @@ def _lines(report: PatchReport) -> Iterator[Line]:
     )
     change = growth_text(report.unpatched, plan.peak.elements)
     yield plain(f"Without patches: {_text(report, report.unpatched)}; with patches {change}.")
+    why = (
+        f"The overlaps cost {plan.extra_macs:,} MACs more"
+        if plan.extra_macs >= 0
+        else f"Patches leave out what no stride reads, and cost {-plan.extra_macs:,} MACs less"
+    )
     yield plain(
-        f"The overlaps cost {plan.extra_macs:,} MACs more: {macs:,} become "
-        f"{macs + plan.extra_macs:,}, {growth_text(macs, macs + plan.extra_macs)}."
+        f"{why}: {macs:,} become {macs + plan.extra_macs:,}, "
+        f"{growth_text(macs, macs + plan.extra_macs)}."
     )
 
 
@@ -92,7 +97,9 @@ class PatchesPart(Part):
     with_shortcuts_bytes: int = Field(description="`peak_bytes` with the input of open shortcuts.")
     unpatched_bytes: int = Field(description="Peak without patches, counted as `peak_bytes` is.")
     macs: int = Field(description="MACs without patches.")
-    extra_macs: int = Field(description="MACs that the overlaps add.")
+    extra_macs: int = Field(
+        description="MACs that the overlaps add, less those of rows that no stride reads."
+    )
 
 
 def patches_part(report: PatchReport) -> PatchesPart:

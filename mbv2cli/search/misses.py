@@ -5,9 +5,7 @@ Every figure here is that of a plan, and every change that is told has been plan
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final, NamedTuple
@@ -19,6 +17,7 @@ from mbv2cli.costs.memory import INPLACE_DEPTHWISE, LAYERWISE, rule_named
 from mbv2cli.errors import UserError
 from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import ModelSpec, plan_of
+from mbv2cli.nearest import largest, least_arena, live_peak, scaled, with_fields
 from mbv2cli.search.figures import COSTS, WHOLE
 from mbv2cli.search.members import Members
 from mbv2cli.search.partial import PartialResult
@@ -45,8 +44,8 @@ class Part(NamedTuple):
 class Change(NamedTuple):
     """A new value of a field, and the figure of the member that has it.
 
-    The value is the nearest to the member's own that keeps the limit. ``fits`` tells whether the
-    changed member keeps every limit.
+    The value is the nearest to the member's own that keeps the limit, of those that were tried.
+    ``fits`` tells whether the changed member is known to keep every limit.
     """
 
     field: str
@@ -62,7 +61,8 @@ class Miss:
 
     ``met`` counts the members that keep this limit. If there is none, ``parts`` has the stages
     that a sum is made of, the largest first, ``culprit`` the layer behind a peak, and ``changes``
-    each single change, of the fields ``tried``, that is enough.
+    each single change, of the fields ``tried``, that is enough. ``left_out`` names the fields of
+    which not every value was tried: another value may be nearer.
     """
 
     bound: Bound
@@ -72,6 +72,7 @@ class Miss:
     parts: tuple[Part, ...] = ()
     culprit: Layer | None = None
     tried: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
 
 
@@ -122,6 +123,7 @@ def _miss(query: Query, bound: Bound, met: int, member: Winner) -> Miss:
     is_sum = _FIGURES[bound.figure].combine(counting) is Combine.SUM
     model = _Model(member.request.spec, member.request.input, counting)
     fields = _fields(model, bound)
+    nearest = {field: field.nearest(model, bound) for field in fields}
     return Miss(
         bound,
         met,
@@ -130,7 +132,12 @@ def _miss(query: Query, bound: Bound, met: int, member: Winner) -> Miss:
         _parts(member, bound.figure, counting) if is_sum else (),
         None if is_sum else _culprit(member, bound, counting),
         tuple(field.name for field in fields),
-        tuple(_changes(query, bound, model, fields)),
+        tuple(field.name for field, found in nearest.items() if not found.is_exact),
+        tuple(
+            _change(query, bound, field, model, found.model)
+            for field, found in nearest.items()
+            if found.model
+        ),
     )
 
 
@@ -163,12 +170,21 @@ class _Model(NamedTuple):
     counting: Counting
 
     def keeps(self, bound: Bound) -> bool:
-        """Return whether the model keeps a limit."""
-        return bool(bound.holds(self.amount(bound)))
+        """Return whether the model is known to keep a limit."""
+        return bool(bound.holds(self.amount(bound))) and not self.unknown(bound)
 
     def amount(self, bound: Bound) -> int:
         """Return the figure that is limited."""
         return plan_of(self.spec, self.input).figure(_FIGURES[bound.figure], self.counting)
+
+    def unknown(self, bound: Bound) -> tuple[str, ...]:
+        """Return the functions that the limited figure has no rule for."""
+        return plan_of(self.spec, self.input).uncounted(_FIGURES[bound.figure], self.counting)
+
+    @property
+    def ops(self) -> int:
+        """The number of operations."""
+        return len(plan_of(self.spec, self.input).graph.ops)
 
     def value(self, field: str) -> Any:
         """Return the value of a field of the spec."""
@@ -176,35 +192,37 @@ class _Model(NamedTuple):
 
     def having(self, field: str, value: object) -> _Model:
         """Return the model with another value of a field of its spec. Raises `UserError`."""
-        values = {name: getattr(self.spec, name) for name in type(self.spec).model_fields}
-        return self._replace(spec=type(self.spec).model_validate(values | {field: value}))
+        return self._replace(spec=with_fields(self.spec, {field: value}))
+
+
+class _Nearest(NamedTuple):
+    """The nearest model that keeps a limit, if there is one, and whether none was left out."""
+
+    model: _Model | None
+    is_exact: bool = True
 
 
 class _Field(NamedTuple):
-    """A field that is tried: its value as text, and the models with other values.
-
-    The models are in order: the first that keeps the limit has the nearest value.
-    """
+    """A field that is tried: its value as text, and the nearest model that keeps a limit."""
 
     name: str
     text: Callable[[_Model], str]
-    others: Callable[[_Model, Bound], Iterator[_Model]]
+    nearest: Callable[[_Model, Bound], _Nearest]
 
 
-def _changes(
-    query: Query, bound: Bound, model: _Model, fields: Sequence[_Field]
-) -> Iterator[Change]:
-    """Yield each single change that is enough to keep a limit."""
-    for field in fields:
-        changed = next((one for one in field.others(model, bound) if one.keeps(bound)), None)
-        if changed is not None:
-            keeps_all = all(map(changed.keeps, query.bounds))
-            before, after = field.text(model), field.text(changed)
-            yield Change(field.name, before, after, changed.amount(bound), keeps_all)
+def _change(query: Query, bound: Bound, field: _Field, model: _Model, changed: _Model) -> Change:
+    keeps_all = all(map(changed.keeps, query.bounds))
+    before, after = field.text(model), field.text(changed)
+    return Change(field.name, before, after, changed.amount(bound), keeps_all)
 
 
 def _fields(model: _Model, bound: Bound) -> tuple[_Field, ...]:
-    """Return the fields whose change may bring a model within a limit."""
+    """Return the fields whose change may bring a model within a limit.
+
+    There are none where the figure is not known.
+    """
+    if model.unknown(bound):
+        return ()
     counting = model.counting
     is_peak = bound.figure == PEAK.name
     applies = {
@@ -217,47 +235,81 @@ def _fields(model: _Model, bound: Bound) -> tuple[_Field, ...]:
     return tuple(field for field in _FIELDS if applies[field.name])
 
 
-def _fewer_classes(model: _Model, bound: Bound) -> Iterator[_Model]:
-    """Yield the model with the most classes that keep the limit."""
-    counts = range(model.value("classes"))
-    yield from _largest(counts, lambda count: model.having("classes", count), bound)
+def _fewer_classes(model: _Model, bound: Bound) -> _Nearest:
+    """Return the model with the most classes that keeps the limit."""
+
+    def having(count: int) -> _Model:
+        return model.having("classes", count)
+
+    def may_keep(count: int) -> bool:
+        return live_peak(having(count).spec, model.input) <= bound.limit
+
+    return _largest(model, range(model.value("classes")), having, may_keep, bound)
 
 
-def _smaller_input(model: _Model, bound: Bound) -> Iterator[_Model]:
-    """Yield the model on the largest input of the same proportions that keeps the limit."""
-    height, width = model.input.size
-    larger = max(height, width)
+def _smaller_input(model: _Model, bound: Bound) -> _Nearest:
+    """Return the model on the largest input of the same proportions that keeps the limit."""
 
     def on(side: int) -> _Model:
-        size = (max(1, height * side // larger), max(1, width * side // larger))
-        return model._replace(input=InputSpec(size=size, batch=model.input.batch))
+        return model._replace(input=scaled(model.input, side))
 
-    yield from _largest(range(1, larger), on, bound)
+    def may_keep(side: int) -> bool:
+        return least_arena(model.spec, scaled(model.input, side)) <= bound.limit
 
-
-def _narrower(model: _Model, _bound: Bound) -> Iterator[_Model]:
-    """Yield the model with each smaller width multiplier, in hundredths, widest first."""
-    for hundredths in range(ceil(model.value("width_mult") * 100) - 1, 0, -1):
-        with suppress(UserError):  # the expand ratio may leave no hidden channel
-            yield model.having("width_mult", hundredths / 100)
+    return _largest(model, range(1, max(model.input.size)), on, may_keep, bound)
 
 
-def _in_int8(model: _Model, _bound: Bound) -> Iterator[_Model]:
-    yield model._replace(counting=model.counting._replace(dtype=_SMALLEST))
+def _largest(
+    model: _Model,
+    numbers: range,
+    model_of: Callable[[int], _Model],
+    may_keep_arena: Callable[[int], bool],
+    bound: Bound,
+) -> _Nearest:
+    """Return the model of the largest of some numbers that keeps the limit.
 
-
-def _in_place(model: _Model, _bound: Bound) -> Iterator[_Model]:
-    yield model._replace(counting=model.counting._replace(rule=INPLACE_DEPTHWISE.name))
-
-
-def _largest(numbers: range, model_of: Callable[[int], _Model], bound: Bound) -> Iterator[_Model]:
-    """Yield the model of the largest of some numbers that keeps the limit, if there is one.
-
-    A model of a smaller number must not have a larger figure.
+    No figure but the arena is larger for a smaller number.
     """
-    kept = bisect_left(numbers, 1, key=lambda number: not model_of(number).keeps(bound))
-    if kept:
-        yield model_of(numbers[kept - 1])
+
+    def keeps(number: int) -> bool:
+        return model_of(number).keeps(bound)
+
+    may_keep = may_keep_arena if bound.figure == TFLM.name else keeps
+    number, is_exact = largest(numbers, keeps, may_keep, model.ops)
+    return _Nearest(None if number is None else model_of(number), is_exact)
+
+
+def _narrower(model: _Model, bound: Bound) -> _Nearest:
+    """Return the model of the largest smaller width multiplier, in hundredths.
+
+    A peak or an arena may be larger for a smaller width: shortcuts come and go.
+    """
+
+    def having(hundredths: int) -> _Model:
+        return model.having("width_mult", hundredths / 100)
+
+    def keeps(hundredths: int) -> bool:
+        try:
+            return having(hundredths).keeps(bound)
+        except UserError:  # the expand ratio may leave no hidden channel
+            return False
+
+    widths = range(1, ceil(model.value("width_mult") * 100))
+    number, is_exact = largest(widths, keeps, lambda _: True, model.ops)
+    return _Nearest(None if number is None else having(number), is_exact)
+
+
+def _in_int8(model: _Model, bound: Bound) -> _Nearest:
+    return _if_kept(model._replace(counting=model.counting._replace(dtype=_SMALLEST)), bound)
+
+
+def _in_place(model: _Model, bound: Bound) -> _Nearest:
+    rule = INPLACE_DEPTHWISE.name
+    return _if_kept(model._replace(counting=model.counting._replace(rule=rule)), bound)
+
+
+def _if_kept(model: _Model, bound: Bound) -> _Nearest:
+    return _Nearest(model if model.keeps(bound) else None)
 
 
 def _size_text(model: _Model) -> str:

@@ -70,6 +70,17 @@ def test_every_command_says_the_same(board: str, verdict: str) -> None:
         assert "Not counted are stack" in shown
 
 
+@pytest.mark.parametrize(
+    ("board", "verdict"), [("stm32h743", "not known whether it fits"), ("max78000", "does not fit")]
+)
+def test_a_lower_bound_may_fit_or_surely_not(board: str, verdict: str) -> None:
+    words = (*NARROW, "--act", "gelu", "--board", board)
+    shown = mbv2_here("memory", *words).stdout
+    assert f"On {board}: {verdict}\n" in shown
+    assert "no rule counts gelu" in shown
+    assert not document("memory", *words)["fit"]["holds"]
+
+
 def test_presets_are_those_that_fit() -> None:
     listed = {
         one["name"]: one["fit"] for one in document("presets", "--board", "stm32h743")["presets"]

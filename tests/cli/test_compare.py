@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -138,6 +139,16 @@ def test_a_terminal_of_any_width_shows_both_sides_and_breaks_no_number(width: in
     is_in_columns = width >= 60
     assert ("Total, A -> B:\n" in shown) is not is_in_columns
     assert ("24.8 % smaller" in " ".join(shown.split())) is (width >= 80 or not is_in_columns)
+
+
+@pytest.mark.parametrize("acts", [("gelu", "relu"), ("relu", "gelu")])
+def test_a_change_is_not_known_where_an_amount_is_a_lower_bound(acts: tuple[str, str]) -> None:
+    sides = [f"network:act={act},size=32" for act in acts]
+    shown = mbv2_here("compare", *sides).stdout
+    assert re.search(r"tflm \(at least\) .* KiB +not known: no rule counts gelu\n", shown)
+    document = json.loads(mbv2_here("compare", *sides, "--format", "json").stdout)
+    changes = {one["what"]: one["change"] for one in document["totals"]}
+    assert (changes["tflm (at least)"], changes["params"]) == (None, 0)
 
 
 def test_exit_code_only_when_asked() -> None:

@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from mbv2cli import nearest
+from mbv2cli.costs.figures import TFLM
 from mbv2cli.costs.memory import ELEMENT_BYTES
 from mbv2cli.inspection import plan_of
+from mbv2cli.nearest import scaled, with_fields
 from mbv2cli.report.arena import arena_report, as_page
 from mbv2cli.report.page import fitted
+from mbv2cli.specs import InputSpec
 from mbv2cli.specs.reader import read_request
 from tests.process import mbv2_here
 
@@ -176,23 +180,67 @@ def test_the_arena_breaks_no_number_on_a_narrow_terminal(width: int) -> None:
     assert any("1,247,616 1,204,224" in line for line in lines)
 
 
-def test_what_would_help_keeps_the_limit() -> None:
-    limit = 320 * 1024
-    words = ("memory", "network", "--size", "128", "--arena", "--max-tflm", "320KiB")
-    savings = json.loads(mbv2_here(*words, "--format", "json").stdout)["arena"]["savings"]
-    sizes = {saving["fields"].get("size"): saving["arena_bytes"] for saving in savings}
-    assert {80, 96} <= sizes.keys()
-    for size, larger in ((80, 96), (96, 112)):
-        padding = {80: "torch", 96: "same"}[size]
-        assert sizes[size] <= limit < arena_of_size(larger, padding)
-    shown = mbv2_here(*words).stdout
-    assert "size=80" in shown
-    assert "% left" in shown
+@pytest.mark.parametrize(
+    ("line", "texts"),
+    [
+        ("network:size=128 --max-tflm 320KiB", ["size=102", "padding=same,size=104"]),
+        ("network:until=features.4.conv.0,size=97 --max-tflm 100KiB", ["size=58"]),
+        ("network:head=0,classes=0,size=64x200,padding=same --max-tflm 60KiB", ["size=24x78"]),
+        ("network:size=64x200 --max-tflm 200KiB", ["size=46x146"]),
+        ("network --max-tflm 1500KiB", ["size=222"]),  # padding=same alone is enough
+    ],
+)
+def test_what_would_help_is_the_largest_input(line: str, texts: list[str]) -> None:
+    words = ("memory", *line.split(), "--arena")
+    arena = json.loads(mbv2_here(*words, "--format", "json").stdout)["arena"]
+    fields = [one["fields"] for one in arena["savings"] if "size" in one["fields"]]
+    assert texts == [",".join(f"{name}={value}" for name, value in one.items()) for one in fields]
+    assert arena["left_out"] == []
+    rows = {line.split()[0] for line in mbv2_here(*words).stdout.splitlines() if line.strip()}
+    assert rows.issuperset(texts)
+    spec, size = read_request(words[1]).spec, read_request(words[1]).input
+    for one in fields:
+        changed = with_fields(spec, {"padding": one.get("padding", spec.padding)})
+        found = InputSpec(size=one["size"]).size
+        sides = range(max(found), max(size.size))
+        inputs = [scaled(size, side) for side in sides]
+        are_kept = [plan_of(changed, one).figure(TFLM) <= arena["limit_bytes"] for one in inputs]
+        assert inputs[0].size == found
+        assert are_kept == [True] + [False] * (len(inputs) - 1)
 
 
-def arena_of_size(size: int, padding: str) -> int:
-    target = f"network:size={size},padding={padding}"
-    return int(mbv2_here("summary", target, "--no-forward", "--print", "tflm_bytes").stdout)
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            "network --max-tflm 1KiB",
+            (
+                "No change that was tried keeps the limit. Tried: each smaller size and each "
+                "smaller width_mult in steps of 0.05, with and without padding=same."
+            ),
+        ),
+        (
+            "block:padding=same,in=64,size=4 --max-tflm 1B",
+            (
+                "What would help: nothing. No change that was tried keeps the limit. Tried: each "
+                "smaller size."
+            ),
+        ),
+        ("block", "What would help: nothing. padding=same does not make the arena smaller."),
+        ("block:size=1,padding=same --max-tflm 1B", "What would help: no change was tried."),
+    ],
+)
+def test_that_nothing_helps_is_told(line: str, sentence: str) -> None:
+    assert sentence in " ".join(mbv2_here("memory", *line.split(), "--arena").stdout.split())
+
+
+def test_values_that_are_left_out_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest, "MAX_OPS", 1)
+    words = ("memory", "network", "--arena", "--max-tflm")
+    shown = " ".join(mbv2_here(*words, "1500KiB").stdout.split())
+    assert "Not every smaller width_mult was tried: that takes too long. A larger one" in shown
+    shown = " ".join(mbv2_here(*words, "1KiB").stdout.split())
+    assert "Tried: each smaller size and some smaller width_mult in steps of 0.05, with" in shown
 
 
 def test_an_operation_without_a_rule_has_no_arena() -> None:
@@ -253,6 +301,13 @@ def test_patches_are_told_in_sentences_and_in_json() -> None:
     found = json.loads(mbv2_here(*words, "--dtype", "float32", "--format", "json").stdout)
     assert found["patches"]["peak_bytes"] == 4 * 175_616
     assert found["patches"]["extra_macs"] == 27_919_344
+
+
+def test_patches_may_cost_less() -> None:
+    target = "network:stages=t1c16k1s2/t6c24k1s2,size=31"
+    words = ("memory", target, "--patches", "2x2", "--patch-until", "features.2")
+    shown = " ".join(mbv2_here(*words).stdout.split())
+    assert "what no stride reads, and cost 193,024 MACs less: 2,164,224 become 1,971,200" in shown
 
 
 def test_without_a_block_the_best_one_is_found() -> None:

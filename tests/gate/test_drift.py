@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from mbv2cli import InputSpec, NetworkSpec, UserError
-from mbv2cli.costs.figures import PARAMS, Better, Counting
+from mbv2cli.costs.figures import PARAMS, TFLM, Better, Counting
 from mbv2cli.gate.cases import planned_result
 from mbv2cli.gate.differences import FigureChange
 from mbv2cli.gate.drift import Allowance, Cause, Drift, drift, read_tolerance
@@ -137,6 +138,25 @@ def test_no_tolerance_lets_a_shape_change(tmp_path: Path) -> None:
     assert not found.holds
 
 
+@pytest.mark.parametrize("acts", [("relu", "gelu"), ("gelu", "relu"), ("gelu", "leaky_relu")])
+def test_no_tolerance_lets_a_figure_change_that_is_a_lower_bound(
+    tmp_path: Path, acts: tuple[str, str]
+) -> None:
+    """TensorFlow Lite Micro has no kernel of GELU, so nobody knows the arena."""
+    before, after = (f"[case.a]\ntarget = 'network:act={act},size=32'\n" for act in acts)
+    found = drift_of(tmp_path, before, after, "100%")
+    assert found is not None
+    assert [one.figure for one in found.found.figures if not found.allows(one)] == [TFLM]
+    assert not found.holds
+
+
+def test_a_lower_bound_that_stays_is_unchanged(tmp_path: Path) -> None:
+    case = "[case.a]\ntarget = 'network:act=gelu,size=32'\n"
+    found = drift_of(tmp_path, case, f"{case}dropout = 0\n", "0%")
+    assert found is not None
+    assert found.holds
+
+
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 200))
 def test_a_percentage_is_of_what_was(before: int, after: int, percent: int) -> None:
     def change(before: int, after: int) -> FigureChange:
@@ -193,10 +213,12 @@ def test_a_smaller_growth_never_fails_where_a_larger_one_passes(
         assert found.holds or any(one.is_of_measurement for one in found.found.fields)
 
 
-def worsening(found: Drift) -> list[int]:
+def worsening(found: Drift) -> list[float]:
+    """Return the growth of each figure. One that nobody knows may be of any size."""
+    changes = [(one.figure, one.change) for one in found.found.figures]
     return [
-        one.change if one.figure.better is Better.SMALLER else -one.change
-        for one in found.found.figures
+        math.inf if change is None else change if figure.better is Better.SMALLER else -change
+        for figure, change in changes
     ]
 
 

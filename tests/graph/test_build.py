@@ -41,6 +41,20 @@ def test_the_reference_block() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("type_", "roles"),
+    [
+        ("inverted", [Role.EXPANSION, Role.DEPTHWISE, Role.PROJECTION]),
+        ("fused", [Role.EXPANSION, Role.PROJECTION]),
+        ("conv", [Role.CONVOLUTION]),
+    ],
+)
+def test_a_convolution_on_the_shortcut_is_told_apart(type_: str, roles: list[Role]) -> None:
+    spec = {"in": 16, "out": 24, "type": type_, "shortcut": "projection"}
+    layers = plan_of(BlockSpec.model_validate(spec)).layers
+    assert [layer.role for layer in layers if layer.macs] == [*roles, Role.SHORTCUT]
+
+
 @given(
     side=st.integers(1, 5000),
     kernel=st.integers(0, 30).map(lambda half: 2 * half + 1),

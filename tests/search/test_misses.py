@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mbv2cli import plan_of
-from mbv2cli.costs.figures import Counting, combining_figures, figure_named
+from mbv2cli import nearest, plan_of
+from mbv2cli.costs.figures import TFLM, Counting, combining_figures, figure_named
 from mbv2cli.costs.memory import MEMORY_RULES
+from mbv2cli.nearest import scaled
 from mbv2cli.search.misses import Change, Miss, Misses, misses
 from mbv2cli.search.query import Bound, Draw, Ordering, Query
 from mbv2cli.search.run import in_this_process, search
@@ -89,6 +91,47 @@ def amount_with(miss: Miss, counting: Counting, field: str, value: str) -> int |
     return plan_of(request.spec, request.input).figure(figure_named(miss.bound.figure), counting)
 
 
+@pytest.mark.parametrize(
+    ("line", "change"),
+    [
+        ("network --width-mult 0.1 --size 64 --classes 2 --max-tflm 64KiB", "size 64 -> 62"),
+        ("network:size=224 --width-mult 0.35 --classes 2 --max-tflm 320KiB", "size 224 -> 146"),
+        ("network:size=64x200 --width-mult 0.35 --max-tflm 30KiB", "size 64x200 -> 22x70"),
+        ("--in 16 --out 24 --stride 2 --size 32 --kernel 3 --max-tflm 160KiB", "size 32 -> 31"),
+    ],
+)
+def test_no_nearer_input_keeps_a_limit_of_the_arena(line: str, change: str) -> None:
+    # the arena of PyTorch's padding is smallest where few feature maps have an even side
+    shown = mbv2_here("sweep", *line.split(), "--format", "json").stdout
+    (limit,) = json.loads(shown)["misses"]["limits"]
+    (found,) = (one for one in limit["changes"] if one["field"] == "size")
+    assert f"size {found['before']} -> {found['after']}" == change
+    assert limit["left_out"] == []
+    request = read_request(limit["target"])
+    bound = int(limit["condition"].split()[-1])
+    larger = max(request.input.size)
+    for side in range(max(map(int, found["after"].split("x"))), larger):
+        arena = plan_of(request.spec, scaled(request.input, side)).figure(TFLM)
+        assert (arena <= bound) is (str(side) in found["after"].split("x"))
+
+
+def test_values_that_are_left_out_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest, "MAX_OPS", 1)
+    line = "network --width-mult 0.35 --classes 2 --size 224 --max-tflm 320KiB"
+    shown = " ".join(mbv2_here("sweep", *line.split()).stdout.split())
+    assert "Not every value of width_mult was tried: that takes too long." in shown
+
+
+def test_no_change_is_said_to_keep_an_arena_that_is_not_known() -> None:
+    words = ["sweep", "network:act=gelu", "--width-mult", "0.35,1", "--max-tflm", "700KiB"]
+    shown = " ".join(mbv2_here(*words).stdout.split())
+    assert "tflm is not known: no rule for an operation. No change was tried." in shown
+    assert "nough" not in shown
+    shown = " ".join(mbv2_here(*words, "--max-macs", "10M").stdout.split())
+    assert "Enough: size" in shown
+    assert "every limit holds" not in shown
+
+
 def next_value(change: Change) -> str | None:
     """Return the value of a field that is a step nearer to the member's own than the change."""
     match change.field:
@@ -112,8 +155,8 @@ def test_each_change_is_enough_and_is_the_smallest(
     (miss,) = found.limits
     figure = figure_named(bound.figure)
     figures = [one.plan.figure(figure, counting) for one in every_member()]
-    nearest = (max if bound.is_minimum else min)(figures)
-    assert (miss.met, miss.amount) == (sum(map(bound.holds, figures)), nearest)
+    best = (max if bound.is_minimum else min)(figures)
+    assert (miss.met, miss.amount) == (sum(map(bound.holds, figures)), best)
     for change in miss.changes:
         assert amount_with(miss, counting, change.field, change.after) == change.amount
         assert bound.holds(change.amount)

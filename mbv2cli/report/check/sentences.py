@@ -10,9 +10,14 @@ from mbv2cli.gate.differences import FigureChange
 from mbv2cli.gate.drift import Cause, Drift
 from mbv2cli.gate.limits import ShapeVerdict, Verdict, pattern_text
 from mbv2cli.gate.outcomes import CheckReport, LockUse, Outcome
-from mbv2cli.report.differences import change_text, changes_text, pair_title
+from mbv2cli.report.differences import (
+    change_text,
+    changes_text,
+    figure_change_text,
+    pair_title,
+)
 from mbv2cli.report.text import compact
-from mbv2cli.specs.units import amount_texts, distance_text, growth_text, room_text
+from mbv2cli.specs.units import amount_texts, distance_text, room_text
 
 _LOCK: Final = Path("mbv2.lock")
 _CONFIG: Final = Path("mbv2.toml")
@@ -163,7 +168,7 @@ def locked_figure_text(change: FigureChange) -> str:
     old, new = amount_texts((change.before, change.after), change.unit)
     if not change.changed:
         return f"locked {change.what}: {new}, unchanged"
-    return f"locked {change.what}: {old} -> {new}, {growth_text(change.before, change.after)}"
+    return f"locked {change.what}: {old} -> {new}, {figure_change_text(change)}"
 
 
 def locked_output_text(drift: Drift) -> str:

@@ -20,9 +20,10 @@ from mbv2cli.report.check.sentences import (
     tolerance_text,
     warnings,
 )
+from mbv2cli.report.differences import figure_change_text
 from mbv2cli.report.page import BAD, BOLD, DIM, GOOD, WARNING, Column, Line, Page, Table, page
 from mbv2cli.report.text import NOT_COUNTED, code, compact, prose
-from mbv2cli.specs.units import amount_texts, growth_text
+from mbv2cli.specs.units import amount_texts
 
 _INDENT: Final = " " * 6
 _HANGING: Final = " " * 8
@@ -174,5 +175,5 @@ def _locked_rows(drift: Drift) -> Iterator[_Row]:
             change.what,
             after,
             f"locked {before}",
-            growth_text(change.before, change.after),
+            figure_change_text(change),
         )

@@ -80,9 +80,12 @@ class ChangePart(Part):
 
     field: str = Field(description="The field, under the name of its flag.")
     before: str = Field(description="The value of the member.")
-    after: str = Field(description="The nearest value that keeps the limit.")
+    after: str = Field(
+        description="The nearest value that keeps the limit; of `width_mult`, the nearest multiple "
+        "of 0.01; of a field in `left_out`, the nearest of the values that were tried."
+    )
     amount: int = Field(description="The figure with the new value.")
-    fits: bool = Field(description="Whether the changed member keeps every limit.")
+    fits: bool = Field(description="Whether the changed member is known to keep every limit.")
 
 
 class MissPart(Part):
@@ -96,7 +99,14 @@ class MissPart(Part):
         description="The stages that add up to the figure, the largest first; empty for a peak."
     )
     culprit: CulpritPart | None = Field(description="The layer that causes the peak.")
-    tried: tuple[str, ...] = Field(description="Fields that were tried: each was changed alone.")
+    tried: tuple[str, ...] = Field(
+        description="Fields that were tried: each was changed alone. Empty where the figure has no "
+        "rule for an operation."
+    )
+    left_out: tuple[str, ...] = Field(
+        description="Those of `tried` that have too many values to try each: a nearer value may "
+        "keep the limit too."
+    )
     changes: tuple[ChangePart, ...] = Field(description="Changes of one field that are enough.")
 
 
@@ -208,6 +218,7 @@ def _miss(miss: Miss) -> MissPart:
         parts=tuple(map(StagePart.model_validate, miss.parts)),
         culprit=miss.culprit and CulpritPart.model_validate(miss.culprit),
         tried=miss.tried,
+        left_out=miss.left_out,
         changes=tuple(map(ChangePart.model_validate, miss.changes)),
     )
 

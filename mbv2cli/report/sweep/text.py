@@ -172,11 +172,17 @@ def _miss(miss: Miss, counting: Counting) -> Iterator[Line]:
     yield _target(miss.member)
     after, parts = others[: len(miss.changes)], others[len(miss.changes) :]
     yield from _causes(miss, amount, parts)
-    if not miss.changes:
+    if not miss.tried:
+        text = f"{miss.bound.figure} is not known: no rule for an operation. No change was tried."
+        yield Line(_INDENT + text, "", _INDENT)
+    elif not miss.changes:
         text = f"No single change of {_alternatives(miss.tried)} is enough."
         yield Line(_INDENT + text, "", _INDENT)
     for change, text in zip(miss.changes, after, strict=True):
         yield Line(f"{_INDENT}Enough: {_change(change)}, with {text}{_rest(change)}.", "", _INDENT)
+    if miss.left_out:
+        text = f"Not every value of {_alternatives(miss.left_out)} was tried: that takes too long."
+        yield Line(_INDENT + text, "", _INDENT)
 
 
 def _causes(miss: Miss, amount: str, parts: Sequence[str]) -> Iterator[Line]:

@@ -22,7 +22,7 @@ from mbv2cli.gate.limits import Expectations
 from mbv2cli.shown import is_visible
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.base import keys
-from mbv2cli.specs.fields import ambiguous_size
+from mbv2cli.specs.fields import ambiguous_size, written
 from mbv2cli.specs.files import exists, parse_toml, read_text, read_toml, working_folder
 from mbv2cli.specs.reader import (
     Request,
@@ -311,11 +311,16 @@ def _cases(
     mistakes: list[str] = []
     for combination in itertools.product(*choices.values()):
         chosen = dict(zip(choices, combination, strict=True))
-        suffix = ",".join(f"{key.removeprefix(_ARGUMENT)}={chosen[key]}" for key in varied)
+        suffix = ",".join(f"{key.removeprefix(_ARGUMENT)}={_named(chosen[key])}" for key in varied)
         with _collected(mistakes):
             yield _case(path, name, f"{name}[{suffix}]" if suffix else name, chosen, line)
     if mistakes:
         raise MistakesError(mistakes)
+
+
+def _named(value: object) -> str:
+    """Return a value as the name of its case has it."""
+    return written(value) if isinstance(value, bool) else str(value)
 
 
 def _refuse_unusable(path: Path, name: str, choices: dict[str, list[Any]]) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from mbv2cli.errors import UserError
 from mbv2cli.graph.segments import Classifier, Expansion, Head, SegmentSpec, segments_of
 from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.fields import written
 from mbv2cli.specs.network import EXPANSION_PATH, NetworkSpec
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
@@ -180,14 +181,8 @@ def _target(name: str, fields: Mapping[str, object]) -> str:
     usual = {"width_mult": 1.0, "stem_scaling": "scaled", "head_scaling": "widen"}
     if name == "network":
         usual["expand"] = 6
-    given = [f"{key}={_text(value)}" for key, value in fields.items() if usual.get(key) != value]
+    given = [f"{key}={written(value)}" for key, value in fields.items() if usual.get(key) != value]
     return f"{name}:{','.join(given)}" if given else name
-
-
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return "x".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def block_target(spec: BlockSpec) -> str:
@@ -196,7 +191,7 @@ def block_target(spec: BlockSpec) -> str:
     defaults = BlockSpec().model_dump(by_alias=True)
     left_out = "expand" if spec.hidden is not None or spec.type == "conv" else ""
     given = [
-        f"{key}={_text(value)}"
+        f"{key}={written(value)}"
         for key, value in values.items()
         if key in ("in", "out") or (value != defaults.get(key) and key != left_out)
     ]

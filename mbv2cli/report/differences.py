@@ -8,6 +8,7 @@ from typing import Final
 from mbv2cli.gate.differences import FieldChange, LayerPair
 from mbv2cli.graph.rows import Layer
 from mbv2cli.report.text import compact
+from mbv2cli.specs.fields import written
 
 _FOLLOWS: Final = {"trainable_params": "params", "function": "type", "role": "type"}
 """Fields of a layer that change with another field, which is told."""
@@ -42,7 +43,7 @@ def value_text(value: object) -> str:
             return "x".join(map(str, value))
         case int() if not isinstance(value, bool):
             return f"{value:,}"
-    return str(value)
+    return written(value)
 
 
 def pair_title(pair: LayerPair) -> str:

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from mbv2cli.errors import UserError, value_text
 from mbv2cli.specs.base import Spec, allowed_values, keys
-from mbv2cli.specs.fields import ambiguous_size
+from mbv2cli.specs.fields import ambiguous_size, written
 from mbv2cli.specs.idle import refuse_idle
 from mbv2cli.specs.network import (
     MAX_STAGES,
@@ -28,6 +28,7 @@ from mbv2cli.specs.network import (
 )
 from mbv2cli.specs.reader import (
     KINDS,
+    STAGES,
     Setting,
     read_base,
     read_target,
@@ -47,7 +48,6 @@ MAX_STAGE_VALUES: Final = 32_768
 _NUMBER: Final = r"(-?\d{1,12}(?:\.\d{1,12})?)"
 _RANGE: Final = re.compile(rf"{_NUMBER}:{_NUMBER}:{_NUMBER}")
 
-STAGES: Final = "stages"
 _LETTER_OF: Final = {key: letter for letter, key in LETTERS.items()}
 _WORD_OF: Final = {value: word for word, value in WORDS.items()}
 _OF_DEPTH: Final = frozenset({"depth_mult", "n"})
@@ -126,7 +126,7 @@ class Space:
             if not axis.explicit:
                 fields.append(("",) * len(axis.values))
             elif axis.stage is None:
-                fields.append(tuple(f"{between}{axis.key}={_text(one)}" for one in axis.values))
+                fields.append(tuple(f"{between}{axis.key}={written(one)}" for one in axis.values))
                 between = ","
             else:
                 start = (
@@ -277,14 +277,6 @@ def _name_of(model: type[BaseModel], key: str) -> str:
     return next(name for name, one in model.model_fields.items() if one is field)
 
 
-def _text(value: Any) -> str:
-    """Return a value as it is written in a target."""
-    if not isinstance(value, tuple):
-        return str(value)
-    height, width = value
-    return str(height) if height == width else f"{height}x{width}"
-
-
 def _stage_text(axis: Axis, value: Any) -> str:
     """Return a value as it is written in the text of its stage: nothing if it is the default."""
     key = axis.key
@@ -293,7 +285,7 @@ def _stage_text(axis: Axis, value: Any) -> str:
         return ""
     if key == "se":
         return f"_{RATIO}{value}"
-    return f"{_LETTER_OF[key]}{_text(value)}" if key in _LETTER_OF else f"_{_WORD_OF[key, value]}"
+    return f"{_LETTER_OF[key]}{written(value)}" if key in _LETTER_OF else f"_{_WORD_OF[key, value]}"
 
 
 def read_choices(setting: Setting, name: str, field: FieldInfo) -> tuple[Any, ...]:

@@ -14,10 +14,12 @@ from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.base import Spec, keys
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.files import exists, is_folder, is_regular, read_toml
+from mbv2cli.specs.idle import level_of
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.origin import Origin
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.run import InputSpec
+from mbv2cli.specs.stage_text import BETWEEN
 from mbv2cli.specs.synonyms import nearest_key
 
 ModelSpec: TypeAlias = BlockSpec | NetworkSpec
@@ -28,8 +30,18 @@ KINDS: Final[Mapping[str, type[ModelSpec]]] = {
     NetworkSpec.noun: NetworkSpec,
 }
 
+STAGES: Final = "stages"
+"""The key of the stages of a network."""
+
 MAX_FILES: Final = 20
 """Most files in a row, each of which names the next as its target."""
+
+_LISTS: Final = {
+    STAGES: "t1c16/t6c24n2s2",
+    "size": "224x320",
+    **dict.fromkeys(("stride", "stem_stride"), "2x1"),
+}
+"""The fields that are lists in a TOML file, with a text for each."""
 
 _TOML: Final = ".toml"
 _TOML_TARGET: Final = re.compile(r"(.*\.toml)(?::(.*))?", re.DOTALL)
@@ -316,10 +328,18 @@ def refuse_foreign_keys(kind: str, settings: Iterable[Setting]) -> None:
             if setting.key in keys(model):
                 raise UserError(
                     f"{setting.place} belongs to a {other}, not to a {kind} {takes}; for a "
-                    f"{other}, write {other} as the TARGET"
+                    f"{other}, write {_as_target(other, setting)}"
                 )
         hint = nearest_key(setting.key, own)
         raise UserError(f"{setting.place} is not a key of a {kind} {takes}{hint}")
+
+
+def _as_target(kind: str, setting: Setting) -> str:
+    """Return how the place of a setting names another kind of target."""
+    level = level_of(setting.place)
+    if level.endswith(": target"):
+        return f"{kind} as the target in the file"
+    return f'the line target = "{kind}" in the file' if level else f"{kind} as the TARGET"
 
 
 def inline_settings(target: str, text: str | None, place: str = "") -> list[Setting]:
@@ -338,6 +358,11 @@ def inline_settings(target: str, text: str | None, place: str = "") -> list[Sett
                 f"'{pair}'; {hint}"
             )
         key = key.replace("-", "_")
+        if _is_cut(value):
+            raise UserError(
+                f"{place}{target}:{key}={value} is the start of a list, and a comma separates the "
+                f"settings of a target; write {_without_list(key, value)}"
+            )
         if key in settings:
             raise UserError(f"{place}'{target}:{text}' gives {key} twice; give it once")
         settings[key] = Setting(key, value, f"{place}{target}:{key}")
@@ -348,7 +373,22 @@ def _inline_hint(target: str, before: Sequence[Setting], pair: str) -> str:
     """Return what to write instead of ``pair``, which comes after the settings ``before``."""
     if before and before[-1].key == "size" and pair.isdecimal():
         return f"a comma separates settings, so write size={before[-1].value}x{pair}"
+    if before and before[-1].key == STAGES:
+        return f"write {BETWEEN} between stages: {STAGES}={before[-1].value}{BETWEEN}{pair}"
     return f"try {target}:size=160"
+
+
+def _is_cut(value: str) -> bool:
+    """Return whether a value opens more brackets than it closes."""
+    return sum(map(value.count, "[({")) > sum(map(value.count, "])}"))
+
+
+def _without_list(key: str, value: str) -> str:
+    """Return what to write instead of a list."""
+    if key not in _LISTS:
+        first = value.strip("[({\"'")
+        return f"one value, such as {key}={first}"
+    return f"{key}={_LISTS[key]}, or give the list in a TOML file"
 
 
 def file_settings(path: Path) -> list[Setting]:

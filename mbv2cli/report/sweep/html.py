@@ -46,6 +46,7 @@ from mbv2cli.search.query import REPORTED
 from mbv2cli.search.space import Axis
 from mbv2cli.search.winners import Winner
 from mbv2cli.shown import escaped, shown
+from mbv2cli.specs.fields import written
 from mbv2cli.specs.units import amount_texts, count_text
 
 _FITS: Final = "fits"
@@ -204,10 +205,7 @@ def _figure_texts(grid: Grid, name: str) -> list[str]:
 
 
 def _value_texts(axis: Axis) -> list[str]:
-    return [
-        "x".join(map(str, value)) if isinstance(value, tuple) else shown(str(value))
-        for value in axis.values
-    ]
+    return [shown(written(value)) for value in axis.values]
 
 
 def _state(report: SweepReport, grid: Grid, member: int) -> str:

@@ -178,8 +178,7 @@ def test_files_that_lead_to_each_other_are_refused(tmp_path: Path) -> None:
         ("network:act=relu,224", "try network:size=160"),
         (
             "network:stages=[[1,16,1,1],[6,24,2,2]]",
-            "network:stages=[[1 is the start of a list, and a comma separates the settings of a "
-            "target; write stages=t1c16/t6c24n2s2, or give the list in a TOML file",
+            "a list, and a comma separates the settings of a target; write stages=t1c16/t6c24n2s2,",
         ),
         ('network:stages=[{t=6,c=24,s="2x1"}],size=32', "write stages=t1c16/t6c24n2s2, or give"),
         ("network:act=relu,stages=[(1,16,1,1)]", "network:stages=[(1 is the start of a list"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property
@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from mbv2cli.errors import UserError, value_text
 from mbv2cli.specs.base import Spec, allowed_values, keys
 from mbv2cli.specs.fields import ambiguous_size, written
-from mbv2cli.specs.idle import refuse_idle
+from mbv2cli.specs.idle import Choices, causes_of, idle_reason, refuse_idle
 from mbv2cli.specs.network import (
     MAX_STAGES,
     PAPER_STAGES,
@@ -30,6 +30,7 @@ from mbv2cli.specs.reader import (
     KINDS,
     STAGES,
     Setting,
+    by_key,
     read_base,
     read_target,
     refuse_foreign_keys,
@@ -101,44 +102,78 @@ class Space:
         return 1 + max((axis.stage for axis in self.axes if axis.stage is not None), default=-1)
 
     @property
-    def keys_of_stages(self) -> tuple[tuple[str, ...], ...]:
-        """The keys that each stage has of its own; none for a block."""
-        own = [axis for axis in self.axes if axis.values != (None,)]
-        return tuple(
-            tuple(axis.key for axis in own if axis.stage == stage) for stage in range(self.stages)
-        )
+    def choices(self) -> SpaceChoices:
+        """The values of each key."""
+        return _choices_of([axis.values for axis in self.axes], self)
 
     def target(self, member: Sequence[int]) -> str:
         """Return the target of a member, given by the number of its value on each varied axis.
 
-        Every command accepts this target.
+        Every command accepts this target: it has no setting that does nothing in the member.
         """
         numbers = iter(member)
-        fields = [texts[next(numbers)] if len(texts) > 1 else texts[0] for texts in self.fields]
-        return self.base + "".join(fields)
+        places = [next(numbers) if len(axis.values) > 1 else 0 for axis in self.axes]
+        idle = self._idle_axes(places) if self._sometimes_idle else ()
+        rows = enumerate(zip(self._fields, places, strict=True))
+        fields = [texts[place] for number, (texts, place) in rows if number not in idle]
+        text = "".join(fields)
+        return f"{self.base}:{text[1:]}" if text else self.base
 
     @cached_property
-    def fields(self) -> tuple[tuple[str, ...], ...]:
-        """The text of each value of each axis in a target, with the separator before it."""
+    def _fields(self) -> tuple[tuple[str, ...], ...]:
+        """The text of each value of each axis in a target, with a comma before it."""
         fields: list[tuple[str, ...]] = []
-        stage, between = None, ":"
+        stage = None
         for axis in self.axes:
             if not axis.explicit:
                 fields.append(("",) * len(axis.values))
             elif axis.stage is None:
-                fields.append(tuple(f"{between}{axis.key}={written(one)}" for one in axis.values))
-                between = ","
+                fields.append(tuple(f",{axis.key}={written(one)}" for one in axis.values))
             else:
-                start = (
-                    ""
-                    if axis.stage == stage
-                    else BETWEEN
-                    if stage is not None
-                    else f"{between}{STAGES}="
-                )
+                between = BETWEEN if stage is not None else f",{STAGES}="
+                start = "" if axis.stage == stage else between
                 fields.append(tuple(start + _stage_text(axis, one) for one in axis.values))
                 stage = axis.stage
         return tuple(fields)
+
+    @cached_property
+    def _sometimes_idle(self) -> tuple[int, ...]:
+        """The numbers of the axes that a target names, and that may do nothing in a member."""
+        varied = {axis.key if axis.stage is None else STAGES for axis in self.varied}
+        values, stages = self.choices
+        return tuple(
+            number
+            for number, axis in enumerate(self.axes)
+            if axis.explicit
+            and axis.stage is None
+            and (varied & causes_of(axis.key) or idle_reason(axis.key, values, stages))
+        )
+
+    def _idle_axes(self, places: Sequence[int]) -> Collection[int]:
+        """Return the numbers of the axes that do nothing in a member."""
+        chosen = [(axis.values[place],) for axis, place in zip(self.axes, places, strict=True)]
+        values, stages = _choices_of(chosen, self)
+        return {
+            number
+            for number in self._sometimes_idle
+            if idle_reason(self.axes[number].key, values, stages)
+        }
+
+
+class SpaceChoices(NamedTuple):
+    """The values of the keys of a block or a network, and of each stage."""
+
+    values: Choices
+    stages: tuple[Choices, ...]
+
+
+def _choices_of(chosen: Iterable[Collection[Any]], space: Space) -> SpaceChoices:
+    """Return the values that are chosen for each axis of a space, by their keys."""
+    values: dict[str, Collection[Any]] = {}
+    stages: list[dict[str, Collection[Any]]] = [{} for _ in range(space.stages)]
+    for axis, own in zip(space.axes, chosen, strict=True):
+        (values if axis.stage is None else stages[axis.stage])[axis.key] = own
+    return SpaceChoices(values, tuple(stages))
 
 
 def read_space(target: str, flags: Iterable[Setting] = ()) -> Space:
@@ -172,8 +207,7 @@ def _refuse_ambiguous_size(setting: Setting) -> None:
 
 def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setting]) -> Space:
     """Return the space of a target with its ``own`` settings and with ``choices``, which win."""
-    fixed = {setting.key: setting for setting in own}
-    chosen = {setting.key: setting for setting in choices}
+    fixed, chosen = by_key(own), by_key(choices)
     refuse_foreign_keys(kind, [*fixed.values(), *chosen.values()])
     if stop := chosen.get("until", fixed.get("until")):
         raise UserError(
@@ -190,8 +224,8 @@ def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setti
         axes += _stage_axes(fixed.get(STAGES), chosen.get(STAGES))
         _refuse_too_many_blocks(axes)
     space = Space(base, kind, tuple(axes))
-    places = {one.key: one.place for one in (fixed | chosen).values()}
-    refuse_idle(places, space.keys_of_stages)
+    settings = by_key([*fixed.values(), *chosen.values()]).values()
+    refuse_idle({one.key: one.place for one in settings}, *space.choices)
     return space
 
 

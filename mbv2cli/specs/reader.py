@@ -14,7 +14,7 @@ from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.base import Spec, keys
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.files import exists, is_folder, is_regular, read_toml
-from mbv2cli.specs.idle import level_of
+from mbv2cli.specs.idle import IdleError, level_of
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.origin import Origin
 from mbv2cli.specs.presets import presets
@@ -121,7 +121,7 @@ def request_of(target: str, text: TargetText, flags: Iterable[Setting] = ()) -> 
     """Return the request of a target that has been read. Raises `UserError`."""
     described, inline = text
     kind, settings, origin = described.changed_by([*inline, *flags])
-    given = {setting.key: setting for setting in settings}
+    given = by_key(settings)
     refuse_foreign_keys(kind, given.values())
     return Request(
         target=target,
@@ -129,6 +129,15 @@ def request_of(target: str, text: TargetText, flags: Iterable[Setting] = ()) -> 
         input=read_spec(InputSpec, given.values()),
         origin=origin,
     )
+
+
+def by_key(settings: Iterable[Setting]) -> dict[str, Setting]:
+    """Return the last setting of each key, in the order of these settings."""
+    given: dict[str, Setting] = {}
+    for setting in settings:
+        given.pop(setting.key, None)
+        given[setting.key] = setting
+    return given
 
 
 def read_target(target: str) -> TargetText:
@@ -186,6 +195,18 @@ def read_spec(model: type[AnySpec], settings: Iterable[Setting]) -> AnySpec:
         {setting.key: setting.value for setting in own},
         context={setting.key: setting.place for setting in own},
     )
+
+
+def without_idle(kind: str, values: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the values of a block or a network, but for those that do nothing beside the others.
+
+    ``kind`` is a key of `KINDS`. Raises `UserError` if they are not those of one.
+    """
+    try:
+        read_spec(KINDS[kind], [Setting(key, value, key) for key, value in values.items()])
+    except IdleError as idle:
+        return without_idle(kind, {key: one for key, one in values.items() if key != idle.key})
+    return values
 
 
 def target_names() -> list[str]:

@@ -263,21 +263,12 @@ def test_a_variable_that_matplotlib_refuses_is_a_mistake_of_the_user() -> None:
     assert "MPLBACKEND" in result.stderr
 
 
-def members_of(data: Any) -> Iterator[tuple[str, int]]:
-    """Yield the target and the place of each member of the grid, as the script makes them."""
-    texts: list[str] = [data["base"]]
-    for field in data["fields"]:
-        texts = [text + more for text in texts for more in field]
-    for place, text in enumerate(texts):
-        yield text, place
-
-
 def test_every_member_of_the_sliders_has_the_figures_of_its_target() -> None:
     page = page_of(*SWEEP)
     data = PageParser(page).data
     document = json_of(*SWEEP, "--top", "100")
     feasible = {one["target"]: one for one in document["top"]}
-    members = list(members_of(data))
+    members = [(target, place) for place, target in enumerate(data["targets"])]
     assert len(members) == document["size"] == len(data["state"])
     fits = [target for target, place in members if data["states"][data["state"][place]] == "fits"]
     assert sorted(fits) == sorted(feasible)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, Final
 
 from mbv2cli.report.html.skeleton import (
@@ -177,17 +178,17 @@ def _no_grid(report: SweepReport) -> str:
 def _grid_data(report: SweepReport, grid: Grid) -> dict[str, Any]:
     """Return what the sliders show: texts alone, so that the script works out nothing.
 
-    Members are in the order of the space: the last axis varies fastest. ``fields`` has the parts
-    of a target, ``states`` the sentences about members, and ``state`` the number of the sentence
+    Members are in the order of the space: the last axis varies fastest. ``targets`` has the target
+    of each member, ``states`` the sentences about members, and ``state`` the number of the sentence
     of each member.
     """
     space = report.query.space
+    choices = (range(len(axis.values)) for axis in space.varied)
     states = [_state(report, grid, member) for member in range(len(grid.exist))]
     different = list(dict.fromkeys(states))
     numbers = {state: number for number, state in enumerate(different)}
     return {
-        "base": escaped(space.base),
-        "fields": [list(map(escaped, texts)) for texts in space.fields],
+        "targets": [escaped(space.target(digits)) for digits in product(*choices)],
         "axes": [_value_texts(axis) for axis in space.varied],
         "start": next(iter(report.result.best), [0] * len(space.varied)),
         "states": different,

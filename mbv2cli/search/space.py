@@ -60,7 +60,8 @@ class Axis(NamedTuple):
     """A field and its possible values. ``stage`` is None for fields of the block or network.
 
     If ``explicit``, the target of a member names the field. ``given`` is whether there is a
-    setting of it, which may be that of a preset or of a file.
+    setting of it, which may be that of a preset or of a file. ``has_list`` is whether the base has
+    several values of it.
     """
 
     key: str
@@ -68,6 +69,7 @@ class Axis(NamedTuple):
     stage: int | None = None
     explicit: bool = False
     given: bool = False
+    has_list: bool = False
 
     @property
     def name(self) -> str:
@@ -146,6 +148,7 @@ class Space:
             for number, axis in enumerate(self.axes)
             if axis.explicit
             and axis.stage is None
+            and not axis.has_list
             and (varied & causes_of(axis.key) or idle_reason(axis.key, values, stages))
         )
 
@@ -239,12 +242,14 @@ def _refuse_too_many_blocks(axes: Iterable[Axis]) -> None:
 
 def _axis(model: type[Spec], key: str, fixed: Setting | None, chosen: Setting | None) -> Axis:
     name, field = _name_of(model, key), keys(model)[key]
+    has_list = fixed is not None and not _is_one_value(fixed, name, field)
     if chosen is not None:
-        return Axis(key, read_choices(chosen, name, field), explicit=True, given=True)
+        values = read_choices(chosen, name, field)
+        return Axis(key, values, explicit=True, given=True, has_list=has_list)
     if fixed is not None:
         values = read_choices(fixed, name, field)
-        explicit = len(values) > 1 or not _is_one_value(fixed, name, field)
-        return Axis(key, values, explicit=explicit, given=True)
+        explicit = len(values) > 1 or has_list
+        return Axis(key, values, explicit=explicit, given=True, has_list=has_list)
     return Axis(key, (None if field.default_factory else field.default,))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from os.path import realpath
@@ -123,12 +123,29 @@ def request_of(target: str, text: TargetText, flags: Iterable[Setting] = ()) -> 
     kind, settings, origin = described.changed_by([*inline, *flags])
     given = by_key(settings)
     refuse_foreign_keys(kind, given.values())
+    several = {one.key for one in settings if isinstance(one.value, list) and one.key != STAGES}
     return Request(
         target=target,
-        spec=read_spec(KINDS[kind], given.values()),
+        spec=_spec_of_use(KINDS[kind], [*given.values()], several),
         input=read_spec(InputSpec, given.values()),
         origin=origin,
     )
+
+
+def _spec_of_use(
+    model: type[ModelSpec], settings: Sequence[Setting], several: Collection[str]
+) -> ModelSpec:
+    """Make a ``model`` of settings. One may do nothing if a file has ``several`` values of it.
+
+    A member of a sweep of this file names it: else no target could be read with this file.
+    """
+    try:
+        return read_spec(model, settings)
+    except IdleError as idle:
+        if idle.key not in several:
+            raise
+        of_use = [setting for setting in settings if setting.key != idle.key]
+        return _spec_of_use(model, of_use, several)
 
 
 def by_key(settings: Iterable[Setting]) -> dict[str, Setting]:

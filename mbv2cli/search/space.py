@@ -114,15 +114,14 @@ class Space:
         Every command accepts this target: it has no setting that does nothing in the member.
         """
         numbers = iter(member)
-        places = [next(numbers) if len(axis.values) > 1 else 0 for axis in self.axes]
-        idle = self._idle_axes(places) if self._sometimes_idle else ()
-        rows = enumerate(zip(self._fields, places, strict=True))
-        fields = [texts[place] for number, (texts, place) in rows if number not in idle]
+        fields = [texts[next(numbers)] if len(texts) > 1 else texts[0] for texts in self.fields]
+        for number in self.idle_axes(member):
+            fields[number] = ""
         text = "".join(fields)
         return f"{self.base}:{text[1:]}" if text else self.base
 
     @cached_property
-    def _fields(self) -> tuple[tuple[str, ...], ...]:
+    def fields(self) -> tuple[tuple[str, ...], ...]:
         """The text of each value of each axis in a target, with a comma before it."""
         fields: list[tuple[str, ...]] = []
         stage = None
@@ -152,15 +151,19 @@ class Space:
             and (varied & causes_of(axis.key) or idle_reason(axis.key, values, stages))
         )
 
-    def _idle_axes(self, places: Sequence[int]) -> Collection[int]:
-        """Return the numbers of the axes that do nothing in a member."""
-        chosen = [(axis.values[place],) for axis, place in zip(self.axes, places, strict=True)]
-        values, stages = _choices_of(chosen, self)
-        return {
+    def idle_axes(self, member: Sequence[int]) -> tuple[int, ...]:
+        """Return the numbers of the axes that do nothing in a member: its target has none."""
+        if not self._sometimes_idle:
+            return ()
+        numbers = iter(member)
+        values, stages = _choices_of(
+            ((own[next(numbers)] if len(own) > 1 else own[0],) for _, own, *_ in self.axes), self
+        )
+        return tuple(
             number
             for number in self._sometimes_idle
             if idle_reason(self.axes[number].key, values, stages)
-        }
+        )
 
 
 class SpaceChoices(NamedTuple):

@@ -7,6 +7,7 @@ A setting does nothing if the part of the model that it is about is not there, s
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
 from pydantic import BaseModel
@@ -39,11 +40,16 @@ class _Rule(NamedTuple):
 
 
 def choices_of(model: BaseModel) -> Choices:
-    """Return the value of each field, by its key."""
-    return {
-        field.serialization_alias or name: (getattr(model, name),)
-        for name, field in type(model).model_fields.items()
-    }
+    """Return the value of each field that a rule reads, by its key."""
+    return {key: (getattr(model, name),) for key, name in _names_of_causes(type(model))}
+
+
+@cache
+def _names_of_causes(model: type[BaseModel]) -> tuple[tuple[str, str], ...]:
+    named = (
+        (field.serialization_alias or name, name) for name, field in model.model_fields.items()
+    )
+    return tuple((key, name) for key, name in named if key in _READ)
 
 
 def level_of(place: str) -> str:
@@ -190,6 +196,14 @@ _OF_BLOCKS: Final = (
     *("stages", "expand", "depth_mult", "output_stride", "hidden_nearest", "expansion"),
     *("shortcut", "se", *_OF_SQUEEZE_EXCITE),
 )
+
+_READ: Final = frozenset(
+    (
+        *("classes", "classifier_hidden", "head", "se", "until", "hidden", "type", "t"),
+        *("shortcut", "expansion"),
+    )
+)
+"""The keys whose values the rules read."""
 
 _RULES: Final = (
     _Rule(_OF_BLOCKS, ("until",), _no_block),

@@ -178,17 +178,23 @@ def _no_grid(report: SweepReport) -> str:
 def _grid_data(report: SweepReport, grid: Grid) -> dict[str, Any]:
     """Return what the sliders show: texts alone, so that the script works out nothing.
 
-    Members are in the order of the space: the last axis varies fastest. ``targets`` has the target
-    of each member, ``states`` the sentences about members, and ``state`` the number of the sentence
-    of each member.
+    Members are in the order of the space: the last axis varies fastest. ``fields`` has the parts
+    of a target, ``idles`` the numbers of those that some members leave out, and ``idle`` the
+    number of these of each member. ``states`` has the sentences about members, and ``state`` the
+    number of the sentence of each member.
     """
     space = report.query.space
     choices = (range(len(axis.values)) for axis in space.varied)
+    idle = [space.idle_axes(digits) for digits in product(*choices)]
+    idles = list(dict.fromkeys(idle))
     states = [_state(report, grid, member) for member in range(len(grid.exist))]
     different = list(dict.fromkeys(states))
     numbers = {state: number for number, state in enumerate(different)}
     return {
-        "targets": [escaped(space.target(digits)) for digits in product(*choices)],
+        "base": escaped(space.base),
+        "fields": [list(map(escaped, texts)) for texts in space.fields],
+        "idles": idles,
+        "idle": [idles.index(one) for one in idle],
         "axes": [_value_texts(axis) for axis in space.varied],
         "start": next(iter(report.result.best), [0] * len(space.varied)),
         "states": different,

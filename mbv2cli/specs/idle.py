@@ -46,9 +46,8 @@ def choices_of(model: BaseModel) -> Choices:
 
 @cache
 def _names_of_causes(model: type[BaseModel]) -> tuple[tuple[str, str], ...]:
-    named = (
-        (field.serialization_alias or name, name) for name, field in model.model_fields.items()
-    )
+    fields = model.model_fields.items()
+    named = ((field.serialization_alias or name, name) for name, field in fields)
     return tuple((key, name) for key, name in named if key in _READ)
 
 

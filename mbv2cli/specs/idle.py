@@ -192,7 +192,7 @@ def _no_middle_stage(_key: str, values: Choices, stages: Sequence[Choices]) -> s
 
 _OF_SQUEEZE_EXCITE: Final = ("se_of", "se_nearest", "se_act", "se_gate")
 _OF_BLOCKS: Final = (
-    *("stages", "expand", "depth_mult", "output_stride", "hidden_nearest", "expansion"),
+    *("expand", "depth_mult", "output_stride", "hidden_nearest", "expansion"),
     *("shortcut", "se", *_OF_SQUEEZE_EXCITE),
 )
 

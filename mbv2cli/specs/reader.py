@@ -377,7 +377,8 @@ def _as_target(kind: str, setting: Setting) -> str:
     level = level_of(setting.place)
     if level.endswith(": target"):
         return f"{kind} as the target in the file"
-    return f'the line target = "{kind}" in the file' if level else f"{kind} as the TARGET"
+    table = "case" if setting.place.startswith(f"{level}: case.") else "file"
+    return f'the line target = "{kind}" in the {table}' if level else f"{kind} as the TARGET"
 
 
 def inline_settings(target: str, text: str | None, place: str = "") -> list[Setting]:

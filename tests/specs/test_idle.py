@@ -148,12 +148,21 @@ def test_a_flag_leaves_out_what_a_file_describes(
 
 
 @pytest.mark.parametrize(
-    "own", ["classes = 0\ndropout = 0.5", "target = 'network:classes=0'\ndropout = 0.5"]
+    ("own", "key"),
+    [
+        ("classes = 0\ndropout = 0.5", "dropout"),
+        ("target = 'network:classes=0'\ndropout = 0.5", "dropout"),
+        ("target = 'network:classes=0,dropout=0.5'", "target: network:dropout"),
+        ("target = 'network:dropout=0.5'\nclasses = 0", ""),
+    ],
 )
-def test_a_file_may_not_describe_what_it_leaves_out(tmp_path: Path, own: str) -> None:
+def test_a_file_may_not_describe_what_it_leaves_out(tmp_path: Path, own: str, key: str) -> None:
     path = tmp_path / "net.toml"
     path.write_text(own)
-    with pytest.raises(UserError, match=r"net.toml: dropout does nothing: there is no classifier"):
+    if not key:
+        assert read_request(str(path)).spec
+        return
+    with pytest.raises(UserError, match=f"net.toml: {key} does nothing: there is no classifier"):
         read_request(str(path))
 
 

@@ -159,13 +159,17 @@ def _own_of_stages(key: str, _values: Choices, stages: Sequence[Choices]) -> str
 
 
 def _given_width(_key: str, values: Choices, stages: Sequence[Choices]) -> str:
-    if not stages and None not in values["hidden"]:
-        return "hidden is the number of hidden channels; give expand, not hidden"
-    if stages and not any(None in stage["hidden"] for stage in stages):
-        return "every stage has hidden channels of its own; change the stages"
-    if stages and not any(_takes_ratio(stage) for stage in stages):
+    if stages or None in values["hidden"]:
+        return ""
+    return "hidden is the number of hidden channels; give expand, not hidden"
+
+
+def _no_ratio(_key: str, _values: Choices, stages: Sequence[Choices]) -> str:
+    if not stages or any(_takes_ratio(stage) for stage in stages):
+        return ""
+    if any(None in stage["hidden"] for stage in stages):
         return "no stage has hidden channels of a ratio; change the stages"
-    return ""
+    return "every stage has hidden channels of its own; change the stages"
 
 
 def _takes_ratio(stage: Choices) -> bool:
@@ -215,8 +219,8 @@ _RULES: Final = (
     _Rule(("head_scaling",), ("head", "until"), _no_head),
     _Rule(_OF_SQUEEZE_EXCITE, ("se", "stages", "until"), _no_squeeze_excite),
     _Rule(("se", "shortcut", "expansion"), ("stages", "until"), _own_of_stages),
-    _Rule(("expand",), ("stages", "until"), lambda *one: _given_width(*one) if one[2] else ""),
-    _Rule(("hidden_nearest",), ("hidden", "stages", "until"), _given_width),
+    _Rule(("hidden_nearest",), ("hidden",), _given_width),
+    _Rule(("expand", "hidden_nearest"), ("stages", "until"), _no_ratio),
     _Rule(("expand",), ("stages", "until"), _kept_ratio),
     _Rule(("expansion",), ("type", "stages", "until"), _no_expansion),
     _Rule(("depth_mult",), ("stages", "until"), _no_middle_stage),

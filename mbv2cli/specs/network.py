@@ -373,7 +373,8 @@ class NetworkSpec(Spec):
         refuse_too_many_blocks(sum(self.repeats))
         _ = self.blocks
         if info.context:
-            refuse_idle(info.context, choices_of(self), [*map(choices_of, self._built_stages)])
+            stages = [*self._built_stages] or self.stages
+            refuse_idle(info.context, choices_of(self), [*map(choices_of, stages)])
             self._refuse_contradictions(info.context)
         if self.until is not None:
             self._refuse_other_paths()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import reduce
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mbv2cli.errors import MistakesError, UserError, nearest, value_text
 from mbv2cli.gate.boards import BOARD, own_boards, with_boards
@@ -22,8 +22,9 @@ from mbv2cli.gate.limits import Expectations
 from mbv2cli.shown import is_visible
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec, RunSpec
 from mbv2cli.specs.base import keys
-from mbv2cli.specs.fields import ambiguous_size
+from mbv2cli.specs.fields import ambiguous_size, written
 from mbv2cli.specs.files import exists, parse_toml, read_text, read_toml, working_folder
+from mbv2cli.specs.idle import IdleError
 from mbv2cli.specs.reader import (
     Request,
     Setting,
@@ -311,11 +312,17 @@ def _cases(
     mistakes: list[str] = []
     for combination in itertools.product(*choices.values()):
         chosen = dict(zip(choices, combination, strict=True))
-        suffix = ",".join(f"{key.removeprefix(_ARGUMENT)}={chosen[key]}" for key in varied)
+        suffix = ",".join(f"{key.removeprefix(_ARGUMENT)}={_named(chosen[key])}" for key in varied)
         with _collected(mistakes):
-            yield _case(path, name, f"{name}[{suffix}]" if suffix else name, chosen, line)
+            full_name = f"{name}[{suffix}]" if suffix else name
+            yield _case(path, name, full_name, _Chosen(chosen, varied), line)
     if mistakes:
         raise MistakesError(mistakes)
+
+
+def _named(value: object) -> str:
+    """Return a value as the name of its case has it."""
+    return written(value) if isinstance(value, bool) else str(value)
 
 
 def _refuse_unusable(path: Path, name: str, choices: dict[str, list[Any]]) -> None:
@@ -353,13 +360,20 @@ def _two_sizes(place: str, height: int, width: int) -> str:
     )
 
 
-def _case(
-    path: Path, name: str, full_name: str, values: Mapping[str, object], line: int | None
-) -> Case:
-    settings = [Setting(key, value, f"{path}: case.{name}.{key}") for key, value in values.items()]
+class _Chosen(NamedTuple):
+    """The values of a case, and which of its keys have several values in the table."""
+
+    values: Mapping[str, object]
+    varied: Collection[str]
+
+
+def _case(path: Path, name: str, full_name: str, chosen: _Chosen, line: int | None) -> Case:
+    settings = [
+        Setting(key, value, f"{path}: case.{name}.{key}") for key, value in chosen.values.items()
+    ]
     mistakes: list[str] = []
     with _collected(mistakes):
-        request = _request(path, f"{path}: case.{name}", settings)
+        request = _request(path, f"{path}: case.{name}", settings, chosen.varied)
     with _collected(mistakes):
         run = read_spec(RunSpec, settings)
     with _collected(mistakes):
@@ -377,7 +391,9 @@ def _case(
     )
 
 
-def _request(path: Path, place: str, settings: Sequence[Setting]) -> AnyRequest:
+def _request(
+    path: Path, place: str, settings: Sequence[Setting], varied: Collection[str]
+) -> AnyRequest:
     """Return the model of a case at ``place``, and its input. Raises `UserError`."""
     named = [setting for setting in settings if setting.key in _TARGETS]
     if len(named) > 1:
@@ -407,7 +423,18 @@ def _request(path: Path, place: str, settings: Sequence[Setting]) -> AnyRequest:
                 f"{setting.place} belongs to a module of your own; write the fields of a block or "
                 "a network, such as size and batch, as keys of the case"
             )
-    return read_request(_target(path, target), model)
+    return _request_of_use(_target(path, target), model, varied)
+
+
+def _request_of_use(target: str, model: Sequence[Setting], varied: Collection[str]) -> Request:
+    """Return a request without the settings that do nothing beside a value of a list."""
+    try:
+        return read_request(target, model)
+    except IdleError as idle:
+        of_use = [setting for setting in model if setting.key != idle.key]
+        if len(of_use) == len(model) or idle.causes.isdisjoint(varied):
+            raise
+        return _request_of_use(target, of_use, varied)
 
 
 def _module_request(

@@ -11,6 +11,8 @@ from typing import Final
 from mbv2cli.errors import UserError
 from mbv2cli.graph.segments import Classifier, Expansion, Head, SegmentSpec, segments_of
 from mbv2cli.specs.block import BlockSpec
+from mbv2cli.specs.fields import written
+from mbv2cli.specs.idle import IdleError
 from mbv2cli.specs.network import EXPANSION_PATH, NetworkSpec
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.reader import read_request
@@ -177,17 +179,17 @@ def _output_stride(spec: NetworkSpec) -> int:
 
 
 def _target(name: str, fields: Mapping[str, object]) -> str:
+    """Return a target with these fields, but for those that do nothing beside the others."""
     usual = {"width_mult": 1.0, "stem_scaling": "scaled", "head_scaling": "widen"}
     if name == "network":
         usual["expand"] = 6
-    given = [f"{key}={_text(value)}" for key, value in fields.items() if usual.get(key) != value]
-    return f"{name}:{','.join(given)}" if given else name
-
-
-def _text(value: object) -> str:
-    if isinstance(value, tuple):
-        return "x".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    given = [f"{key}={written(value)}" for key, value in fields.items() if usual.get(key) != value]
+    target = f"{name}:{','.join(given)}" if given else name
+    try:
+        read_request(target)
+    except IdleError as idle:
+        return _target(name, {key: one for key, one in fields.items() if key != idle.key})
+    return target
 
 
 def block_target(spec: BlockSpec) -> str:
@@ -195,9 +197,9 @@ def block_target(spec: BlockSpec) -> str:
     values = spec.model_dump(by_alias=True)
     defaults = BlockSpec().model_dump(by_alias=True)
     left_out = "expand" if spec.hidden is not None or spec.type == "conv" else ""
-    given = [
-        f"{key}={_text(value)}"
+    given = {
+        key: value
         for key, value in values.items()
         if key in ("in", "out") or (value != defaults.get(key) and key != left_out)
-    ]
-    return f"block:{','.join(given)}"
+    }
+    return _target("block", given)

@@ -8,6 +8,7 @@ from typing import Final
 from mbv2cli.gate.differences import FieldChange, FigureChange, LayerPair
 from mbv2cli.graph.rows import Layer
 from mbv2cli.report.text import compact
+from mbv2cli.specs.fields import written
 from mbv2cli.specs.units import growth_text
 
 _FOLLOWS: Final = {"trainable_params": "params", "function": "type", "role": "type"}
@@ -50,7 +51,7 @@ def value_text(value: object) -> str:
             return "x".join(map(str, value))
         case int() if not isinstance(value, bool):
             return f"{value:,}"
-    return str(value)
+    return written(value)
 
 
 def pair_title(pair: LayerPair) -> str:

@@ -16,6 +16,7 @@ from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Line, Page, page
 from mbv2cli.report.text import INDENT, fields_text
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.origin import How, Origin
+from mbv2cli.specs.reader import without_idle
 
 _SHOWN = 20
 """How many differences the table shows; JSON has every one."""
@@ -127,9 +128,9 @@ def as_toml(report: IdentifyReport) -> str:
             f"--format toml: no spec {has} of {report.target}; --format table says where it differs"
         )
     values = spec.model_dump(by_alias=True, exclude_defaults=True, mode="json")
-    if isinstance(spec, BlockSpec):
-        values = {"target": "block", **values}
-    return tomli_w.dumps(values)
+    of_use = without_idle(spec.noun, values)
+    kind = {"target": spec.noun} if isinstance(spec, BlockSpec) else {}
+    return tomli_w.dumps({**kind, **of_use})
 
 
 class FaultPart(Part):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from mbv2cli.errors import value_text
 from mbv2cli.graph.ops import Shape
 from mbv2cli.graph.rows import BLOCK_TYPE, CONV_TYPE, FUSED_TYPE, NETWORK_TYPE
 from mbv2cli.shown import shown
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.base import keys
+from mbv2cli.specs.fields import written
 from mbv2cli.specs.network import PAPER_STAGES
 from mbv2cli.specs.origin import How, Origin
 from mbv2cli.specs.reader import Request
@@ -54,7 +57,9 @@ def described(request: Request | ModuleRequest) -> str:
     """
     if not isinstance(request, Request):
         source = request.source
-        arguments = ", ".join(f"{key}={value!r}" for key, value in source.arguments.items())
+        arguments = ", ".join(
+            f"{key}={value_text(value, sys.maxsize)}" for key, value in source.arguments.items()
+        )
         return f"{source.name}({arguments})"
     return f"{class_name(request.spec)}({', '.join(_arguments(request.spec))})"
 
@@ -144,5 +149,4 @@ def _arguments(spec: BlockSpec | NetworkSpec) -> Iterator[str]:
         yield f"{number} stage{'s' * (number != 1)} of its own"
     for key in keys(type(spec)):
         if key in values:
-            value = values[key]
-            yield f"{key}={compact(value) if isinstance(value, tuple) else value}"
+            yield f"{key}={written(values[key])}"

@@ -134,9 +134,9 @@ def read_fit_space(target: str, settings: Sequence[Setting]) -> Space:
     if described.kind != NetworkSpec.noun:
         raise UserError("mbv2 fit varies a network; give network, or a preset, as the TARGET")
     given = {one.key for one in (*described.settings, *inline, *settings)}
-    stages = read_space(target, settings).keys_of_stages
+    values, stages = read_space(target, settings).choices
     _base, axes = read_base(SPACE_FILE)
-    of_use = (one for one in axes if not idle_reason(one.key, given, stages))
+    of_use = (one for one in axes if not idle_reason(one.key, values, stages))
     space = read_space(target, [*(one for one in of_use if one.key not in given), *settings])
     if space.size > MAX_MEMBERS:
         raise UserError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property
@@ -16,8 +16,8 @@ from pydantic.fields import FieldInfo
 
 from mbv2cli.errors import UserError, value_text
 from mbv2cli.specs.base import Spec, allowed_values, keys
-from mbv2cli.specs.fields import ambiguous_size
-from mbv2cli.specs.idle import refuse_idle
+from mbv2cli.specs.fields import ambiguous_size, written
+from mbv2cli.specs.idle import Choices, causes_of, idle_reason, refuse_idle
 from mbv2cli.specs.network import (
     MAX_STAGES,
     PAPER_STAGES,
@@ -28,7 +28,9 @@ from mbv2cli.specs.network import (
 )
 from mbv2cli.specs.reader import (
     KINDS,
+    STAGES,
     Setting,
+    by_key,
     read_base,
     read_target,
     refuse_foreign_keys,
@@ -47,7 +49,6 @@ MAX_STAGE_VALUES: Final = 32_768
 _NUMBER: Final = r"(-?\d{1,12}(?:\.\d{1,12})?)"
 _RANGE: Final = re.compile(rf"{_NUMBER}:{_NUMBER}:{_NUMBER}")
 
-STAGES: Final = "stages"
 _LETTER_OF: Final = {key: letter for letter, key in LETTERS.items()}
 _WORD_OF: Final = {value: word for word, value in WORDS.items()}
 _OF_DEPTH: Final = frozenset({"depth_mult", "n"})
@@ -59,7 +60,8 @@ class Axis(NamedTuple):
     """A field and its possible values. ``stage`` is None for fields of the block or network.
 
     If ``explicit``, the target of a member names the field. ``given`` is whether there is a
-    setting of it, which may be that of a preset or of a file.
+    setting of it, which may be that of a preset or of a file. ``has_list`` is whether the base has
+    several values of it.
     """
 
     key: str
@@ -67,6 +69,7 @@ class Axis(NamedTuple):
     stage: int | None = None
     explicit: bool = False
     given: bool = False
+    has_list: bool = False
 
     @property
     def name(self) -> str:
@@ -101,44 +104,82 @@ class Space:
         return 1 + max((axis.stage for axis in self.axes if axis.stage is not None), default=-1)
 
     @property
-    def keys_of_stages(self) -> tuple[tuple[str, ...], ...]:
-        """The keys that each stage has of its own; none for a block."""
-        own = [axis for axis in self.axes if axis.values != (None,)]
-        return tuple(
-            tuple(axis.key for axis in own if axis.stage == stage) for stage in range(self.stages)
-        )
+    def choices(self) -> SpaceChoices:
+        """The values of each key."""
+        return _choices_of([axis.values for axis in self.axes], self)
 
     def target(self, member: Sequence[int]) -> str:
         """Return the target of a member, given by the number of its value on each varied axis.
 
-        Every command accepts this target.
+        Every command accepts this target: it has no setting that does nothing in the member.
         """
         numbers = iter(member)
         fields = [texts[next(numbers)] if len(texts) > 1 else texts[0] for texts in self.fields]
-        return self.base + "".join(fields)
+        for number in self.idle_axes(member):
+            fields[number] = ""
+        text = "".join(fields)
+        return f"{self.base}:{text[1:]}" if text else self.base
 
     @cached_property
     def fields(self) -> tuple[tuple[str, ...], ...]:
-        """The text of each value of each axis in a target, with the separator before it."""
+        """The text of each value of each axis in a target, with a comma before it."""
         fields: list[tuple[str, ...]] = []
-        stage, between = None, ":"
+        stage = None
         for axis in self.axes:
             if not axis.explicit:
                 fields.append(("",) * len(axis.values))
             elif axis.stage is None:
-                fields.append(tuple(f"{between}{axis.key}={_text(one)}" for one in axis.values))
-                between = ","
+                fields.append(tuple(f",{axis.key}={written(one)}" for one in axis.values))
             else:
-                start = (
-                    ""
-                    if axis.stage == stage
-                    else BETWEEN
-                    if stage is not None
-                    else f"{between}{STAGES}="
-                )
+                between = BETWEEN if stage is not None else f",{STAGES}="
+                start = "" if axis.stage == stage else between
                 fields.append(tuple(start + _stage_text(axis, one) for one in axis.values))
                 stage = axis.stage
         return tuple(fields)
+
+    @cached_property
+    def _sometimes_idle(self) -> tuple[int, ...]:
+        """The numbers of the axes that a target names, and that may do nothing in a member."""
+        varied = {axis.key if axis.stage is None else STAGES for axis in self.varied}
+        values, stages = self.choices
+        return tuple(
+            number
+            for number, axis in enumerate(self.axes)
+            if axis.explicit
+            and axis.stage is None
+            and not axis.has_list
+            and (varied & causes_of(axis.key) or idle_reason(axis.key, values, stages))
+        )
+
+    def idle_axes(self, member: Sequence[int]) -> tuple[int, ...]:
+        """Return the numbers of the axes that do nothing in a member: its target has none."""
+        if not self._sometimes_idle:
+            return ()
+        numbers = iter(member)
+        values, stages = _choices_of(
+            ((own[next(numbers)] if len(own) > 1 else own[0],) for _, own, *_ in self.axes), self
+        )
+        return tuple(
+            number
+            for number in self._sometimes_idle
+            if idle_reason(self.axes[number].key, values, stages)
+        )
+
+
+class SpaceChoices(NamedTuple):
+    """The values of the keys of a block or a network, and of each stage."""
+
+    values: Choices
+    stages: tuple[Choices, ...]
+
+
+def _choices_of(chosen: Iterable[Collection[Any]], space: Space) -> SpaceChoices:
+    """Return the values that are chosen for each axis of a space, by their keys."""
+    values: dict[str, Collection[Any]] = {}
+    stages: list[dict[str, Collection[Any]]] = [{} for _ in range(space.stages)]
+    for axis, own in zip(space.axes, chosen, strict=True):
+        (values if axis.stage is None else stages[axis.stage])[axis.key] = own
+    return SpaceChoices(values, tuple(stages))
 
 
 def read_space(target: str, flags: Iterable[Setting] = ()) -> Space:
@@ -172,8 +213,7 @@ def _refuse_ambiguous_size(setting: Setting) -> None:
 
 def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setting]) -> Space:
     """Return the space of a target with its ``own`` settings and with ``choices``, which win."""
-    fixed = {setting.key: setting for setting in own}
-    chosen = {setting.key: setting for setting in choices}
+    fixed, chosen = by_key(own), by_key(choices)
     refuse_foreign_keys(kind, [*fixed.values(), *chosen.values()])
     if stop := chosen.get("until", fixed.get("until")):
         raise UserError(
@@ -190,8 +230,8 @@ def _space(base: str, kind: str, own: Iterable[Setting], choices: Iterable[Setti
         axes += _stage_axes(fixed.get(STAGES), chosen.get(STAGES))
         _refuse_too_many_blocks(axes)
     space = Space(base, kind, tuple(axes))
-    places = {one.key: one.place for one in (fixed | chosen).values()}
-    refuse_idle(places, space.keys_of_stages)
+    settings = by_key([*fixed.values(), *chosen.values()]).values()
+    refuse_idle({one.key: one.place for one in settings}, *space.choices)
     return space
 
 
@@ -205,12 +245,14 @@ def _refuse_too_many_blocks(axes: Iterable[Axis]) -> None:
 
 def _axis(model: type[Spec], key: str, fixed: Setting | None, chosen: Setting | None) -> Axis:
     name, field = _name_of(model, key), keys(model)[key]
+    has_list = fixed is not None and not _is_one_value(fixed, name, field)
     if chosen is not None:
-        return Axis(key, read_choices(chosen, name, field), explicit=True, given=True)
+        values = read_choices(chosen, name, field)
+        return Axis(key, values, explicit=True, given=True, has_list=has_list)
     if fixed is not None:
         values = read_choices(fixed, name, field)
-        explicit = len(values) > 1 or not _is_one_value(fixed, name, field)
-        return Axis(key, values, explicit=explicit, given=True)
+        explicit = len(values) > 1 or has_list
+        return Axis(key, values, explicit=explicit, given=True, has_list=has_list)
     return Axis(key, (None if field.default_factory else field.default,))
 
 
@@ -277,14 +319,6 @@ def _name_of(model: type[BaseModel], key: str) -> str:
     return next(name for name, one in model.model_fields.items() if one is field)
 
 
-def _text(value: Any) -> str:
-    """Return a value as it is written in a target."""
-    if not isinstance(value, tuple):
-        return str(value)
-    height, width = value
-    return str(height) if height == width else f"{height}x{width}"
-
-
 def _stage_text(axis: Axis, value: Any) -> str:
     """Return a value as it is written in the text of its stage: nothing if it is the default."""
     key = axis.key
@@ -293,7 +327,7 @@ def _stage_text(axis: Axis, value: Any) -> str:
         return ""
     if key == "se":
         return f"_{RATIO}{value}"
-    return f"{_LETTER_OF[key]}{_text(value)}" if key in _LETTER_OF else f"_{_WORD_OF[key, value]}"
+    return f"{_LETTER_OF[key]}{written(value)}" if key in _LETTER_OF else f"_{_WORD_OF[key, value]}"
 
 
 def read_choices(setting: Setting, name: str, field: FieldInfo) -> tuple[Any, ...]:

@@ -36,6 +36,8 @@ _AMOUNT: Final = re.compile(
 )
 """A number with a unit. Python's parser knows none, so it gets the amount as a text."""
 
+_QUOTED_AMOUNT: Final = re.compile(f"'({_AMOUNT.pattern})'", re.IGNORECASE)
+
 _WORD: Final = re.compile(r"[\w.]+|\S")
 
 _IN: Final = "figure_in"
@@ -254,13 +256,13 @@ def _condition(node: ast.expr, source: str) -> _Condition:
             pairs = zip(operands, node.ops, strict=True)
             return _All(tuple(_compared(a, op, b, source) for (a, b), op in pairs))
         case _:
-            raise _NotAllowedError(f"'{_shown(node)}' is not a comparison")
+            raise _NotAllowedError(f"{_quoted(node)} is not a comparison")
 
 
 def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr, source: str) -> _Condition:
     names = [*_names(left), *_names(right)]
     if not names:
-        raise _NotAllowedError(f"there is no figure in '{_shown(left)}' or '{_shown(right)}'")
+        raise _NotAllowedError(f"there is no figure in {_quoted(left)} or {_quoted(right)}")
     is_bytes = any(figure_named(name).unit is Unit.BYTES for name in names)
     read = _Reader(source, read_bytes if is_bytes else read_count)
     match op, right:
@@ -322,9 +324,14 @@ def _amount(node: ast.expr, read: _Reader) -> _Amount:
         case ast.BinOp():
             left, right = _amount(node.left, read), _amount(node.right, read)
             return _Arithmetic(left, _sign(node.op, _AMOUNTS), right)
+        case ast.Constant(value=str()):
+            raise _NotAllowedError(
+                f"{_quoted(node)} is text, and --where compares numbers: figures such as macs, "
+                "fields such as width_mult, and arithmetic on them"
+            )
         case _:
             raise _NotAllowedError(
-                f"'{_shown(node)}' is not a figure, a number or arithmetic on them"
+                f"{_quoted(node)} is not a figure, a number or arithmetic on them"
             )
 
 
@@ -336,8 +343,12 @@ def _sign(op: ast.AST, signs: Mapping[type[ast.AST], str]) -> str:
     return signs[type(op)]
 
 
-def _shown(node: ast.expr) -> str:
-    return ast.unparse(node).replace(_IN, "in")[:60]
+def _quoted(node: ast.expr) -> str:
+    """Return an expression as the user wrote it, in quotes of one kind."""
+    text = _QUOTED_AMOUNT.sub(r"\1", ast.unparse(node).replace(_IN, "in"))[:60]
+    if isinstance(node, ast.Constant) and text.startswith(("'", '"')):
+        return text
+    return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def _try(where: Where) -> None:

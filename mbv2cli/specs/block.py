@@ -31,7 +31,7 @@ from mbv2cli.specs.fields import (
     Stride,
     added,
 )
-from mbv2cli.specs.idle import refuse_idle
+from mbv2cli.specs.idle import choices_of, refuse_idle
 from mbv2cli.specs.rounding import nearest_multiple, shortest_ratio
 
 
@@ -148,7 +148,7 @@ class BlockSpec(Spec):
         if self.type != "inverted" or self.hidden is not None:
             refuse_contradictions(self)
         if info.context:
-            refuse_idle(info.context)
+            refuse_idle(info.context, choices_of(self))
         return self
 
     @property

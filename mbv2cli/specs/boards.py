@@ -69,8 +69,11 @@ def _bytes(text: str) -> int:
 
 
 def not_a_board(value: object, own: Iterable[str] = ()) -> str:
-    """Return the end of the sentence "KEY must be …" for a value that names no board."""
+    """Return the end of a sentence that starts with the key, for a value that names no board."""
     known = [*names_of(boards().values()), *own]
+    several = [name.strip() for name in str(value).split(",")]
+    if len(several) > 1 and (named := [one for one in several if known_board(one) or one in known]):
+        return f"takes one board at a time, such as {named[0]}, not {value_text(value)}"
     return (
         "must be a board that mbv2 boards lists, or one that [board.NAME] in mbv2.toml describes, "
         f"not {value_text(value)}{nearest(str(value), known)}"

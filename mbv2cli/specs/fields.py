@@ -77,6 +77,13 @@ def _two_sides(value: object) -> object:
     return value
 
 
+def written(value: object) -> str:
+    """Return the value of a field as a target has it: ``true``, ``2x1``, ``224``."""
+    if isinstance(value, tuple):
+        return "x".join(map(str, value if len(set(value)) > 1 else value[:1]))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 

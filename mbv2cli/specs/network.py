@@ -55,7 +55,7 @@ from mbv2cli.specs.fields import (
     WidthMult,
     added,
 )
-from mbv2cli.specs.idle import refuse_idle, stand_together
+from mbv2cli.specs.idle import choices_of, refuse_idle, stand_together
 from mbv2cli.specs.rounding import nearest_multiple
 from mbv2cli.specs.stage_text import read_stages
 
@@ -373,13 +373,19 @@ class NetworkSpec(Spec):
         refuse_too_many_blocks(sum(self.repeats))
         _ = self.blocks
         if info.context:
-            refuse_idle(
-                info.context, [stage.model_dump(exclude_none=True) for stage in self.stages]
-            )
+            stages = [*self._built_stages] or self.stages
+            refuse_idle(info.context, choices_of(self), [*map(choices_of, stages)])
             self._refuse_contradictions(info.context)
         if self.until is not None:
             self._refuse_other_paths()
         return self
+
+    @property
+    def _built_stages(self) -> Iterator[Stage]:
+        """The stages that have a block before the network stops."""
+        last = MAX_BLOCKS if self.until is None else int(self.until.split(".")[1])
+        first_blocks = accumulate(self.repeats, initial=1)
+        return (s for s, first in zip(self.stages, first_blocks, strict=False) if first <= last)
 
     def _refuse_contradictions(self, places: Mapping[str, str]) -> None:
         """Raise `UserError` if a user asks for a layer and leaves no place for it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from os.path import realpath
@@ -14,10 +14,12 @@ from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.base import Spec, keys
 from mbv2cli.specs.block import BlockSpec
 from mbv2cli.specs.files import exists, is_folder, is_regular, read_toml
+from mbv2cli.specs.idle import IdleError, level_of
 from mbv2cli.specs.network import NetworkSpec
 from mbv2cli.specs.origin import Origin
 from mbv2cli.specs.presets import presets
 from mbv2cli.specs.run import InputSpec
+from mbv2cli.specs.stage_text import BETWEEN
 from mbv2cli.specs.synonyms import nearest_key
 
 ModelSpec: TypeAlias = BlockSpec | NetworkSpec
@@ -28,8 +30,18 @@ KINDS: Final[Mapping[str, type[ModelSpec]]] = {
     NetworkSpec.noun: NetworkSpec,
 }
 
+STAGES: Final = "stages"
+"""The key of the stages of a network."""
+
 MAX_FILES: Final = 20
 """Most files in a row, each of which names the next as its target."""
+
+_LISTS: Final = {
+    STAGES: "t1c16/t6c24n2s2",
+    "size": "224x320",
+    **dict.fromkeys(("stride", "stem_stride"), "2x1"),
+}
+"""The fields that are lists in a TOML file, with a text for each."""
 
 _TOML: Final = ".toml"
 _TOML_TARGET: Final = re.compile(r"(.*\.toml)(?::(.*))?", re.DOTALL)
@@ -109,14 +121,40 @@ def request_of(target: str, text: TargetText, flags: Iterable[Setting] = ()) -> 
     """Return the request of a target that has been read. Raises `UserError`."""
     described, inline = text
     kind, settings, origin = described.changed_by([*inline, *flags])
-    given = {setting.key: setting for setting in settings}
+    given = by_key(settings)
     refuse_foreign_keys(kind, given.values())
+    several = {one.key for one in settings if isinstance(one.value, list) and one.key != STAGES}
     return Request(
         target=target,
-        spec=read_spec(KINDS[kind], given.values()),
+        spec=_spec_of_use(KINDS[kind], [*given.values()], several),
         input=read_spec(InputSpec, given.values()),
         origin=origin,
     )
+
+
+def _spec_of_use(
+    model: type[ModelSpec], settings: Sequence[Setting], several: Collection[str]
+) -> ModelSpec:
+    """Make a ``model`` of settings. One may do nothing if a file has ``several`` values of it.
+
+    A member of a sweep of this file names it: else no target could be read with this file.
+    """
+    try:
+        return read_spec(model, settings)
+    except IdleError as idle:
+        if idle.key not in several:
+            raise
+        of_use = [setting for setting in settings if setting.key != idle.key]
+        return _spec_of_use(model, of_use, several)
+
+
+def by_key(settings: Iterable[Setting]) -> dict[str, Setting]:
+    """Return the last setting of each key, in the order of these settings."""
+    given: dict[str, Setting] = {}
+    for setting in settings:
+        given.pop(setting.key, None)
+        given[setting.key] = setting
+    return given
 
 
 def read_target(target: str) -> TargetText:
@@ -174,6 +212,18 @@ def read_spec(model: type[AnySpec], settings: Iterable[Setting]) -> AnySpec:
         {setting.key: setting.value for setting in own},
         context={setting.key: setting.place for setting in own},
     )
+
+
+def without_idle(kind: str, values: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the values of a block or a network, but for those that do nothing beside the others.
+
+    ``kind`` is a key of `KINDS`. Raises `UserError` if they are not those of one.
+    """
+    try:
+        read_spec(KINDS[kind], [Setting(key, value, key) for key, value in values.items()])
+    except IdleError as idle:
+        return without_idle(kind, {key: one for key, one in values.items() if key != idle.key})
+    return values
 
 
 def target_names() -> list[str]:
@@ -316,10 +366,19 @@ def refuse_foreign_keys(kind: str, settings: Iterable[Setting]) -> None:
             if setting.key in keys(model):
                 raise UserError(
                     f"{setting.place} belongs to a {other}, not to a {kind} {takes}; for a "
-                    f"{other}, write {other} as the TARGET"
+                    f"{other}, write {_as_target(other, setting)}"
                 )
         hint = nearest_key(setting.key, own)
         raise UserError(f"{setting.place} is not a key of a {kind} {takes}{hint}")
+
+
+def _as_target(kind: str, setting: Setting) -> str:
+    """Return how the place of a setting names another kind of target."""
+    level = level_of(setting.place)
+    if level.endswith(": target"):
+        return f"{kind} as the target in the file"
+    table = "case" if setting.place.startswith(f"{level}: case.") else "file"
+    return f'the line target = "{kind}" in the {table}' if level else f"{kind} as the TARGET"
 
 
 def inline_settings(target: str, text: str | None, place: str = "") -> list[Setting]:
@@ -338,6 +397,11 @@ def inline_settings(target: str, text: str | None, place: str = "") -> list[Sett
                 f"'{pair}'; {hint}"
             )
         key = key.replace("-", "_")
+        if _is_cut(value):
+            raise UserError(
+                f"{place}{target}:{key}={value} is the start of a list, and a comma separates the "
+                f"settings of a target; write {_without_list(key, value)}"
+            )
         if key in settings:
             raise UserError(f"{place}'{target}:{text}' gives {key} twice; give it once")
         settings[key] = Setting(key, value, f"{place}{target}:{key}")
@@ -348,7 +412,22 @@ def _inline_hint(target: str, before: Sequence[Setting], pair: str) -> str:
     """Return what to write instead of ``pair``, which comes after the settings ``before``."""
     if before and before[-1].key == "size" and pair.isdecimal():
         return f"a comma separates settings, so write size={before[-1].value}x{pair}"
+    if before and before[-1].key == STAGES:
+        return f"write {BETWEEN} between stages: {STAGES}={before[-1].value}{BETWEEN}{pair}"
     return f"try {target}:size=160"
+
+
+def _is_cut(value: str) -> bool:
+    """Return whether a value opens more brackets than it closes."""
+    return sum(map(value.count, "[({")) > sum(map(value.count, "])}"))
+
+
+def _without_list(key: str, value: str) -> str:
+    """Return what to write instead of a list."""
+    if key not in _LISTS:
+        first = value.strip("[({\"'")
+        return f"one value, such as {key}={first}"
+    return f"{key}={_LISTS[key]}, or give the list in a TOML file"
 
 
 def file_settings(path: Path) -> list[Setting]:

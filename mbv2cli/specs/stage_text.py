@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 
 from mbv2cli.errors import UserError, nearest, value_text
 from mbv2cli.specs.fields import Activation
+from mbv2cli.specs.idle import is_of_user
 from mbv2cli.specs.synonyms import same_key
 
 LETTERS: Final[Mapping[str, str]] = {
@@ -136,9 +137,10 @@ def _refuse_other_keys(table: Mapping[str, Any], place: str) -> None:
 
 
 def _refuse_two_widths(table: Mapping[str, Any], place: str) -> None:
-    """Raise `UserError` if a table has a ratio and no use for it; JSON has the usual one."""
+    """Raise `UserError` if a table has a ratio and no use for it; a report has the usual one."""
     ratio = str(table.get("t"))
-    if table.get("hidden") is not None and ratio not in ("None", "6", "6.0"):
+    usual = ("None",) if is_of_user(place) else ("None", "6", "6.0")
+    if table.get("hidden") is not None and ratio not in usual:
         raise UserError(
             f"{place} has t and hidden, which both make the hidden channels; keep one of them"
         )

@@ -190,6 +190,12 @@ def test_a_sweep_keeps_the_limits_of_a_board() -> None:
         ("memory network --board stm32f74", "did you mean 'stm32f746'?"),
         ("check network --board stm32f74", "--board must be a board that mbv2 boards lists"),
         ("cliffs network --board nrf", "--board must be a board that mbv2 boards lists"),
+        (
+            "memory network --board rp2040,stm32f746",
+            "--board takes one board at a time, such as rp2040, not 'rp2040,stm32f746'",
+        ),
+        ("memory network --board rp2041,stm32f746", "one board at a time, such as stm32f746"),
+        ("memory network --patches 2x2,rp2040", "must be best or a grid"),
         ("memory network --board rp2040 --patches 4x4", "--board is about the arena"),
         ("fit", "mbv2 fit needs a board or a limit"),
         ("fit --peak-rule eager", "mbv2 fit needs a board or a limit"),

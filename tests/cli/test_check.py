@@ -322,6 +322,12 @@ def test_no_tolerance_lets_the_measurement_change(tmp_path: Path, key: str, valu
     )
 
 
+def test_a_case_is_named_by_its_truth_values_as_the_file_has_them(tmp_path: Path) -> None:
+    table = 'target = "network:width_mult=0.1"\nclassifier_bias = [true, false]\nmax_params = 9\n'
+    result = check_in(tmp_path, f"[case.a]\n{table}", "table")
+    assert "a[classifier_bias=false]" in result.stdout
+
+
 def test_a_removed_case_is_one_row_of_markdown_whatever_it_is_named(tmp_path: Path) -> None:
     (tmp_path / "mbv2.toml").write_text(f'{LIMITED}[case."a|b"]\n')
     assert mbv2_here("lock", "-q", cwd=tmp_path).code == 0

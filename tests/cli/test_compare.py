@@ -62,6 +62,21 @@ def test_a_field_may_differ_where_every_operation_is_the_same() -> None:
     )
 
 
+def test_a_truth_value_is_written_as_every_input_has_it() -> None:
+    plain, other = "network:width_mult=0.1", "network:width_mult=0.1,classifier_bias=false"
+    for form in ("table", "markdown", "html"):
+        out = mbv2_here("compare", plain, other, "--format", form).stdout
+        assert "True" not in out
+        assert "False" not in out
+    assert "classifier_bias true -> false" in mbv2_here("compare", plain, other).stdout
+    out = mbv2_here("summary", other, "--no-forward").stdout
+    assert "classifier_bias=false" in out
+    sweep = ("sweep", "network:width_mult=0.1", "--classifier-bias", "true,false", "--format")
+    for form in ("table", "html"):
+        assert "classifier_bias=false" in (out := mbv2_here(*sweep, form).stdout)
+        assert "False" not in out
+
+
 def test_a_row_shows_what_differs_and_json_has_its_fields() -> None:
     dilated = mbv2_here("compare", "block", "block:dilation=2").stdout
     assert "conv.1.0 dilation 1x1 -> 2x2, padding 1x1 -> 2x2" in " ".join(dilated.split())

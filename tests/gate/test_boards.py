@@ -79,6 +79,10 @@ def test_a_case_names_a_board_or_several(tmp_path: Path) -> None:
     [
         (f'[case.edge]\n{EDGE}board = "stm32f747"\n', "case.edge.board must be a board that mbv2"),
         (f"[case.edge]\n{EDGE}board = 3\n", "case.edge.board must be a board that mbv2"),
+        (
+            f'[case.edge]\n{EDGE}board = "rp2040,stm32f746"\n',
+            "case.edge.board takes one board at a time, such as rp2040, not 'rp2040,stm32f746'",
+        ),
         (f'[case.edge]\n{EDGE}board = "mine"\n[board.mine]\nsram = 3\n', "board.mine.flash"),
     ],
 )

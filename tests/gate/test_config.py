@@ -108,6 +108,14 @@ def test_a_target_is_what_it_is_elsewhere_and_may_be_a_list(tmp_path: Path) -> N
         assert case.request == read_request(target)
 
 
+def test_a_case_of_a_network_names_it_as_its_target(tmp_path: Path) -> None:
+    path = tmp_path / "mbv2.toml"
+    path.write_text("[case.a]\nwidth_mult = 0.5\n")
+    with pytest.raises(UserError) as error:
+        read_config(path)
+    assert str(error.value).endswith('for a network, write the line target = "network" in the case')
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [

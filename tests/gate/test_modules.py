@@ -425,7 +425,7 @@ def test_a_lock_without_modules_keeps_its_version(folder: Path) -> None:
         ("3, stride, 1", "3, 2, 1", "Conv2d features.3: output_shape 1x8x8x8 -> 1x8x4x4, "),
         ("3, stride, 1", "3, 2, 1", "stride 1x1 -> 2x2"),
         ("nn.ReLU6()", "nn.ReLU()", "ReLU features.2: type ReLU6 -> ReLU"),
-        ("(channels, 10)", "(channels, 10, bias=False)", "Linear head: params 90 -> 80, bias True"),
+        ("(channels, 10)", "(channels, 10, bias=False)", "Linear head: params 90 -> 80, bias true"),
         ("self.head(", "2 * self.head(", "mul is new (1x10, 0 params)"),
         (".mean(2)", ".mean(-1)", "mean: arguments dim=2 -> dim=-1"),
         ("            nn.ReLU6(),\n", "", "Conv2d features.2: type ReLU6 -> Conv2d"),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -265,11 +266,16 @@ def test_a_variable_that_matplotlib_refuses_is_a_mistake_of_the_user() -> None:
 
 def members_of(data: Any) -> Iterator[tuple[str, int]]:
     """Yield the target and the place of each member of the grid, as the script makes them."""
-    texts: list[str] = [data["base"]]
-    for field in data["fields"]:
-        texts = [text + more for text in texts for more in field]
-    for place, text in enumerate(texts):
-        yield text, place
+    for place, texts in enumerate(product(*data["fields"])):
+        idle = data["idles"][data["idle"][place]]
+        kept = "".join(text for number, text in enumerate(texts) if number not in idle)
+        yield data["base"] + kept.replace(",", ":", 1), place
+
+
+def test_a_slider_shows_no_setting_that_does_nothing() -> None:
+    page = page_of("sweep", "network:dropout=0.5", "--classes", "0,10")
+    expected = [("network:classes=0", 0), ("network:classes=10,dropout=0.5", 1)]
+    assert list(members_of(PageParser(page).data)) == expected
 
 
 def test_every_member_of_the_sliders_has_the_figures_of_its_target() -> None:

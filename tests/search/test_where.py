@@ -497,3 +497,20 @@ def test_any_text_is_a_condition_or_refused(text: str) -> None:
         return
     if set(where.names) <= set(FIGURES):
         assert where.holds(values).dtype == np.bool_
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("padding == 'same'", "'same' is text, and --where compares numbers"),
+        ("macs < 1 and 'same' == padding", "'same' is text, and --where compares numbers"),
+        ("'same'", "'same' is not a comparison"),
+        ("f('same') < macs", "\"f('same')\" is not a figure"),
+        ("60M", "'60M' is not a comparison"),
+        ("f(60M) < macs", "'f(60M)' is not a figure"),
+    ],
+)
+def test_a_text_is_quoted_once(text: str, words: str) -> None:
+    with pytest.raises(UserError) as error:
+        read_where(text)
+    assert f"--where cannot be used: {words}" in str(error.value)

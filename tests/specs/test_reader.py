@@ -73,6 +73,12 @@ def test_a_file_can_hold_a_block(tmp_path: Path) -> None:
         ("stages = 3", "list of 1 to 100 stages"),
         ("in = true", "whole number from 1 to 65536, not true"),
         ("kernel = 5", "belongs to a block"),
+        ("kernel = 5", 'for a block, write the line target = "block" in the file'),
+        (
+            'target = "block"\nclasses = 5',
+            'for a network, write the line target = "network" in the file',
+        ),
+        ('target = "block:classes=5"', "for a network, write network as the target in the file"),
         ('target = "blok"', "target: there is no target 'blok'; a target is block, network,"),
         ('target = "blok"', "did you mean 'block'"),
         ('target = "paper:widht_mult=2"', "target: paper:widht_mult is not a key of a network"),
@@ -170,9 +176,20 @@ def test_files_that_lead_to_each_other_are_refused(tmp_path: Path) -> None:
         ("network:size=224,224", "a comma separates settings, so write size=224x224"),
         ("network:size=96, 128,act=relu", "so write size=96x128"),
         ("network:act=relu,224", "try network:size=160"),
+        (
+            "network:stages=[[1,16,1,1],[6,24,2,2]]",
+            "a list, and a comma separates the settings of a target; write stages=t1c16/t6c24n2s2,",
+        ),
+        ('network:stages=[{t=6,c=24,s="2x1"}],size=32', "write stages=t1c16/t6c24n2s2, or give"),
+        ("network:act=relu,stages=[(1,16,1,1)]", "network:stages=[(1 is the start of a list"),
+        ("network:stages={t=6,c=24}", "write stages=t1c16/t6c24n2s2, or give the list in a"),
+        ("network:stages=t1c16,t6c24", "write / between stages: stages=t1c16/t6c24"),
+        ("network:size=[224,320]", "write size=224x320, or give the list in a TOML file"),
+        ("block:stride=(2,1)", "write stride=2x1, or give"),
+        ("network:width_mult=[0.5,1]", "target; write one value, such as width_mult=0.5"),
     ],
 )
-def test_two_sides_with_a_comma_are_refused_in_a_target(target: str, words: str) -> None:
+def test_a_comma_inside_a_value_of_a_target_is_told(target: str, words: str) -> None:
     with pytest.raises(UserError) as error:
         read_request(target)
     assert words in str(error.value)

@@ -187,8 +187,12 @@ class Sliders {
     // the place in the order of the space, in which the last axis varies fastest
     const place = digits.reduce((sum, digit, axis) => sum * grid.axes[axis].length + digit, 0);
     const numbers = digits.values();
-    const fields = grid.fields.map((texts) => texts.length > 1 ? texts[numbers.next().value] : texts[0]);
-    this.member.textContent = `${grid.base}${fields.join("")}: ${grid.states[grid.state[place]]}.`;
+    const idle = grid.idles[grid.idle[place]];
+    const fields = grid.fields
+      .map((texts) => texts.length > 1 ? texts[numbers.next().value] : texts[0])
+      .filter((_text, field) => !idle.includes(field));
+    const settings = fields.join("").replace(",", ":");
+    this.member.textContent = `${grid.base}${settings}: ${grid.states[grid.state[place]]}.`;
     for (const cell of this.cells) cell.textContent = grid.figures[cell.dataset.figure][place];
   }
 }

@@ -12,6 +12,7 @@ from mbv2cli.report.summary.document import rows_of
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.text import bracketed, compact
 from mbv2cli.shown import escaped
+from mbv2cli.specs.fields import written
 
 
 def as_csv(report: SummaryReport) -> str:
@@ -33,7 +34,7 @@ def _cell(value: object) -> object:
         return compact(value)
     if isinstance(value, str):
         return escaped(value)
-    return str(value).lower() if isinstance(value, bool) else value
+    return written(value) if isinstance(value, bool) else value
 
 
 def as_torchsummary(report: SummaryReport) -> str:

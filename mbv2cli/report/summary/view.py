@@ -14,6 +14,7 @@ from mbv2cli.costs.layers import By
 from mbv2cli.errors import UserError, nearest
 from mbv2cli.graph.rows import Role
 from mbv2cli.report.text import bracketed
+from mbv2cli.specs.fields import written
 from mbv2cli.specs.words import listed, one_of
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _says_nothing(row: LayerRow | GroupRow, column: str) -> bool:
 
 
 _AS_TEXT: Final[Mapping[type, Callable[[Any], str]]] = {
-    bool: lambda value: str(value).lower(),
+    bool: written,
     int: lambda value: f"{value:,}",
     float: lambda value: f"{value:,.2f}".removesuffix(".00"),
     tuple: bracketed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, Final
 
 from mbv2cli.report.html.skeleton import (
@@ -46,6 +47,7 @@ from mbv2cli.search.query import REPORTED
 from mbv2cli.search.space import Axis
 from mbv2cli.search.winners import Winner
 from mbv2cli.shown import escaped, shown
+from mbv2cli.specs.fields import written
 from mbv2cli.specs.units import amount_texts, count_text
 
 _FITS: Final = "fits"
@@ -177,16 +179,22 @@ def _grid_data(report: SweepReport, grid: Grid) -> dict[str, Any]:
     """Return what the sliders show: texts alone, so that the script works out nothing.
 
     Members are in the order of the space: the last axis varies fastest. ``fields`` has the parts
-    of a target, ``states`` the sentences about members, and ``state`` the number of the sentence
-    of each member.
+    of a target, ``idles`` the numbers of those that some members leave out, and ``idle`` the
+    number of these of each member. ``states`` has the sentences about members, and ``state`` the
+    number of the sentence of each member.
     """
     space = report.query.space
+    choices = (range(len(axis.values)) for axis in space.varied)
+    idle = [space.idle_axes(digits) for digits in product(*choices)]
+    idles = list(dict.fromkeys(idle))
     states = [_state(report, grid, member) for member in range(len(grid.exist))]
     different = list(dict.fromkeys(states))
     numbers = {state: number for number, state in enumerate(different)}
     return {
         "base": escaped(space.base),
         "fields": [list(map(escaped, texts)) for texts in space.fields],
+        "idles": idles,
+        "idle": [idles.index(one) for one in idle],
         "axes": [_value_texts(axis) for axis in space.varied],
         "start": next(iter(report.result.best), [0] * len(space.varied)),
         "states": different,
@@ -204,10 +212,7 @@ def _figure_texts(grid: Grid, name: str) -> list[str]:
 
 
 def _value_texts(axis: Axis) -> list[str]:
-    return [
-        "x".join(map(str, value)) if isinstance(value, tuple) else shown(str(value))
-        for value in axis.values
-    ]
+    return [shown(written(value)) for value in axis.values]
 
 
 def _state(report: SweepReport, grid: Grid, member: int) -> str:

@@ -33,7 +33,6 @@ _PAPER_STRIDES: Final = tuple(
 )
 """The stride of each block of the paper's network."""
 
-_PADS_ONE_SIDE: Final = ("Keras", "TF-slim", "Hugging Face")
 _NOT_IN_WEIGHTS: Final = "not in weights: the paper's"
 
 
@@ -116,13 +115,14 @@ def _contents(weights: Weights, layers: Sequence[Layer]) -> str:
 def _model(path: Path, structure: Structure, scheme: Scheme, origin: Origin) -> ForeignModel:
     blocks = list(_block_specs(path, structure))
     squeeze = squeeze_rule([_widths(one) for one in structure.blocks])
+    of_codebase = {"padding": scheme.padding, "norm_eps": scheme.norm_eps}
     if structure.stem is None:
         (block,) = blocks
         own = block.model_dump(
             by_alias=True,
             include={"in_channels", "out_channels", "expand", "kernel", "expansion"},
         )
-        own |= _squeeze_fields(squeeze, squeeze.ratios[0])
+        own |= _squeeze_fields(squeeze, squeeze.ratios[0]) | of_codebase
         return ForeignModel(BlockSpec.noun, _settings(path, own), origin)
     values = {
         "in": structure.in_channels,
@@ -145,6 +145,7 @@ def _model(path: Path, structure: Structure, scheme: Scheme, origin: Origin) -> 
         "classes": structure.classifier.out_channels if structure.classifier else 0,
         "round_nearest": 1,
         "dropout": scheme.dropout,
+        **of_codebase,
         **_squeeze_fields(squeeze, 0.0),
     }
     if hidden := structure.classifier_hidden:
@@ -257,7 +258,7 @@ def _read(structure: Structure) -> Iterator[FieldOrigin]:
 def _assumed_of_relative(structure: Structure, preset: Preset) -> Iterator[FieldOrigin]:
     """Yield the fields that no weights tell, and that a preset with the same shapes does."""
     why = f"not in weights: those of {preset.name}, which has these shapes"
-    keys = ("strides", "dilation", "act", "size", "padding", "norm_eps")
+    keys = ("strides", "dilation", "act", "size", "shortcut", "padding", "norm_eps")
     squeeze = ("se_act", "se_gate") if any(block.squeeze for block in structure.blocks) else ()
     dropout = ("dropout",) if structure.classifier else ()
     for key in (*keys, *squeeze, *dropout):
@@ -269,9 +270,9 @@ def _assumed(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
     is_block = structure.stem is None
     why = "not in weights: the default of a block" if is_block else _NOT_IN_WEIGHTS
     for key in (
-        ("stride", "dilation", "act", "size")
+        ("stride", "dilation", "act", "size", "shortcut")
         if is_block
-        else ("strides", "dilation", "act", "size")
+        else ("strides", "dilation", "act", "size", "shortcut")
     ):
         yield FieldOrigin(key, How.ASSUMED, why)
     if any(block.squeeze for block in structure.blocks):
@@ -281,12 +282,9 @@ def _assumed(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
     if structure.classifier and not is_block:
         of = f"{scheme.codebase}'s" if scheme.codebase else "the paper's"
         yield FieldOrigin("dropout", How.ASSUMED, f"not in weights: {of}")
-    if scheme.codebase in _PADS_ONE_SIDE:
-        yield FieldOrigin(
-            "padding",
-            How.ASSUMED,
-            "not in weights: torch; TensorFlow's padding is same, with equal shapes and counts",
-        )
+    of = f"{scheme.codebase}'s" if scheme.codebase else "PyTorch's"
+    for key in ("padding", "norm_eps"):
+        yield FieldOrigin(key, How.ASSUMED, f"not in weights: {of}")
 
 
 def _left_out(structure: Structure) -> Iterator[FieldOrigin]:

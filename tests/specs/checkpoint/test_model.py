@@ -24,7 +24,7 @@ from tests.specs.weights.files import SMALL
 from tests.strategies import network_specs
 
 FILE = Path("weights.pth")
-ASSUMED = ["strides", "dilation", "act", "size"]
+ASSUMED = ["strides", "dilation", "act", "size", "shortcut"]
 
 
 def network(target: str) -> NetworkSpec:
@@ -98,7 +98,29 @@ def test_every_codebase(target: str, order: str, codebase: str) -> None:
         "classes",
     ]
     assert not keys(checkpoint, How.CONTRADICTED)
-    assert keys(checkpoint, How.ASSUMED)[:4] == ASSUMED
+    assert keys(checkpoint, How.ASSUMED)[:5] == ASSUMED
+
+
+@pytest.mark.parametrize(
+    ("codebase", "dropout", "norm_eps", "padding"),
+    [
+        ("torchvision", 0.2, 1e-5, "torch"),
+        ("tonylins", 0.0, 1e-5, "torch"),
+        ("timm", 0.0, 1e-5, "torch"),
+        ("Hugging Face", 0.8, 1e-3, "same"),  # MobileNetV2Config, as in a config.json
+        ("MMPretrain", 0.0, 1e-5, "torch"),
+        ("Keras", 0.0, 1e-3, "same"),
+    ],
+)
+def test_what_a_codebase_gives_a_network_is_assumed(
+    codebase: str, dropout: float, norm_eps: float, padding: str
+) -> None:
+    checkpoint = checkpoint_of(FILE, weights_of(network("keras_050"), codebase))
+    spec = spec_of(checkpoint)
+    assert isinstance(spec, NetworkSpec)
+    assert (spec.dropout, spec.norm_eps, spec.padding) == (dropout, norm_eps, padding)
+    for key in ("dropout", "norm_eps", "padding"):
+        assert reasons(checkpoint, How.ASSUMED, key) == [f"not in weights: {codebase}'s"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +187,9 @@ def test_a_block_alone() -> None:
     block = {name: shape for name, shape in SMALL.items() if name.startswith("features.2")}
     spec = spec_of(of(block))
     assert spec == BlockSpec.model_validate({"in": 4, "out": 6, "expand": 6, "kernel": 5})
-    assert keys(of(block), How.ASSUMED)[:4] == ["stride", "dilation", "act", "size"]
+    assert keys(of(block), How.ASSUMED) == [
+        *("stride", "dilation", "act", "size", "shortcut", "padding", "norm_eps", "norms")
+    ]
 
 
 def test_names_that_tell_no_blocks_apart() -> None:

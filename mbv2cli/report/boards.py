@@ -96,7 +96,9 @@ def fit_lines(fit: BoardFit | None, which: str = "") -> Iterator[Line]:
     if fit is None:
         return
     yield Line()
-    verdict = "fits" if fit.holds else "does not fit"
+    has_room = fit.tflm.headroom >= 0 and fit.flash.headroom >= 0
+    fails = "not known" if fit.tflm.doubt and has_room else "does not fit"
+    verdict = "fits" if fit.holds else fails
     yield Line(f"On {fit.board.name}{which}: {verdict}", GOOD if fit.holds else BAD)
     yield Line(f"  Arena of TFLM: {_room(fit.tflm)}", "", INDENT)
     yield Line(f"  Flash: {_room(fit.flash)}", "", INDENT)
@@ -121,6 +123,8 @@ def _room(verdict: AmountVerdict) -> str:
     actual, limit = bytes_texts((verdict.actual, verdict.limit))
     if verdict.uncounted:
         return f"at least {actual} of {limit}: no rule counts {', '.join(verdict.uncounted)}"
+    if verdict.doubt:
+        return f"{actual} of {limit}: {verdict.doubt}"
     return f"{actual} of {limit}, {room_text(verdict.limit, verdict.actual)}"
 
 

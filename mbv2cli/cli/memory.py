@@ -21,7 +21,7 @@ from mbv2cli.report.formats import format_of, renderer
 from mbv2cli.report.memory import memory_of
 from mbv2cli.specs import BlockSpec, InputSpec, NetworkSpec
 from mbv2cli.specs.reader import Setting, read_spec
-from mbv2cli.specs.requests import AnyRequest, read_any_request
+from mbv2cli.specs.requests import AnyRequest, doubt_of, read_any_request
 
 if TYPE_CHECKING:
     from mbv2cli.costs.patches import Grid
@@ -149,7 +149,7 @@ def memory(
     limit = limits.limit_of(TFLM) if limits else None
     found = _arena(request, model, limit) if arena else None
     plan = _patches(request, model, grids, patch_until, dtype or "int8") if grids else None
-    page = render(memory_of(request, model, dtype, found, plan, fit=_fit(model, limits)))
+    page = render(memory_of(request, model, dtype, found, plan, fit=_fit(request, model, limits)))
     if plot is None or found is None:
         write(page, output)
     else:
@@ -203,12 +203,12 @@ def _limits(max_tflm: str | None, board: str | None) -> Limits | None:
     return read_spec(Limits, with_boards(settings))
 
 
-def _fit(model: Model, limits: Limits | None) -> BoardFit | None:
+def _fit(request: AnyRequest, model: Model, limits: Limits | None) -> BoardFit | None:
     if limits is None:
         return None
     from mbv2cli.gate.boards import fit_of
 
-    return fit_of(model, limits)
+    return fit_of(model, limits, doubt_of(request))
 
 
 def _arena(request: AnyRequest, model: Model, limit: int | None) -> ArenaReport:

@@ -17,6 +17,7 @@ from mbv2cli.cli.modules import running
 from mbv2cli.cli.options import AnyTarget, Convention, Inputs, Output, Quiet, format_option
 from mbv2cli.cli.output import typed_command, write
 from mbv2cli.cli.progress import progress
+from mbv2cli.cli.streams import warn
 from mbv2cli.costs.conventions import CONV_LINEAR, mac_convention
 from mbv2cli.errors import UnusableError, UserError
 from mbv2cli.report.formats import HTML, TABLE, Renderer, format_of, renderer
@@ -128,6 +129,8 @@ def summary(
         return
     places = {setting.key: setting.place for setting in run_settings}
     report = planned(request, run_spec, convention, view)
+    if values and report.doubt_of_file:
+        warn(report.doubt_of_file)
     run = partial(_confirmed, places, force=force, quiet=quiet) if forward else _planned
     if quiet:
         report = run(report)

@@ -145,14 +145,17 @@ def exceeds_sram(board: Board, arena: int, persistent: PersistentData) -> bool:
     return arena + persistent.least > board.sram
 
 
-def fit_of(model: Model, limits: Limits) -> BoardFit | None:
-    """Return whether a model fits on the board of ``limits``; None without a board."""
+def fit_of(model: Model, limits: Limits, doubt: str = "") -> BoardFit | None:
+    """Return whether a model fits on the board of ``limits``; None without a board.
+
+    ``doubt`` says why the figures of a file are not those of its spec.
+    """
     if limits.board is None:
         return None
     expected = Expectations.model_validate(
         {key: getattr(limits, key) for key in ("max_tflm", "max_flash", BOARD)}
     )
-    tflm, flash = (one for one in verdicts(expected, model, "int8"))
+    tflm, flash = (one for one in verdicts(expected, model, "int8", doubt))
     graph = int8_graph(model.graph)
     persistent = None if graph.unknown else persistent_data(graph)
     return BoardFit(limits.board, _amount(tflm), _amount(flash), persistent)

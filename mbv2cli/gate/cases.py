@@ -12,7 +12,7 @@ from mbv2cli.gate.limits import Expectations, Verdict, verdicts
 from mbv2cli.inspection import Model, Observed, Plan, plan_of
 from mbv2cli.specs import RunSpec
 from mbv2cli.specs.reader import Request
-from mbv2cli.specs.requests import AnyRequest, refuse_without_forward
+from mbv2cli.specs.requests import AnyRequest, doubt_of, refuse_without_forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _plan(case: Case) -> Plan:
 
 
 def _result(case: Case, model: Model, *, forward_ran: bool) -> CaseResult:
-    found = verdicts(case.expected, model, case.run.dtype)
+    found = verdicts(case.expected, model, case.run.dtype, doubt_of(case.request))
     return CaseResult(case, model, found, forward_ran)
 
 

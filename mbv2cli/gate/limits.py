@@ -164,22 +164,32 @@ class Expectations(Limits):
 
 
 class ShapeVerdict(NamedTuple):
-    """Whether a shape is as expected; ``actual`` is None if there is no such feature map."""
+    """Whether a shape is as expected; ``actual`` is None if there is no such feature map.
+
+    ``doubt`` says why the shape of a file is not that of its spec: the end of a sentence.
+    """
 
     what: str
     expected: ShapePattern
     actual: Shape | None
+    doubt: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the shape is that of the whole model."""
+        return not self.doubt
 
     @property
     def holds(self) -> bool:
-        """Whether the shape fits."""
-        return self.actual is not None and fits(self.actual, self.expected)
+        """Whether the shape fits. A shape that is not known does not."""
+        return self.actual is not None and self.is_known and fits(self.actual, self.expected)
 
 
 class AmountVerdict(NamedTuple):
     """Whether an amount is within its limit, which is an upper or a lower one.
 
     ``uncounted`` names the functions that no rule knows: the amount then is at least ``actual``.
+    ``doubt`` says why the amount of a file is not that of its spec: the end of a sentence.
     """
 
     what: str
@@ -188,6 +198,12 @@ class AmountVerdict(NamedTuple):
     unit: Unit = Unit.COUNT
     is_minimum: bool = False
     uncounted: tuple[str, ...] = ()
+    doubt: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the amount is that of the whole model."""
+        return not self.uncounted and not self.doubt
 
     @property
     def holds(self) -> bool:
@@ -195,7 +211,7 @@ class AmountVerdict(NamedTuple):
 
         An amount of which a part is not known does not hold: it may be beyond the limit.
         """
-        return self.headroom >= 0 and not self.uncounted
+        return self.headroom >= 0 and self.is_known
 
     @property
     def headroom(self) -> int:
@@ -207,10 +223,17 @@ class AmountVerdict(NamedTuple):
 Verdict = ShapeVerdict | AmountVerdict
 
 
-def verdicts(expected: Expectations, model: Model, dtype: str) -> tuple[Verdict, ...]:
-    """Return a verdict for each expectation: output, feature maps, then figures."""
+def verdicts(
+    expected: Expectations, model: Model, dtype: str, doubt: str = ""
+) -> tuple[Verdict, ...]:
+    """Return a verdict for each expectation: output, feature maps, then figures.
+
+    ``doubt`` says why the figures of a file are not those of its spec (`Origin.doubt`).
+    """
     counting = Counting(rule=expected.peak_rule, dtype=dtype)
-    return (*_shape_verdicts(expected, model), *_amount_verdicts(expected, model, counting))
+    shapes = (one._replace(doubt=doubt) for one in _shape_verdicts(expected, model))
+    amounts = _amount_verdicts(expected, model, counting)
+    return (*shapes, *(one._replace(doubt=doubt) for one in amounts))
 
 
 def _shape_verdicts(expected: Expectations, model: Model) -> Iterator[ShapeVerdict]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -82,8 +83,7 @@ def _of_networks(seen: NetworkSpec, expected: NetworkSpec) -> Iterator[Fault]:
         ),
         ("the classifier", "classes", seen.classes, expected.classes),
     )
-    blocks = zip_longest(_shapes(seen), _shapes(expected))
-    for number, (own, other) in enumerate(blocks, start=1):
+    for number, own, other in _pairs(_shapes(seen), _shapes(expected)):
         if own is None or other is None:
             what = "missing" if own is None else "one too many"
             yield Fault(f"block {number}", what)
@@ -92,6 +92,20 @@ def _of_networks(seen: NetworkSpec, expected: NetworkSpec) -> Iterator[Fault]:
     for place, name, own_size, other_size in pairs:
         if own_size != other_size:
             yield Fault(place, f"{name} {own_size:,}, not {other_size:,}")
+
+
+def _pairs(
+    seen: Sequence[_BlockShape], expected: Sequence[_BlockShape]
+) -> Iterator[tuple[int, _BlockShape | None, _BlockShape | None]]:
+    """Yield the blocks beside each other, with a number: so that most are equal, if one lacks."""
+    if len(seen) == len(expected):
+        yield from zip(range(1, len(seen) + 1), seen, expected, strict=True)
+        return
+    matcher = SequenceMatcher(None, expected, seen, autojunk=False)
+    for _code, start, stop, from_, to in matcher.get_opcodes():
+        pairs = zip_longest(seen[from_:to], expected[start:stop])
+        for number, (own, other) in enumerate(pairs, (from_ if start == stop else start) + 1):
+            yield number, own, other
 
 
 def _of_blocks(place: str, seen: _BlockShape, expected: _BlockShape) -> Iterator[Fault]:

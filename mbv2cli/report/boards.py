@@ -124,6 +124,8 @@ def _room(verdict: AmountVerdict) -> str:
     actual, limit = bytes_texts((verdict.actual, verdict.limit))
     if verdict.uncounted:
         return f"at least {actual} of {limit}: no rule counts {', '.join(verdict.uncounted)}"
+    if verdict.doubt:
+        return f"{actual} of {limit}: {verdict.doubt}"
     return f"{actual} of {limit}, {room_text(verdict.limit, verdict.actual)}"
 
 

@@ -58,8 +58,8 @@ class FieldOriginPart(Part):
     key: str = Field(
         description="Name of a field of `spec` or `input`, or of what has no field there."
     )
-    how: How = Field(description="`read`, `assumed` or `contradicted`.")
-    why: str = Field(description="What the file says, or why it is assumed.")
+    how: How = Field(description="`read`, `assumed`, `left_out` or `contradicted`.")
+    why: str = Field(description="What the file says, why it is assumed, or what is left out.")
 
 
 class OriginPart(Part):

@@ -13,7 +13,7 @@ from mbv2cli.identify.faults import Fault
 from mbv2cli.identify.identity import Identity
 from mbv2cli.report.document import Document, OriginPart, Part
 from mbv2cli.report.page import BAD, BOLD, GOOD, WARNING, Line, Page, page
-from mbv2cli.report.text import INDENT, fields_text
+from mbv2cli.report.text import INDENT
 from mbv2cli.specs import BlockSpec, NetworkSpec
 from mbv2cli.specs.origin import How, Origin
 from mbv2cli.specs.reader import without_idle
@@ -86,8 +86,8 @@ def _origin(identity: Identity, origin: Origin) -> Iterator[Line]:
     if identity.spec is None:
         return
     for how in How:
-        if text := fields_text(origin, how):
-            yield Line(f"{how.capitalize()}: {text}.", "", INDENT)
+        if text := origin.text_of(how):
+            yield Line(f"{how.text.capitalize()}: {text}.", "", INDENT)
     text = "Names and shapes only: no data was read, nothing was run."
     yield Line(text, WARNING, INDENT)
 

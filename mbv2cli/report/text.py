@@ -84,20 +84,11 @@ def heading(request: Request | ModuleRequest) -> Iterator[Line]:
 def origin_text(origin: Origin) -> str:
     """Return where a spec comes from, what is assumed or contradicted, and why: one sentence."""
     told = [
-        f"; {how}: {text}"
-        for how in (How.ASSUMED, How.CONTRADICTED)
-        if (text := fields_text(origin, how))
+        f"; {how.text}: {text}"
+        for how in (How.ASSUMED, How.LEFT_OUT, How.CONTRADICTED)
+        if (text := origin.text_of(how))
     ]
     return f"Read from {origin.file}: {origin.what}{''.join(told)}."
-
-
-def fields_text(origin: Origin, how: How) -> str:
-    """Return the fields that are known in one way, with the reasons; "" if there is none."""
-    keys_of: dict[str, list[str]] = {}
-    for field in origin.fields:
-        if field.how is how:
-            keys_of.setdefault(field.why, []).append(field.key)
-    return ", ".join(f"{', '.join(keys)} ({why})" for why, keys in keys_of.items())
 
 
 def total_text(count: Count) -> str:

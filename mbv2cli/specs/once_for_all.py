@@ -56,6 +56,9 @@ _OF_BLOCK: Final = _OF_CONV | {"name", "expand_ratio", "mid_channels", "use_se"}
 _OF_LINEAR: Final = frozenset({"in_features", "out_features", "dropout_rate", "bias"})
 """The fields that are read."""
 
+_EPS: Final = 1e-3
+"""The epsilon of a network whose file names none (``build_from_config``)."""
+
 _SE_RATIO: Final = 0.25
 _SQUEEZE: Final[Mapping[str, object]] = {
     "se_of": "hidden",
@@ -102,7 +105,10 @@ def once_for_all_model(path: Path, content: Mapping[str, Any]) -> ForeignModel:
     if not stages:
         raise UserError(f"{path}: blocks has no block; a network has at least one")
     head, hidden = _head(network, channels, act)
-    numbers = (stem.whole("out_channels"), head, *(stage.channels for stage in stages))
+    numbers = (
+        *(stem.whole("out_channels"), head),
+        *(number for stage in stages for number in (stage.channels, stage.hidden or 0)),
+    )
     values: dict[str, tuple[object, str]] = {
         "stages": ([stage.keys(act) for stage in stages], "blocks"),
         "in": (stem.whole("in_channels"), "first_conv.in_channels"),
@@ -111,8 +117,15 @@ def once_for_all_model(path: Path, content: Mapping[str, Any]) -> ForeignModel:
         "act": (act, "first_conv.act_func"),
         **_classifier(network, hidden or head or channels),
     }
-    values |= _of_relatives(content, stem, stages, hidden)
+    values |= _of_relatives(stem, stages, hidden)
     fields = [FieldOrigin(key, How.READ, name) for key, (_, name) in values.items()]
+    norm = content.get("bn")
+    if isinstance(norm, dict) and "eps" in norm:
+        values["norm_eps"] = (norm["eps"], "bn.eps")
+        fields.append(FieldOrigin("norm_eps", How.READ, "bn.eps"))
+    else:
+        values["norm_eps"] = (_EPS, "bn")
+        fields.append(FieldOrigin("norm_eps", How.ASSUMED, "the file has no bn.eps"))
     if "resolution" in content:
         values["size"] = (content["resolution"], "resolution")
         fields.append(FieldOrigin("size", How.READ, "resolution"))
@@ -236,7 +249,7 @@ class _Stage(NamedTuple):
 
 
 def _of_relatives(
-    content: Mapping[str, Any], stem: _Table, stages: Iterable[_Stage], hidden: int
+    stem: _Table, stages: Iterable[_Stage], hidden: int
 ) -> dict[str, tuple[object, str]]:
     """Return the values that torchvision's network does not need, with their names in the file."""
     values: dict[str, tuple[object, str]] = {}
@@ -247,8 +260,6 @@ def _of_relatives(
         values["classifier_hidden_bias"] = (False, "feature_mix_layer")
     if any(stage.has_se for stage in stages):
         values |= {key: (value, "blocks") for key, value in _SQUEEZE.items()}
-    if isinstance(norm := content.get("bn"), dict) and "eps" in norm:
-        values["norm_eps"] = (norm["eps"], "bn.eps")
     return values
 
 

@@ -60,3 +60,9 @@ def refuse_without_forward(
             f"{request.target} is Python code: only a forward pass shows its layers; leave out "
             f"{place}"
         )
+
+
+def doubt_of(request: AnyRequest) -> str:
+    """Return why the figures of a file are not those of its spec: the end of a sentence, or ""."""
+    origin = request.origin if isinstance(request, Request) else None
+    return origin.doubt if origin else ""

@@ -400,6 +400,7 @@ def test_json_tells_the_headroom(folder: Path) -> None:
         "limit": 60_000_000,
         "headroom": -8_640_768,
         "uncounted": [],
+        "doubt": "",
     }
     assert not document["holds"]
 

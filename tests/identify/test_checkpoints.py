@@ -26,6 +26,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "small": SMALL,
         "linear": {"fc.weight": (4, 3)},
         "wrong": {**torchvision, "features.4.conv.1.1.weight": (145,)},
+        "shorter": {n: one for n, one in torchvision.items() if not n.startswith("features.5.")},
+        "askew": {**SMALL, "classifier.1.bias": (9,)},
+        "segments": {
+            **{name: shape for name, shape in SMALL.items() if not name.startswith("classifier")},
+            "classifier.0.weight": (8, 16, 3, 3),
+            "classifier.4.weight": (21, 8, 1, 1),
+        },
     }
     for name, shapes in files.items():
         (folder / name).write_bytes(safetensors_bytes(shapes))
@@ -38,9 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("tv", 0, "tv has the shapes of torchvision (the same shapes: paper, keras_100,"),
         ("tv", 0, "tv is a torchvision checkpoint (safetensors)."),
         ("tv", 0, "Read: in, stem (features.0.0.weight), channels (features.1.conv.1.weight"),
-        ("tv", 0, "Assumed: strides, dilation, act, size (not in weights: the paper's)"),
+        ("tv", 0, "Assumed: strides, dilation, act, size, shortcut (not in weights: the paper's)"),
         ("tv", 0, "Names and shapes only: no data was read, nothing was run."),
-        ("tv:act=relu", 0, "Assumed: strides, dilation, size (not"),
+        ("tv:act=relu", 0, "Assumed: strides, dilation, size, shortcut (not"),
         ("tv --expect keras_100", 0, "tv has the shapes of keras_100."),
         ("tv --expect keras_050", 1, "block 1: in channels 32, not 16"),
         ("tv --expect block", 1, "the checkpoint: a network, not a block"),
@@ -52,6 +59,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("linear", 0, "linear is not a MobileNetV2: it has no depthwise convolution with 1x1"),
         ("linear", 0, "It has 1 tensor; 0 convolutions, 0 of them depthwise; 1 linear layer."),
         ("linear --expect paper", 1, "the checkpoint: not a MobileNetV2: it has no depthwise"),
+        ("segments", 0, "Left out: other layers (classifier.0 and 1 more; the spec is the backb"),
+        ("shorter --expect tv", 1, "differs from tv in 1 place: block 5: missing"),
+        ("tv --expect shorter", 1, "differs from shorter in 1 place: block 5: one too many"),
         ("wrong", 0, "wrong contradicts itself, nearest to torchvision."),
         ("wrong", 0, "Contradicted: channels (features.4.conv.1.1.bias has 144 elements, but"),
         ("wrong --expect torchvision", 1, "features.4.conv.1.1.weight has 145"),
@@ -112,6 +122,33 @@ def test_summary_tells_what_is_assumed(folder: Path) -> None:
     text = " ".join(result.stdout.split())
     assert "Read from tv: torchvision checkpoint (safetensors); assumed: strides, dilation," in text
     assert "Total params: 3,504,872" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("segments", "the spec leaves out other layers (classifier.0 and 1 more; the spec is"),
+        ("askew", "the file contradicts itself: classes (classifier.1.bias has 9 elements, but"),
+    ],
+)
+def test_figures_of_a_part_are_no_figures_of_the_file(name: str, why: str, folder: Path) -> None:
+    """No limit on them holds, and every report of them says so."""
+    for limit in ("--max-params 1G", "--expect *x*x*x*", "--expect *x*"):
+        checked = mbv2_here("check", name, *limit.split(), cwd=folder, COLUMNS="300")
+        assert checked.code == 1
+        assert why in " ".join(checked.stdout.split())
+    report = mbv2_here("check", name, "--max-params=9M", "--format=json", cwd=folder).stdout
+    (verdict,) = json.loads(report)["cases"][0]["verdicts"]
+    assert verdict["doubt"].startswith(why)
+    shown = mbv2_here("summary", name, "--no-forward", cwd=folder, COLUMNS="300").stdout
+    assert f"those of the spec, not of the file: {why}" in " ".join(shown.split())
+    memory = f"memory {name} --board stm32h743 --size 32"
+    board = " ".join(mbv2_here(*memory.split(), cwd=folder).stdout.split())
+    assert "On stm32h743: not known" in board
+    assert board.count(why) == 2  # arena and flash
+    printed = mbv2_here("summary", name, "--no-forward", "--print", "params", cwd=folder)
+    assert printed.stdout.strip().isdecimal()
+    assert f"those of the spec, not of the file: {why}" in printed.stderr
 
 
 def test_the_verdict_is_not_on_the_weights_of_the_file(folder: Path) -> None:

@@ -276,6 +276,25 @@ def test_blocks_of_a_zero_layer_are_left_out(read: Callable[..., Request]) -> No
     assert read(network).spec == read(MCUNET_256KB).spec
 
 
+def test_channels_of_once_for_all_stay_as_they_are(read: Callable[..., Request]) -> None:
+    """A number of hidden channels need not be a multiple of 8, where every other one is."""
+    (first, *blocks) = (_block(*row) for row in ((16, 8, 3, 1, 1), (8, 16, 3, 2, 6)))
+    blocks[-1]["mobile_inverted_conv"]["mid_channels"] = 100
+    spec = read({**MCUNET_256KB, "blocks": [first, *blocks], "classifier": _linear(16, 8)}).spec
+    assert isinstance(spec, NetworkSpec)
+    assert [block.hidden_channels for block in spec.blocks] == [16, 100]
+
+
+def test_a_network_of_once_for_all_without_bn_has_the_epsilon_of_its_code(
+    read: Callable[..., Request],
+) -> None:
+    """`build_from_config`: ``net.set_bn_param(momentum=0.1, eps=1e-3)``."""
+    request = read({key: value for key, value in MCUNET_256KB.items() if key != "bn"})
+    assert request.spec.norm_eps == 1e-3
+    assert hows(request)["norm_eps"] is How.ASSUMED
+    assert hows(read(MCUNET_256KB))["norm_eps"] is How.READ
+
+
 def test_once_for_alls_mobilenet_v3_has_its_figures(read: Callable[..., Request]) -> None:
     """MobileNetV3-Large in ``ofa/imagenet_classification/networks/mobilenet_v3.py``."""
     squeezed = {"act_func": "h_swish", "use_se": True}
@@ -328,11 +347,10 @@ def test_a_network_of_once_for_all_is_torchvisions(read: Callable[..., Request])
         "classifier": {**_linear(1280, 1000), "dropout_rate": 0.2},
     }
     request = read(network)
-    assert request.spec.model_dump(exclude={"stages"}) == NetworkSpec().model_dump(
-        exclude={"stages"}
-    )
+    torchvision = NetworkSpec(norm_eps=1e-3)
+    assert request.spec.model_dump(exclude={"stages"}) == torchvision.model_dump(exclude={"stages"})
     assert isinstance(request.spec, NetworkSpec)
-    assert request.spec.blocks == NetworkSpec().blocks
+    assert request.spec.blocks == torchvision.blocks
     assert hows(request)["size"] is How.ASSUMED
 
 

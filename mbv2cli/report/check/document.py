@@ -41,6 +41,11 @@ class VerdictPart(Part):
         description="Functions that no rule knows: the amount is at least `actual`, so the limit "
         "does not hold.",
     )
+    doubt: str = Field(
+        "",
+        description="Why the figure of a file is not known: what its spec leaves out, or what the "
+        'file contradicts. The limit then does not hold. "" if it is known.',
+    )
 
 
 class ChangePart(Part):
@@ -188,5 +193,6 @@ def _verdict(verdict: Verdict) -> VerdictPart:
             actual=compact(verdict.actual) if verdict.actual else None,
             limit=limit_text(verdict),
             headroom=None,
+            doubt=verdict.doubt,
         )
     return VerdictPart.model_validate(verdict)

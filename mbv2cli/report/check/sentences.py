@@ -46,7 +46,7 @@ def headroom_text(verdict: Verdict) -> str:
     """Return the distance to the limit in words, or nothing for a shape."""
     if isinstance(verdict, ShapeVerdict):
         return ""
-    if verdict.uncounted and verdict.headroom >= 0:
+    if not verdict.is_known and verdict.headroom >= 0:
         return "not known"
     distance = distance_text if verdict.is_minimum else room_text
     return distance(verdict.limit, verdict.actual)
@@ -57,13 +57,15 @@ def broken_text(verdict: Verdict) -> str:
     distance = headroom_text(verdict)
     return (
         f"{verdict.what} is {actual_text(verdict)}, expected {limit_text(verdict)}"
-        f"{f' ({distance})' if distance else ''}{_uncounted_text(verdict)}"
+        f"{f' ({distance})' if distance else ''}{_unknown_text(verdict)}"
     )
 
 
-def _uncounted_text(verdict: Verdict) -> str:
+def _unknown_text(verdict: Verdict) -> str:
     names = () if isinstance(verdict, ShapeVerdict) else verdict.uncounted
-    return f": no rule counts {', '.join(names)}" if names else ""
+    unknown = f"no rule counts {', '.join(names)}" if names else ""
+    told = [one for one in (unknown, verdict.doubt) if one]
+    return f": {'; '.join(told)}" if told else ""
 
 
 def closing_lines(report: CheckReport) -> Iterator[str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from mbv2cli.gate.drift import Drift
-from mbv2cli.gate.limits import AmountVerdict
 from mbv2cli.gate.outcomes import CheckReport, Outcome
 from mbv2cli.report.check.sentences import (
     actual_text,
@@ -96,7 +95,7 @@ def _notes(report: CheckReport, outcome: Outcome) -> Iterator[Line]:
     if outcome.result.failure:
         yield Line(f"{_INDENT}{outcome.result.failure}", BAD, _HANGING)
     for verdict in outcome.result.verdicts:
-        if isinstance(verdict, AmountVerdict) and verdict.uncounted:
+        if not verdict.is_known:
             yield Line(f"{_INDENT}{broken_text(verdict)}", BAD, _HANGING)
     if outcome.drift:
         for sentence in (*drift_lines(outcome.drift), tolerance_text(report, outcome.drift)):

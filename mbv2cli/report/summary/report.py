@@ -15,6 +15,7 @@ from mbv2cli.graph.rows import Layer
 from mbv2cli.inspection import Model, Observed, Plan, plan_of
 from mbv2cli.report.summary.view import DEFAULT_VIEW, View
 from mbv2cli.specs.reader import Request
+from mbv2cli.specs.requests import doubt_of
 from mbv2cli.specs.run import RunSpec
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ class SummaryReport:
     def doubt(self) -> str:
         """Why torchsummary cannot run, or what is wrong in its table; "" if nothing is."""
         return getattr(self.forward, "doubt", "")
+
+    @property
+    def doubt_of_file(self) -> str:
+        """Why the figures are not those of the file that gives the spec: a sentence, or ""."""
+        why = doubt_of(self.request)
+        return f"These figures are those of the spec, not of the file: {why}." if why else ""
 
     @property
     def agrees(self) -> bool | None:

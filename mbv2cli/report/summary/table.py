@@ -163,6 +163,8 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
     yield Line(f"Non-trainable params: {totals.non_trainable_params:,}")
     if report.model.graph.unused:
         yield _unused(report)
+    if report.doubt_of_file:
+        yield Line(report.doubt_of_file, WARNING, INDENT)
     yield Line()
     for title, megabytes in sizes.titled if sizes else ():
         yield Line(f"{title}: {megabytes:,.2f}")
@@ -182,6 +184,8 @@ def doubts(report: SummaryReport) -> Iterator[Line]:
     """Yield what the figures do not count, and why torchsummary has no figures."""
     if report.model.graph.unused:
         yield _unused(report)
+    if report.doubt_of_file:
+        yield Line(report.doubt_of_file, WARNING, INDENT)
     if report.doubt:
         yield _doubt(report)
     if report.macs.unknown:

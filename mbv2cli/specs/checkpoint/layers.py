@@ -6,9 +6,11 @@ Names tell which tensors belong to one layer, and shapes tell what the layer is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import takewhile
+from math import prod
 from typing import Final, NamedTuple
 
 from mbv2cli.specs.weights.tensors import Layout, Tensor, Weights
@@ -28,6 +30,13 @@ _OPTIMIZERS: Final = frozenset(
 _DOTS: Final = re.compile(r"[./]")
 _WORDS: Final = re.compile(r"[._/:]+")
 _MOST_WORDS: Final = 40
+_PARAMETRIZED: Final = re.compile(r"\.parametrizations\.(\w+)\.\w+$")
+_VECTOR: Final = re.compile(
+    r"(?:^|[._/:])(?:bias|beta|gamma|(?:running|moving)_(?:mean|var|variance))(?::\d+)?$"
+)
+"""The names of the vectors that have an element for each output of a layer."""
+_KERNELS: Final = (2, 4)
+"""The numbers of axes that a kernel may have."""
 
 
 class LayerKind(StrEnum):
@@ -43,8 +52,8 @@ class Layer(NamedTuple):
     """A layer. ``path`` is its name, ``weight`` the name of its largest tensor.
 
     A norm has as many outputs as inputs and no kernel. ``other_sizes`` are the lengths of its
-    vectors that differ from the first: none, unless the file contradicts itself. ``place`` is its
-    number in the file.
+    vectors that should be the number of its outputs and are not: none, unless the file contradicts
+    itself. ``place`` is its number in the file.
     """
 
     path: str
@@ -75,12 +84,31 @@ class Layer(NamedTuple):
 
 def layers_of(weights: Weights) -> tuple[Layer, ...]:
     """Return the layers of the model in a checkpoint, in the order of the file."""
-    groups: dict[str, list[Tensor]] = {}
-    for tensor in _of_model(weights.tensors):
-        if tensor.shape:
-            groups.setdefault(_parent(tensor.name), []).append(tensor)
-    found = (_layer(*group, weights.layout, place) for place, group in enumerate(groups.items()))
+    parts = _parts([one for one in _of_model(weights.tensors) if one.shape])
+    found = (_layer(*part, weights.layout, place) for place, part in enumerate(parts))
     return tuple(layer for layer in found if layer)
+
+
+def _parts(tensors: Sequence[Tensor]) -> Iterator[tuple[str, list[Tensor]]]:
+    """Yield the path of each layer with its tensors.
+
+    Names tell which tensors belong together. In a graph, the operation does: it takes a kernel and
+    the bias, whatever their names are.
+    """
+    kernels = {one.operation: one for one in reversed(tensors) if len(one.shape) in _KERNELS}
+    kernels.pop(None, None)
+    paths = Counter(_parent(one.name) for one in kernels.values())
+    groups: dict[str, list[Tensor]] = {}
+    for tensor in tensors:
+        kernel = kernels.get(tensor.operation, tensor)
+        path = _parent(kernel.name)
+        groups.setdefault(kernel.name if paths[path] > 1 else path, []).append(tensor)
+    yield from groups.items()
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a parameter, where PyTorch stores parts that it is worked out of."""
+    return _PARAMETRIZED.sub(r".\1", name)
 
 
 def natural(text: str) -> tuple[tuple[int, ...], str]:
@@ -88,7 +116,19 @@ def natural(text: str) -> tuple[tuple[int, ...], str]:
     return tuple(int(number) for number in re.findall(r"\d{1,9}", text)), text
 
 
+def shared_words(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """Return the first words that the paths of all layers have."""
+    pairs = zip(*(layer.words for layer in layers), strict=False)
+    return tuple(words[0] for words in takewhile(lambda words: len({*words}) == 1, pairs))
+
+
+def are_beside(one: Layer, other: Layer) -> bool:
+    """Return whether two layers have one parent."""
+    return one.words[:-1] == other.words[:-1]
+
+
 def _parent(name: str) -> str:
+    name = plain_name(name)
     end = max(name.rfind("."), name.rfind("/"))
     return name[:end] if end > 0 else name
 
@@ -148,21 +188,29 @@ def _wrapper(name: str) -> tuple[str, ...]:
 
 
 def _layer(path: str, tensors: Sequence[Tensor], layout: Layout, place: int) -> Layer | None:
-    kernels = [one for one in tensors if len(one.shape) in (2, 4)]
+    kernels = [one for one in tensors if len(one.shape) in _KERNELS]
     vectors = [one for one in tensors if len(one.shape) == 1]
     if kernels:
-        kernel = kernels[0]
+        kernel = max(kernels, key=lambda one: prod(one.shape))
         sizes = _kernel(kernel, layout)
         # a bias, or the vectors of a norm that some codebases store beside the kernel
         own = [one for one in vectors if one.shape[0] == sizes[2]]
-        return Layer(path, kernel.name, *sizes, has_bias=bool(own), other_sizes=(), place=place)
-    if len(vectors) < 2:  # noqa: PLR2004  (a norm has a scale and a shift, or statistics)
-        return None
+        wrong = [one for one in vectors if one not in own and _is_of_outputs(one, kernel)]
+        others = tuple((one.name, one.shape[0]) for one in wrong)
+        return Layer(path, kernel.name, *sizes, bool(own or wrong), others, place)
+    if len(vectors) < 2 or all(one.shape == (1,) for one in vectors):  # noqa: PLR2004
+        return None  # a norm has a scale and a shift, or statistics; a scale of 1 quantizes
     first = vectors[0]
     size = first.shape[0]
     others = tuple((one.name, one.shape[0]) for one in vectors[1:] if one.shape[0] != size)
     norm = (LayerKind.NORM, size, size, (0, 0))
     return Layer(path, first.name, *norm, has_bias=False, other_sizes=others, place=place)
+
+
+def _is_of_outputs(vector: Tensor, kernel: Tensor) -> bool:
+    """Return whether a vector should have an element for each output of a kernel."""
+    in_graph = vector.operation is not None and vector.shape != (1,)
+    return (in_graph and vector.operation == kernel.operation) or bool(_VECTOR.search(vector.name))
 
 
 def _kernel(tensor: Tensor, layout: Layout) -> tuple[LayerKind, int, int, tuple[int, int]]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from mbv2cli.errors import UserError
 from mbv2cli.specs.block import BlockSpec
-from mbv2cli.specs.checkpoint.layers import Layer, counted, layers_of
+from mbv2cli.specs.checkpoint.layers import Layer, counted, layers_of, plain_name
 from mbv2cli.specs.checkpoint.relatives import relative_of
 from mbv2cli.specs.checkpoint.schemes import Scheme, scheme_of
 from mbv2cli.specs.checkpoint.structure import Block, OtherModelError, Structure, structure_of
@@ -33,7 +33,6 @@ _PAPER_STRIDES: Final = tuple(
 )
 """The stride of each block of the paper's network."""
 
-_PADS_ONE_SIDE: Final = ("Keras", "TF-slim", "Hugging Face")
 _NOT_IN_WEIGHTS: Final = "not in weights: the paper's"
 
 
@@ -71,7 +70,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def checkpoint_of(path: Path, weights: Weights) -> Checkpoint:
     """Return what the tensors of a file are. Raises `UserError` if no spec has their sizes."""
     layers = layers_of(weights)
-    scheme = scheme_of(layer.weight for layer in layers)
+    scheme = scheme_of(plain_name(layer.weight) for layer in layers)
     what = _what(scheme, weights)
     contents = _contents(weights, layers)
     try:
@@ -92,10 +91,20 @@ def _model_of_relative(
 ) -> ForeignModel:
     """Return a preset with the input channels and the classes of a checkpoint."""
     classifier = structure.classifier
-    own = {"in": structure.in_channels, "classes": classifier.out_channels if classifier else 0}
+    own: dict[str, object] = {
+        "in": structure.in_channels,
+        "classes": classifier.out_channels if classifier else 0,
+    }
     if classifier is None:
         own["classifier_hidden"] = 0
+    own |= _classifier_bias(structure)
     return ForeignModel(NetworkSpec.noun, _settings(path, {**preset.values, **own}), origin)
+
+
+def _classifier_bias(structure: Structure) -> dict[str, object]:
+    """Return the field of a classifier that has no bias."""
+    classifier = structure.classifier
+    return {"classifier_bias": False} if classifier and not classifier.has_bias else {}
 
 
 def _what(scheme: Scheme, weights: Weights) -> str:
@@ -116,13 +125,14 @@ def _contents(weights: Weights, layers: Sequence[Layer]) -> str:
 def _model(path: Path, structure: Structure, scheme: Scheme, origin: Origin) -> ForeignModel:
     blocks = list(_block_specs(path, structure))
     squeeze = squeeze_rule([_widths(one) for one in structure.blocks])
+    of_codebase = {"padding": scheme.padding, "norm_eps": scheme.norm_eps}
     if structure.stem is None:
         (block,) = blocks
         own = block.model_dump(
             by_alias=True,
             include={"in_channels", "out_channels", "expand", "kernel", "expansion"},
         )
-        own |= _squeeze_fields(squeeze, squeeze.ratios[0])
+        own |= _squeeze_fields(squeeze, squeeze.ratios[0]) | of_codebase
         return ForeignModel(BlockSpec.noun, _settings(path, own), origin)
     values = {
         "in": structure.in_channels,
@@ -145,6 +155,8 @@ def _model(path: Path, structure: Structure, scheme: Scheme, origin: Origin) -> 
         "classes": structure.classifier.out_channels if structure.classifier else 0,
         "round_nearest": 1,
         "dropout": scheme.dropout,
+        **of_codebase,
+        **_classifier_bias(structure),
         **_squeeze_fields(squeeze, 0.0),
     }
     if hidden := structure.classifier_hidden:
@@ -249,15 +261,25 @@ def _read(structure: Structure) -> Iterator[FieldOrigin]:
     if structure.classifier_hidden:
         yield FieldOrigin("classifier_hidden", How.READ, structure.classifier_hidden.weight)
     if structure.stem:
-        head, classifier = structure.head, structure.classifier
-        yield FieldOrigin("head", How.READ, head.weight if head else "no such convolution")
-        yield FieldOrigin("classes", How.READ, classifier.weight if classifier else "no classifier")
+        yield from _read_after(structure)
+
+
+def _read_after(structure: Structure) -> Iterator[FieldOrigin]:
+    """Yield ``head`` and ``classes``: none are read if the file has other layers in their place."""
+    for key, layer, absent in (
+        ("head", structure.head, "no such convolution"),
+        ("classes", structure.classifier, "no classifier"),
+    ):
+        if layer is not None:
+            yield FieldOrigin(key, How.READ, layer.weight)
+        elif not structure.others:
+            yield FieldOrigin(key, How.READ, absent)
 
 
 def _assumed_of_relative(structure: Structure, preset: Preset) -> Iterator[FieldOrigin]:
     """Yield the fields that no weights tell, and that a preset with the same shapes does."""
     why = f"not in weights: those of {preset.name}, which has these shapes"
-    keys = ("strides", "dilation", "act", "size", "padding", "norm_eps")
+    keys = ("strides", "dilation", "act", "size", "shortcut", "padding", "norm_eps")
     squeeze = ("se_act", "se_gate") if any(block.squeeze for block in structure.blocks) else ()
     dropout = ("dropout",) if structure.classifier else ()
     for key in (*keys, *squeeze, *dropout):
@@ -269,9 +291,9 @@ def _assumed(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
     is_block = structure.stem is None
     why = "not in weights: the default of a block" if is_block else _NOT_IN_WEIGHTS
     for key in (
-        ("stride", "dilation", "act", "size")
+        ("stride", "dilation", "act", "size", "shortcut")
         if is_block
-        else ("strides", "dilation", "act", "size")
+        else ("strides", "dilation", "act", "size", "shortcut")
     ):
         yield FieldOrigin(key, How.ASSUMED, why)
     if any(block.squeeze for block in structure.blocks):
@@ -281,12 +303,9 @@ def _assumed(structure: Structure, scheme: Scheme) -> Iterator[FieldOrigin]:
     if structure.classifier and not is_block:
         of = f"{scheme.codebase}'s" if scheme.codebase else "the paper's"
         yield FieldOrigin("dropout", How.ASSUMED, f"not in weights: {of}")
-    if scheme.codebase in _PADS_ONE_SIDE:
-        yield FieldOrigin(
-            "padding",
-            How.ASSUMED,
-            "not in weights: torch; TensorFlow's padding is same, with equal shapes and counts",
-        )
+    of = f"{scheme.codebase}'s" if scheme.codebase else "PyTorch's"
+    for key in ("padding", "norm_eps"):
+        yield FieldOrigin(key, How.ASSUMED, f"not in weights: {of}")
 
 
 def _left_out(structure: Structure) -> Iterator[FieldOrigin]:
@@ -295,13 +314,14 @@ def _left_out(structure: Structure) -> Iterator[FieldOrigin]:
         why = "the file has none: they are folded into the convolutions, or left out"
         yield FieldOrigin("norms", How.ASSUMED, why)
     elif biased := _biased(structure):
-        why = f"left out of the spec: {biased.path} has one, and convolutions of mbv2 have none"
-        yield FieldOrigin("bias", How.ASSUMED, why)
+        why = f"{biased.path} has one, and convolutions of mbv2 have none"
+        yield FieldOrigin("bias", How.LEFT_OUT, why)
     if structure.others:
         number = len(structure.others) - 1
         more = f" and {number:,} more" if number else ""
-        why = f"left out of the spec: {structure.others[0].path}{more}"
-        yield FieldOrigin("other layers", How.ASSUMED, why)
+        what = "" if structure.classifier else "; the spec is the backbone alone"
+        why = f"{structure.others[0].path}{more}{what}"
+        yield FieldOrigin("other layers", How.LEFT_OUT, why)
 
 
 def _biased(structure: Structure) -> Layer | None:

@@ -7,13 +7,15 @@ blocks apart, the order and the channels of the convolutions do.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Final, NamedTuple
 
-from mbv2cli.specs.checkpoint.layers import Layer, LayerKind, natural
+from mbv2cli.specs.checkpoint.after import Outside
+from mbv2cli.specs.checkpoint.layers import Layer, LayerKind, are_beside, natural, shared_words
 from mbv2cli.specs.network import MAX_BLOCKS, STEM_KERNEL
 from mbv2cli.specs.weights.tensors import Layout
 
@@ -33,7 +35,10 @@ class Contradiction(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The convolutions of an inverted residual block, its squeeze-excite and its norms."""
+    """The convolutions of an inverted residual block, its squeeze-excite and its norms.
+
+    ``squeeze_norms`` are those between the two layers of squeeze-excite.
+    """
 
     path: str
     expansion: Layer | None
@@ -41,6 +46,7 @@ class Block(NamedTuple):
     projection: Layer
     norms: tuple[Layer, ...]
     squeeze: tuple[Layer, ...] = ()
+    squeeze_norms: tuple[Layer, ...] = ()
 
     @property
     def first(self) -> Layer:
@@ -70,7 +76,7 @@ class Block(NamedTuple):
     @property
     def layers(self) -> tuple[Layer, ...]:
         """All of its layers."""
-        return (*self.convs, *self.squeeze, *self.norms)
+        return (*self.convs, *self.squeeze, *self.norms, *self.squeeze_norms)
 
     @property
     def convs(self) -> tuple[Layer, ...]:
@@ -100,10 +106,7 @@ class Structure:
 
     def contradictions(self) -> Iterator[Contradiction]:
         """Yield the tensors that disagree with others."""
-        for norm in self.norms:
-            for name, size in norm.other_sizes[:1]:
-                why = f"{name} has {size} elements, but {norm.weight} has {norm.out_channels}"
-                yield Contradiction("channels", why)
+        yield from self._vectors()
         maker = self.stem
         for block in self.blocks:
             if maker is not None and block.in_channels != maker.out_channels:
@@ -118,6 +121,59 @@ class Structure:
                 f"{taker.weight} takes {taker.in_channels} values, but {last.weight} makes "
                 f"{last.out_channels} channels",
             )
+
+    def _vectors(self) -> Iterator[Contradiction]:
+        """Yield the biases and the vectors of norms that have not an element for each output."""
+        for norm in self.norms:
+            for name, size in norm.other_sizes[:1]:
+                why = f"{name} has {size} elements, but {norm.weight} has {norm.out_channels}"
+                yield Contradiction("channels", why)
+        for key, layer in (*self._outer(), *self._inner()):
+            for name, size in layer.other_sizes[:1]:
+                makes = f"{layer.weight} makes {layer.out_channels} channels"
+                yield Contradiction(key, f"{name} has {size} elements, but {makes}")
+        yield from self._outer_norms()
+
+    def _inner(self) -> Iterator[tuple[str, Layer]]:
+        """Yield the layers of blocks, each with the field that it tells."""
+        for block in self.blocks:
+            yield from (("channels", one) for one in block.convs)
+            yield from (("se", one) for one in block.squeeze)
+
+    def _outer(self) -> Iterator[tuple[str, Layer]]:
+        """Yield the layers outside blocks, each with the field that it tells."""
+        for key, layer in (
+            ("stem", self.stem),
+            ("head", self.head),
+            ("classifier_hidden", self.classifier_hidden),
+            ("classes", self.classifier),
+        ):
+            if layer is not None:
+                yield key, layer
+
+    def _outer_norms(self) -> Iterator[Contradiction]:
+        """Yield the norms outside blocks that fit no convolution there.
+
+        A norm that has the parent of one convolution alone is of that convolution.
+        """
+        outer = list(self._outer())
+        sizes = {self.in_channels, self.blocks[-1].out_channels}
+        sizes |= {one.out_channels for one in (*(layer for _, layer in outer), *self.others)}
+        inner = {norm.path for block in self.blocks for norm in block.norms}
+        for norm in self.norms:
+            if norm.path in inner or norm in self.others:
+                continue
+            beside = [one for one in (*outer, *self._inner()) if are_beside(norm, one[1])]
+            if len(beside) == 1 and norm.words[1:]:
+                key, layer = beside[0]
+                if layer.out_channels == norm.out_channels:
+                    continue
+                made = f"{layer.weight} makes {layer.out_channels} channels"
+            elif all(block.norms for block in self.blocks) and norm.out_channels not in sizes:
+                key, made = "channels", "no convolution outside the blocks makes as many channels"
+            else:
+                continue
+            yield Contradiction(key, f"{norm.weight} has {norm.out_channels} elements, but {made}")
 
 
 def structure_of(layers: Sequence[Layer], layout: Layout) -> Structure:
@@ -156,21 +212,42 @@ class _Reading:
         named = self._named_blocks()
         blocks = self._in_order(named) if named else list(self._chained_blocks())
         _refuse_other_blocks(blocks, self.stem)
-        inside = {
-            layer.path for block in blocks for layer in (*block.convs, *block.squeeze, *block.norms)
-        }
+        inside = {layer.path for block in blocks for layer in block.layers}
         outside = [
             one
             for one in self.layers
             if one.path not in inside and one is not self.stem and one.kind is not LayerKind.NORM
         ]
-        head, hidden, classifier = _after(blocks[-1].out_channels, outside)
-        others = [one for one in outside if one not in (head, hidden, classifier)]
-        if not _is_chain(self.stem, blocks):
-            _refuse_dense(others, blocks[-1])
-        return Structure(
-            self.stem, tuple(blocks), head, hidden, classifier, self.norms, tuple(others)
-        )
+        if named:
+            _refuse_parts_of_a_block(outside, blocks)
+            blocks = self._with_norms(blocks)
+        trunk = [one for one in (self.stem, *(block.depthwise for block in blocks)) if one]
+        after = Outside(trunk, blocks[-1].projection, outside, self.norms).after()
+        others = [one for one in outside if one not in after]
+        _refuse_between(others, blocks, self.stem)
+        _refuse_other_chain(self.stem, blocks)
+        # mbv2 has no norm in squeeze-excite, and none after the head
+        others += [norm for block in blocks for norm in block.squeeze_norms]
+        others += _spare_norms([self.stem, after.head], blocks, self.norms) if named else []
+        return Structure(self.stem, tuple(blocks), *after, self.norms, tuple(others))
+
+    def _with_norms(self, blocks: Sequence[Block]) -> list[Block]:
+        """Return blocks with the norms that stand beside their convolutions under other names."""
+        folders = [_shared_folder(block.convs) for block in blocks]
+        if "" in folders or len({*folders}) < len(folders):
+            return list(blocks)
+        return [
+            block
+            if block.norms
+            else block._replace(
+                norms=tuple(
+                    one
+                    for one in self.norms
+                    if one.path.startswith(folder) and one not in block.squeeze_norms
+                )
+            )
+            for block, folder in zip(blocks, folders, strict=True)
+        ]
 
     def _named_blocks(self) -> list[Block] | None:
         """Return the blocks that names tell apart; None if they do not."""
@@ -254,7 +331,16 @@ def _block(path: str, depthwise: Layer, members: Sequence[Layer]) -> Block:
     squeeze = _squeeze(depthwise, members)
     members = [one for one in members if one not in squeeze]
     pointwise = [one for one in members if one.is_pointwise]
-    norms = tuple(one for one in members if one.kind is LayerKind.NORM)
+    every = [one for one in members if one.kind is LayerKind.NORM]
+    of_squeeze = tuple(
+        one
+        for one in every
+        if squeeze
+        and one.out_channels == squeeze[0].out_channels
+        and are_beside(one, squeeze[0])
+        and not are_beside(one, depthwise)
+    )
+    norms = tuple(one for one in every if one not in of_squeeze)
     kinds = (LayerKind.NORM, LayerKind.DEPTHWISE)
     other = next((one for one in members if one.kind not in kinds and not one.is_pointwise), None)
     if len(pointwise) > 2 or other is not None:  # noqa: PLR2004  (expansion and projection)
@@ -263,7 +349,7 @@ def _block(path: str, depthwise: Layer, members: Sequence[Layer]) -> Block:
             f"{surplus.weight} is one layer more than an inverted residual block has"
         )
     if len(pointwise) == 1:
-        return Block(path, None, depthwise, pointwise[0], norms, squeeze)
+        return Block(path, None, depthwise, pointwise[0], norms, squeeze, of_squeeze)
     expansion, projection = pointwise
     hidden = depthwise.out_channels
     if hidden not in (expansion.out_channels, projection.in_channels) and hidden in (
@@ -271,7 +357,7 @@ def _block(path: str, depthwise: Layer, members: Sequence[Layer]) -> Block:
         expansion.in_channels,
     ):
         expansion, projection = projection, expansion
-    return Block(path, expansion, depthwise, projection, norms, squeeze)
+    return Block(path, expansion, depthwise, projection, norms, squeeze, of_squeeze)
 
 
 def _squeeze(depthwise: Layer, members: Sequence[Layer]) -> tuple[Layer, ...]:
@@ -324,42 +410,116 @@ def _refuse_other_blocks(blocks: Sequence[Block], stem: Layer | None) -> None:
             )
 
 
-def _refuse_dense(others: Sequence[Layer], last: Block) -> None:
-    """Raise `OtherModelError` for a convolution between the blocks, as a fused block has one."""
-    for one in others:
-        is_dense = one.kind is LayerKind.CONV and not one.is_pointwise
-        if is_dense and one.place < last.projection.place:
-            height, width = one.kernel
-            raise OtherModelError(
-                f"{one.weight} is a {height}x{width} convolution over all channels before the last "
-                "block, as a fused block has one; mbv2 reads no fused block from weights"
-            )
+def _refuse_parts_of_a_block(outside: Sequence[Layer], blocks: Sequence[Block]) -> None:
+    """Raise `OtherModelError` for a block that lacks its depthwise convolution or its projection.
 
-
-def _after(
-    channels: int, outside: Sequence[Layer]
-) -> tuple[Layer | None, Layer | None, Layer | None]:
-    """Return the head, the classifier's hidden layer and its last one.
-
-    ``outside`` stands outside stem and blocks.
+    The names of its other convolutions are like those of the other blocks.
     """
-    pointwise = [one for one in outside if one.is_pointwise]
-    linears = [one for one in outside if one.kind is LayerKind.LINEAR]
-    head = next((one for one in pointwise if one.in_channels == channels), None)
-    if head and head.has_bias and not linears and len(pointwise) == 1:
-        return None, None, head  # a classifier that is a 1×1 convolution
-    features = head.out_channels if head else channels
-    rest = [*linears, *(one for one in pointwise if one is not head)]
-    fitting = [one for one in rest if one.in_channels == features]
-    first = next(iter([*fitting, *linears]), None)
-    second = next((one for one in rest if first and _is_second(first, one)), None)
-    return (head, first, second) if second else (head, None, first)
+    expansions = {_pattern(block.expansion) for block in blocks if block.expansion}
+    for block in blocks:
+        only, hidden = block.projection, block.hidden_channels
+        expands = only.out_channels == hidden != only.in_channels
+        if block.expansion is None and expands and _pattern(only) in expansions:
+            raise OtherModelError(_unprojected(None, block.depthwise))
+    patterns = {_pattern(conv) for block in blocks for conv in block.convs}
+    parts = [one for one in outside if _pattern(one) in patterns]
+    if not parts or not all(one.is_pointwise for one in outside if one.kind is LayerKind.CONV):
+        return
+    like_it = [one for one in blocks if len(one.depthwise.words) == len(parts[0].words)]
+    before = [one for one in like_it if natural(one.first.path) < natural(parts[0].path)]
+    number = blocks.index(before[-1]) + 2 if before else 1
+    names = " and ".join(one.weight for one in parts[:2])
+    raise OtherModelError(
+        f"block {number} has no depthwise convolution beside {names}, and a block of a MobileNetV2 "
+        "has one"
+    )
 
 
-def _is_second(first: Layer, layer: Layer) -> bool:
-    """Return whether a layer is the last of a classifier whose hidden layer is ``first``."""
-    takes = layer is not first and layer.in_channels == first.out_channels
-    return takes and (layer.kind is LayerKind.LINEAR or layer.has_bias)
+def _pattern(layer: Layer) -> str:
+    return re.sub(r"\d+", "#", layer.path)
+
+
+def _refuse_between(others: Sequence[Layer], blocks: Sequence[Block], stem: Layer | None) -> None:
+    """Raise `OtherModelError` for a layer of another kind between the blocks."""
+    between = [one for one in others if _is_between(one, blocks, stem)]
+    if not between:
+        return
+    linear = next((one for one in between if one.kind is LayerKind.LINEAR), None)
+    one, more = linear or between[0], len(between) - 1
+    rest = f", as {more} more layer{'s are' if more > 1 else ' is'}" if more else ""
+    if one.kind is LayerKind.CONV and not one.is_pointwise:
+        height, width = one.kernel
+        raise OtherModelError(
+            f"{one.weight} is a {height}x{width} convolution over all channels before the last "
+            "block, as a fused block has one; mbv2 reads no fused block from weights"
+        )
+    raise OtherModelError(
+        f"{one.weight} is a {one.kind} between the blocks{rest}, and a MobileNetV2 has nothing but "
+        "inverted residual blocks there"
+    )
+
+
+def _is_between(layer: Layer, blocks: Sequence[Block], stem: Layer | None) -> bool:
+    """Return whether a layer stands between the stem and the last block.
+
+    The order of the file tells it, or the number of the layer in what has the blocks too: a file
+    may have its names in alphabetical order.
+    """
+    places = [block.depthwise.place for block in blocks]
+    start = blocks[0].first.place
+    if stem is not None:
+        start = min(start, stem.place)
+    if places == sorted(places) and start < layer.place < blocks[-1].projection.place:
+        return True
+    shared = shared_words([block.depthwise for block in blocks])
+    own, last = (_number_after(shared, one) for one in (layer, blocks[-1].first))
+    return own is not None and last is not None and own < last
+
+
+def _number_after(words: tuple[str, ...], layer: Layer) -> int | None:
+    """Return the number that follows the first words of a path; None if other words do."""
+    rest = layer.words[len(words) :] if layer.words[: len(words)] == words else ()
+    return int(rest[0]) if rest and rest[0].isdecimal() else None
+
+
+def _shared_folder(layers: Sequence[Layer]) -> str:
+    """Return the names before the last that all layers have, with a dot or a slash after each."""
+    names = [re.findall(r"[^./]*[./]", layer.path) for layer in layers]
+    shared = takewhile(lambda one: len({*one}) == 1, zip(*names, strict=False))
+    return "".join(one[0] for one in shared)
+
+
+def _refuse_other_chain(stem: Layer | None, blocks: Sequence[Block]) -> None:
+    """Raise `OtherModelError` for blocks that are not in a row, as branches are not.
+
+    One such place is a contradiction: a tensor may be wrong.
+    """
+    makers = [*([stem] if stem else []), *(block.projection for block in blocks)]
+    takers = [block.first for block in (blocks if stem else blocks[1:])]
+    breaks = [
+        _disagree(taker, maker)
+        for maker, taker in zip(makers, takers, strict=False)
+        if taker.in_channels != maker.out_channels
+    ]
+    if len(breaks) > 1:
+        raise OtherModelError(
+            f"its blocks are not in a row: {breaks[0].why}, and {len(breaks) - 1} more"
+        )
+
+
+def _spare_norms(
+    convs: Sequence[Layer | None], blocks: Sequence[Block], norms: Sequence[Layer]
+) -> list[Layer]:
+    """Return the norms outside blocks beside one for each convolution there."""
+    inner = {norm for block in blocks for norm in (*block.norms, *block.squeeze_norms)}
+    spare = [norm for norm in norms if norm not in inner]
+    for conv in filter(None, convs):
+        fitting = [norm for norm in spare if norm.out_channels == conv.out_channels]
+        beside = [norm for norm in fitting if are_beside(norm, conv)]
+        if not fitting or not all(block.norms for block in blocks):
+            return []
+        spare.remove((beside or fitting)[0])
+    return spare
 
 
 def _disagree(taker: Layer, maker: Layer) -> Contradiction:

@@ -7,7 +7,7 @@ type. What a field holds is passed over, unless it is a name, a size or a part o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from mbv2cli.specs.weights.content import Content, Stream
@@ -26,7 +26,7 @@ from mbv2cli.specs.weights.tensors import (
 _IR_VERSION, _PRODUCER, _GRAPH = 1, 2, 7
 _NODE, _INITIALIZER = 1, 5
 _TAKES, _GIVES, _KIND, _ATTRIBUTE = 1, 2, 4, 5
-_ATTRIBUTE_TENSOR = 5
+_ATTRIBUTE_NAME, _ATTRIBUTE_WHOLE, _ATTRIBUTE_TENSOR = 1, 3, 5
 _SIZES, _DTYPE, _NAME = 1, 2, 8
 _VARINT, _FIXED64, _BLOCK, _FIXED32 = 0, 1, 2, 5
 _SECOND_FIELDS: Final = tuple(bytes([number << 3 | 2]) for number in (2, 3, 4, 6, 7, 8))
@@ -45,15 +45,24 @@ _DTYPES: Final = {
     13: "uint64",
     16: "bfloat16",
 }
+_LINEAR: Final = {"MatMul": 1, "Gemm": 1, "MatMulInteger": 1, "QLinearMatMul": 3, "QGemm": 3}
+"""The operations of a linear layer, each with the place of the kernel in what it takes."""
+
+_PASSES_ON: Final = ("Identity", "Cast", "DequantizeLinear", "Transpose")
+"""The operations that give the kernel on that they take, as it is or transposed."""
 
 
 class _Node(NamedTuple):
-    """An operation: its kind, the values that it takes and gives, and the tensor of a constant."""
+    """An operation: its kind, the values that it takes and gives, and the tensor of a constant.
+
+    ``transposes`` says whether it takes its kernel transposed (``transB``).
+    """
 
     kind: str
     takes: tuple[str, ...]
     gives: tuple[str, ...]
     constant: Tensor | None
+    transposes: bool
 
 
 def starts_like_onnx(head: bytes) -> bool:
@@ -102,7 +111,7 @@ class _Reader:
 
     def node(self, content: Content) -> _Node:
         """Return an operation."""
-        kind, takes, gives, constant = "", [], [], None
+        kind, takes, gives, constant, transposes = "", [], [], None, False
         for field, value in self.fields(content):
             if not isinstance(value, Content):
                 continue
@@ -114,7 +123,9 @@ class _Reader:
                 gives.append(self.name(value))
             elif field == _ATTRIBUTE and kind == "Constant":
                 constant = self.constant(value)
-        return _Node(kind, tuple(takes), tuple(gives), constant)
+            elif field == _ATTRIBUTE and kind in _LINEAR:
+                transposes |= self.is_transposition(value)
+        return _Node(kind, tuple(takes), tuple(gives), constant, transposes)
 
     def constant(self, content: Content) -> Tensor | None:
         """Return the tensor of an attribute; None if it has none."""
@@ -122,6 +133,13 @@ class _Reader:
             if field == _ATTRIBUTE_TENSOR and isinstance(value, Content):
                 return self.tensor(value)
         return None
+
+    def is_transposition(self, content: Content) -> bool:
+        """Return whether an attribute says that the second input is transposed."""
+        fields = dict(self.fields(content))
+        name = fields.get(_ATTRIBUTE_NAME)
+        is_it = isinstance(name, Content) and self.name(name) == "transB"
+        return is_it and fields.get(_ATTRIBUTE_WHOLE) == 1
 
     def tensor(self, content: Content) -> Tensor:
         """Return a tensor without its data."""
@@ -184,5 +202,48 @@ class _Reader:
 
 def _in_order(nodes: list[_Node], tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
     """Return the tensors in the order of the first operation that takes each, then the others."""
-    taken = {name: None for node in nodes for name in node.takes if name in tensors}
-    return tuple(tensors[name] for name in [*taken, *(one for one in tensors if one not in taken)])
+    taker = _takers(nodes, tensors)
+    turned = _turned(nodes, tensors)
+    every = [*taker, *(one for one in tensors if one not in taker)]
+    return tuple(
+        tensors[name]._replace(
+            operation=taker.get(name),
+            shape=tensors[name].shape[::-1] if name in turned else tensors[name].shape,
+        )
+        for name in every
+    )
+
+
+def _takers(nodes: list[_Node], tensors: Collection[str]) -> dict[str, int]:
+    """Return the number of the operation that takes each tensor first.
+
+    An addition to the result of a linear layer is a part of that layer: it has the bias.
+    """
+    takers: dict[str, int] = {}
+    linear: dict[str, int] = {}
+    for number, node in enumerate(nodes):
+        if node.kind in _LINEAR:
+            linear |= dict.fromkeys(node.gives, number)
+        before = [linear[name] for name in node.takes if name in linear]
+        owner = before[0] if node.kind == "Add" and before else number
+        for name in node.takes:
+            if name in tensors:
+                takers.setdefault(name, owner)
+    return takers
+
+
+def _turned(nodes: list[_Node], tensors: Mapping[str, Tensor]) -> set[str]:
+    """Return the kernels of linear layers that have the axes input, output."""
+    turned: set[str] = set()
+    made_of = {name: (name, False) for name, one in tensors.items() if len(one.shape) == 2}  # noqa: PLR2004
+    for node in nodes:
+        if node.kind in _PASSES_ON and node.takes and node.takes[0] in made_of:
+            name, is_transposed = made_of[node.takes[0]]
+            transposed = is_transposed != (node.kind == "Transpose")
+            made_of |= dict.fromkeys(node.gives, (name, transposed))
+        place = _LINEAR.get(node.kind, len(node.takes))
+        if place < len(node.takes) and node.takes[place] in made_of:
+            name, is_transposed = made_of[node.takes[place]]
+            if is_transposed == node.transposes:
+                turned.add(name)
+    return turned

@@ -34,17 +34,22 @@ class Layout(Enum):
 
 
 class Tensor(NamedTuple):
-    """A tensor: its name, its shape, and its element type such as ``float32``."""
+    """A tensor: its name, its shape, and its element type such as ``float32``.
+
+    ``operation`` is the number of the operation that takes it; None if the file has no graph.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
+    operation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """The tensors of a file in the order of the file, or of the operations that take them.
 
+    The kernel of a linear layer has the axes output, input in a file of PyTorch and of ONNX.
     ``format`` is such as ``PyTorch zip archive``. ``operations`` are the kinds of the operations
     of a graph with the number of each; () if the file has no graph.
     """

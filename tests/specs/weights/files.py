@@ -43,12 +43,20 @@ def varint(value: int) -> bytes:
     return bytes(found) + bytes([value])
 
 
-def onnx_bytes(shapes: Shapes, nodes: Iterable[tuple[str, Sequence[str]]]) -> bytes:
-    """Return an ONNX file with these float32 tensors, and nodes that are a kind with its inputs."""
+def onnx_bytes(
+    shapes: Shapes, nodes: Iterable[tuple[str, Sequence[str]]], *, transposes: bool = True
+) -> bytes:
+    """Return an ONNX file with these float32 tensors, and nodes that are a kind with its inputs.
+
+    Every ``Gemm`` has the attribute ``transB``, as PyTorch exports a linear layer. Every node gives
+    ``y``.
+    """
+    attribute = protobuf(5, protobuf(1, b"transB") + protobuf(3, int(transposes)))
     graph = b""
     for kind, takes in nodes:
         inputs = b"".join(protobuf(1, name.encode()) for name in takes)
-        graph += protobuf(1, inputs + protobuf(2, b"y") + protobuf(4, kind.encode()))
+        named = inputs + protobuf(2, b"y") + protobuf(4, kind.encode())
+        graph += protobuf(1, named + attribute * (kind == "Gemm"))
     graph += b"".join(
         protobuf(
             5,

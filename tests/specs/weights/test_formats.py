@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from mbv2cli.errors import UserError
+from mbv2cli.specs.weights.content import of_bytes
+from mbv2cli.specs.weights.onnx import read_onnx
 from mbv2cli.specs.weights.read import read_weights
 from mbv2cli.specs.weights.tensors import Tensor
 from tests.specs.weights.files import (
@@ -145,6 +147,33 @@ def test_a_member_that_is_compressed(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     path.write_bytes(zip_bytes({"m/data.pkl": packed}, method=8))
     assert read(path) == {Tensor("w", (5,), "float16")}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "transposes", "shape"),
+    [
+        ([("Gemm", ["x", "a"])], True, (10, 16)),
+        ([("Gemm", ["x", "a"])], False, (16, 10)),
+        ([("MatMul", ["x", "a"])], True, (16, 10)),
+        ([("MatMul", ["a", "x"])], True, (10, 16)),
+        ([("Transpose", ["a"]), ("MatMul", ["x", "y"])], True, (10, 16)),
+        ([("DequantizeLinear", ["a"]), ("MatMul", ["x", "y"])], True, (16, 10)),
+        ([("Cast", ["a"]), ("Transpose", ["y"]), ("Gemm", ["x", "y"])], True, (16, 10)),
+    ],
+)
+def test_onnx_says_which_way_round_a_kernel_is(
+    nodes: list[tuple[str, list[str]]],
+    transposes: bool,  # noqa: FBT001
+    shape: tuple[int, int],
+) -> None:
+    content = of_bytes(onnx_bytes({"a": (10, 16)}, nodes, transposes=transposes))
+    assert [one.shape for one in read_onnx(content).tensors] == [shape]
+
+
+def test_onnx_has_the_bias_of_a_linear_layer_in_an_addition() -> None:
+    nodes = [("MatMul", ["x", "a"]), ("Add", ["y", "b"])]
+    kernel, bias = read_onnx(of_bytes(onnx_bytes({"a": (10, 16), "b": (16,)}, nodes))).tensors
+    assert kernel.operation == bias.operation == 0
 
 
 def test_onnx_in_the_order_of_its_nodes(tmp_path: Path) -> None:

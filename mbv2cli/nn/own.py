@@ -25,6 +25,7 @@ from mbv2cli.nn.load import (
 from mbv2cli.nn.memory_limit import memory_limited
 from mbv2cli.nn.observe import Observer
 from mbv2cli.nn.settings import settings_kept
+from mbv2cli.nn.storages import storage_of
 from mbv2cli.nn.torchsummary_table import TorchsummaryTable, run_torchsummary
 from mbv2cli.specs.module import ModuleRequest, TensorSpec
 from mbv2cli.specs.run import RunSpec
@@ -125,11 +126,13 @@ def observe_module(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
 
 
 def _refuse_scripts(model: nn.Module) -> None:
-    """Raise `UserError` for what `torch.jit.script` has made: it runs where no observer sees."""
+    """Raise `UserError` for what TorchScript has made: it runs where no observer sees."""
     for path, module in model.named_modules():
-        if type(module).__name__ == "RecursiveScriptModule":
+        if isinstance(module, torch.jit.ScriptModule):
+            is_trace = type(module).__name__ in {"TopLevelTracedModule", "TracedModule"}
             raise UserError(
-                f"{path or 'the model'} is a script of TorchScript, which nobody can look into; "
+                f"{f'the module {path}' if path else 'the model'} is a "
+                f"{'trace' if is_trace else 'script'} of TorchScript, which nobody can look into; "
                 "give the module that it was made from"
             )
 
@@ -209,13 +212,15 @@ def _paths_by_call(graph: Graph) -> dict[str, list[int]]:
 
 @contextmanager
 def _state_kept(model: nn.Module) -> Iterator[None]:
-    """Put buffers and the random state back: a module may change a buffer or replace it.
+    """Put buffers and the random state back: a module may change, resize or replace a buffer.
 
-    A script of TorchScript replaces none.
+    A parameter may be given other memory; what a module writes into its memory stays. A script of
+    TorchScript replaces none.
     """
     modules = (one for one in model.modules() if not isinstance(one, torch.jit.ScriptModule))
     before = [(module, dict(module._buffers)) for module in modules]
     values = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    memory = [(one, one.detach()) for one in (*model.parameters(), *model.buffers())]
     try:
         with torch.random.fork_rng(devices=[]):
             yield
@@ -223,5 +228,8 @@ def _state_kept(model: nn.Module) -> Iterator[None]:
         for module, buffers in before:
             module._buffers.clear()
             module._buffers.update(buffers)
+        for one, kept in memory:
+            if one.shape != kept.shape or storage_of(one) is not storage_of(kept):
+                one.data = kept
         for buffer, value in values:
             buffer.copy_(value)

@@ -64,6 +64,27 @@ class Attention(nn.Module):
         return x @ x
 
 
+class Holder:
+    def __init__(self, held):
+        self.held = held
+
+
+class Holds(nn.Linear):
+    def __init__(self):
+        super().__init__(8, 8)
+
+    def forward(self, x):
+        return Holder(super().forward(x))
+
+
+class Sums(nn.Linear):
+    def __init__(self):
+        super().__init__(8, 8)
+
+    def forward(self, x):
+        return super().forward(x).sum()
+
+
 def raises():
     raise ValueError("first line\\nsecond line")
 
@@ -274,7 +295,7 @@ def test_cases_do_not_see_each_other(folder: Path) -> None:
         ('"a/net.py:quits_at_once"', "a/net.py:quits_at_once ends the process: os._exit(0)"),
         ('"a/net.py:closes"', "a/net.py:closes fails: GeneratorExit"),
         ('"a/net.py:RaisesNameless"', "the forward pass fails in RaisesNameless: Nameless; --in"),
-        ('"a/net.py:scripted"\ninput = "1x8"', "0 is a script of TorchScript, which nobody can"),
+        ('"a/net.py:scripted"\ninput = "1x8"', "the module 0 is a script of TorchScript, which "),
         ('"a/net.py:HasNoMode"', "a/net.py:HasNoMode fails: NotImplementedError: one mode"),
         ('"a/net.py:replaces"', "replaces torch.rand, and then mbv2 cannot run it: TypeError: "),
         ('"a/net.py:leaves_a_thread"\ninput = "1x8"', "leaves a thread that runs: worker; end it"),
@@ -413,6 +434,18 @@ def test_what_is_written_is_read_and_nothing_drifts(folder: Path) -> None:
     (case,) = parse_lock(text, "mbv2.lock").values()
     assert isinstance(case, LockedModule)
     assert case.measured == case.snapshot.figures
+
+
+def test_an_output_without_a_tensor_or_without_a_side_is_locked(folder: Path) -> None:
+    cases = "".join(
+        f'[case.{name}]\nmodule = "a/net.py:{name}"\ninput = "1x8"\n' for name in ("Holds", "Sums")
+    )
+    content = tomllib.loads(locked(folder, cases))["case"]
+    assert {name: (case["output"], case["returns"]) for name, case in content.items()} == {
+        "Holds": ("", "Holder of no tensor"),
+        "Sums": ("", "Tensor of sum"),
+    }
+    assert [one.drift for one in checked(folder, cases).outcomes] == [None, None]
 
 
 def test_a_lock_without_modules_keeps_its_version(folder: Path) -> None:

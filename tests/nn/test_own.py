@@ -241,6 +241,56 @@ def test_a_run_leaves_the_module_as_it_was() -> None:
     assert all(one.grad is None and one.requires_grad for one in model.parameters())
 
 
+def _traced(model: nn.Module) -> Any:
+    return torch.jit.trace(model, torch.rand(1, 2))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's, that scripts and traces are of the past
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (torch.jit.script, "a script"),
+        (_traced, "a trace"),
+    ],
+)
+def test_what_torchscript_has_made_is_refused(make: Any, what: str) -> None:
+    made = make(nn.Sequential(nn.Linear(2, 2)))
+    for model, place in ((made, "the model"), (nn.Sequential(nn.ReLU(), made), "the module 1")):
+        with pytest.raises(UserError, match=f"^{place} is {what} of TorchScript, which nobody"):
+            observe_module(model, [torch.rand(1, 2)])
+
+
+class Resizes(nn.Linear):
+    """Gives a buffer another size and a parameter other memory."""
+
+    def __init__(self, *, in_place: bool) -> None:
+        super().__init__(2, 2)
+        self.in_place = in_place
+        self.seen: Tensor
+        self.register_buffer("seen", torch.full((3,), 7.0))
+
+    def forward(self, x: Tensor) -> Any:
+        self.weight.data = self.weight.data * 2
+        if self.in_place:
+            self.seen.resize_(5).fill_(1)
+        else:
+            self.seen.data = torch.ones(0)
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_buffer_gets_its_size_and_values_back(*, in_place: bool) -> None:
+    model = Resizes(in_place=in_place)
+    seen, weight, values = model.seen, model.weight, model.weight.clone()
+    memory = weight.data_ptr()
+    observe_module(model, [torch.rand(1, 2)])
+    assert model.seen is seen
+    assert seen.tolist() == [7.0] * 3
+    assert model.weight is weight
+    assert weight.data_ptr() == memory
+    assert torch.equal(weight, values)
+
+
 def test_torchsummary_is_doubted_where_it_counts_otherwise() -> None:
     doubt = observe_module(Counts(), [torch.rand(1, 4, 8, 8)]).doubt
     assert (

@@ -24,7 +24,7 @@ from mbv2cli.costs.memory import (
     rule_named,
     timeline,
 )
-from mbv2cli.costs.receptive_field import Geometry, geometries
+from mbv2cli.costs.receptive_field import Geometry, geometries, without_rule
 from mbv2cli.graph.graph import Graph, GraphInModel
 from mbv2cli.graph.ops import Conv, Kind, Linear, Op, larger
 from mbv2cli.specs.units import Unit
@@ -67,7 +67,8 @@ class Figure:
 
     ``of`` gives the amount of a graph or segment and ``combine`` how the segments' amounts make
     the model's; ``start`` is added to it. ``unknown`` names the functions of a graph that the
-    figure has no rule for: the amount then is at least what is known. A figure with a ``better``
+    figure has no rule for: the amount then is at least what is known; a figure that
+    ``needs_every_rule`` is then not known. A figure with a ``better``
     side can be limited, is locked and compared, and can be searched by if it combines; ``example``
     is a limit of it, as people write it. ``rule`` is there for the peak of one memory rule.
     """
@@ -79,6 +80,7 @@ class Figure:
     combine: Callable[[Counting], Combine] = lambda _counting: Combine.SUM
     unknown: Callable[[Graph, Counting], tuple[str, ...]] = lambda _graph, _counting: ()
     better: Better | None = None
+    needs_every_rule: bool = False
     start: int = 0
     rule: MemoryRule | None = None
     example: str = ""
@@ -148,7 +150,7 @@ def _weight_bytes(model: GraphInModel, counting: Counting) -> Amount:
 
 
 def _widening(model: GraphInModel, _counting: Counting) -> Amount:
-    """Return how many pixels more than its input the last feature map sees in height.
+    """Return how many pixels more than its input the last feature map sees in height, if known.
 
     One side, because a side alone is a sum over segments: the smaller of two sums is not.
     """
@@ -222,6 +224,7 @@ TFLM: Final = Figure(
     lambda _counting: Combine.NOT_AT_ALL,
     _without_int8_rule,
     Better.SMALLER,
+    needs_every_rule=True,
     example="320KiB",
 )
 FLASH: Final = Figure(
@@ -246,6 +249,8 @@ RECEPTIVE_FIELD: Final = Figure(
     "receptive_field",
     "input pixels in the height of the area that an element of the last feature map sees",
     _widening,
+    unknown=lambda graph, _counting: without_rule(graph),
+    needs_every_rule=True,
     better=Better.LARGER,
     start=1,
     example="400",

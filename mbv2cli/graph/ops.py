@@ -63,12 +63,16 @@ class Act(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """A pooling: adaptive ones have an ``output`` size, the others a kernel."""
+    """A pooling: adaptive ones have an ``output`` size, the others a kernel.
+
+    ``dilation`` is None where the elements of a window are next to each other.
+    """
 
     output: tuple[int | None, ...] | None = None
     kernel: Sides | None = None
     stride: Sides | None = None
     padding: Sides | None = None
+    dilation: Sides | None = None
 
 
 class Linear(NamedTuple):

@@ -67,6 +67,7 @@ def test_the_document_of_a_module(folder: Path) -> None:
     assert document["output_shapes"] == [[2, 8, 8, 2]]
     assert document["forward"]["agrees"] is None
     assert document["unknown"] == ["matmul"]
+    assert document["totals"]["receptive_field"] is None
     assert document["unused"] == ["aux.weight", "aux.bias"]
     assert document["identity"] is None
     assert document["totals"]["macs"] == 2 * 64 * 216

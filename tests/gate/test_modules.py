@@ -27,7 +27,7 @@ from mbv2cli.gate.lock import lock_text, parse_lock
 from mbv2cli.gate.locked import LockedModule
 from mbv2cli.gate.outcomes import CheckReport, LockUse, outcomes_of_config
 from mbv2cli.nn.load import threads_left
-from mbv2cli.report.check.sentences import drift_lines
+from mbv2cli.report.check.sentences import broken_text, drift_lines
 from mbv2cli.specs.module import ModuleRequest
 from mbv2cli.specs.reader import Request
 
@@ -327,6 +327,10 @@ def test_a_limit_of_what_cannot_be_counted_does_not_hold(folder: Path) -> None:
     assert (verdict.holds, verdict.actual) == (False, 0)
     (result,) = results(folder, cases.replace("max_macs", "max_activations")).values()
     assert result.holds
+    (result,) = results(folder, cases.replace('max_macs = "1M"', "min_receptive_field = 4")).values()
+    assert broken_text(result.verdicts[0]) == (
+        "receptive_field is at least 1, expected >= 4 (not known): no rule counts matmul"
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ _IN_TOTALS: Final = tuple(
 
 def _total(figure: Figure) -> Any:
     text = sentence(figure.description)
-    if figure.combines:
+    if not figure.needs_every_rule:
         return int, Field(description=text)
     return int | None, Field(description=f"{text} Null where an operation has no rule.")
 

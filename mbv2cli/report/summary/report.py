@@ -77,8 +77,8 @@ class SummaryReport:
         return self.model.figure(figure, self._counting)
 
     def known_figure(self, figure: Figure) -> int | None:
-        """Return a figure; None if only a whole graph has it, and a part of this is not known."""
-        is_unknown = not figure.combines and self.uncounted(figure)
+        """Return a figure; None if it needs every rule, and there is an operation without one."""
+        is_unknown = figure.needs_every_rule and self.uncounted(figure)
         return None if is_unknown else self.figure(figure)
 
     def uncounted(self, figure: Figure) -> tuple[str, ...]:

@@ -112,6 +112,11 @@ def _uncounted_macs(graph: Graph, counting: Counting) -> tuple[str, ...]:
     return count(mac_convention(counting.convention), graph.ops).unknown
 
 
+def _packed(graph: Graph, _counting: Counting) -> tuple[str, ...]:
+    """Return the functions whose weights are packed, so that nobody counts them."""
+    return tuple(dict.fromkeys(one.function for one in graph.ops if one.packed))
+
+
 def _activations(op: Op) -> Amount:
     return prod(op.output_shape) if op.multiplies else 0
 
@@ -196,7 +201,12 @@ def _peak_figure(rule: MemoryRule) -> Figure:
 
 
 PARAMS: Final = Figure(
-    "params", "parameters", _sum_of(lambda op: op.params), better=Better.SMALLER, example="2M"
+    "params",
+    "parameters",
+    _sum_of(lambda op: op.params),
+    unknown=_packed,
+    better=Better.SMALLER,
+    example="2M",
 )
 MACS: Final = Figure(
     "macs",
@@ -232,6 +242,7 @@ FLASH: Final = Figure(
     "bytes of int8 weights and int32 biases, with BatchNorm folded into the convolutions",
     _flash_bytes,
     Unit.BYTES,
+    unknown=_packed,
     better=Better.SMALLER,
     example="1MiB",
 )
@@ -239,6 +250,7 @@ ACTIVATIONS: Final = Figure(
     "activations",
     "output elements of convolutions and linear layers, for the whole batch",
     _sum_of(_activations),
+    unknown=_packed,
     better=Better.SMALLER,
     example="5M",
 )
@@ -274,13 +286,20 @@ FIGURES: Sequence[Figure] = (
         "non_trainable_params",
         "parameters that training does not update",
         _sum_of(lambda op: op.params - op.trainable_params),
+        unknown=_packed,
     ),
     Figure(
         "buffers",
         "elements of BatchNorm's running statistics and counters",
         _sum_of(lambda op: op.buffers),
     ),
-    Figure("weight", "bytes of all parameters, in the dtype", _weight_bytes, Unit.BYTES),
+    Figure(
+        "weight",
+        "bytes of all parameters, in the dtype",
+        _weight_bytes,
+        Unit.BYTES,
+        unknown=_packed,
+    ),
     *map(_peak_figure, (LAYERWISE, INPLACE_DEPTHWISE, EAGER, TRAINING)),
 )
 """Every figure. Figures with a ``better`` side come first, in the order in which they are shown."""

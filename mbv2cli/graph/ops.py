@@ -112,9 +112,14 @@ class Pad(NamedTuple):
 
 
 class Plain(NamedTuple):
-    """An operation of which only the name and the shapes are known."""
+    """An operation of which only the name and the shapes are known.
+
+    Its weights may be ``packed``, as those of a quantised layer: no parameters, and nobody counts
+    them.
+    """
 
     inplace: bool = False
+    packed: bool = False
 
 
 Attributes: TypeAlias = (
@@ -155,6 +160,11 @@ class Op(NamedTuple):
     def multiplies(self) -> bool:
         """Whether it is a convolution or a linear layer."""
         return self.kind is Kind.CONV or self.kind is Kind.LINEAR
+
+    @property
+    def packed(self) -> bool:
+        """Whether its weights are packed, so that nobody counts them."""
+        return getattr(self.attributes, "packed", False)
 
     @property
     def inplace(self) -> bool:

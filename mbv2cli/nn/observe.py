@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from torch import Tensor, nn
+from torch import ScriptObject, Tensor, nn
 from torch._C import DisableTorchFunction
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
@@ -122,7 +122,7 @@ class Observer:
         is_view = any(storage is storage_of(one.tensor) is not None for one in given)
         others = [one for one in given if id(one.tensor) not in self._names]
         operation = _Operation(
-            meaning_of(call, result, is_view=is_view) if given else _constant(call.name),
+            _meaning(call, result, is_view=is_view) if given else _constant(call.name),
             self._path,
             own=tuple(one.tensor for one in given if id(one.tensor) in self._names),
             inputs=tuple(self._source_of(one) for one in others),
@@ -385,6 +385,20 @@ class _Values:
             if (other := reference()) is not None and storage_of(other) is storage
         )
         return max(sharing)
+
+
+def _meaning(call: Call, result: Tensor, *, is_view: bool) -> Meaning:
+    """Return what a call means; weights that PyTorch has packed have no rule."""
+    if any(map(_is_packed, (*call.args, *call.kwargs.values()))):
+        return Meaning(Kind.UNKNOWN, call.name, Plain(call.inplace, packed=True))
+    return meaning_of(call, result, is_view=is_view)
+
+
+def _is_packed(argument: object) -> bool:
+    """Return whether an argument is an object of PyTorch's own, or a list with one."""
+    if isinstance(argument, list | tuple):
+        return any(map(_is_packed, argument))
+    return isinstance(argument, ScriptObject)
 
 
 def _constant(function: str) -> Meaning:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import resource
@@ -17,8 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from mbv2cli.costs.conventions import CONV_LINEAR, count
+from mbv2cli.costs.conventions import CONV_LINEAR, PARAMS, count
+from mbv2cli.costs.figures import FIGURES, FLASH
 from mbv2cli.errors import UserError
+from mbv2cli.graph.record import graph_of, record_of
+from mbv2cli.inspection import Observed
 from mbv2cli.nn import memory_limit
 from mbv2cli.nn.free_memory import Free
 from mbv2cli.nn.own import ModuleRun, observe_module, run_module
@@ -356,6 +360,19 @@ class Packs(nn.Module):
 def test_a_quantised_layer_has_no_rule() -> None:
     ran = observe_module(Packs(), [torch.rand(1, 3, 8, 8)])
     assert {"conv2d", "dequantize"} <= set(count(CONV_LINEAR, ran.graph.ops).unknown)
+    assert graph_of(json.loads(json.dumps(record_of(ran.graph)))) == ran.graph
+    known = {one.name: Observed(ran.graph).uncounted(one) for one in FIGURES}
+    assert count(PARAMS, ran.graph.ops).unknown == ("conv2d",)
+    of_weights = ("params", "non_trainable_params", "flash", "weight", "activations")
+    assert {name: known[name] for name in of_weights} == dict.fromkeys(of_weights, ("conv2d",))
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's, that this is of the past
+def test_packed_weights_in_a_list_are_not_counted() -> None:
+    quantised: Any = torch.ao.quantization.quantize_dynamic
+    model = quantised(nn.Sequential(nn.LSTM(4, 4)), {nn.LSTM})
+    graph = observe_module(model, [torch.rand(3, 1, 4)]).graph
+    assert Observed(graph).uncounted(FLASH) == ("quantized_lstm",)
 
 
 def test_several_outputs() -> None:

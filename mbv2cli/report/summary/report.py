@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mbv2cli.costs.conventions import CONV_LINEAR, Convention, Count, count
-from mbv2cli.costs.figures import Counting, Figure
+from mbv2cli.costs.figures import PARAMS, Counting, Figure
 from mbv2cli.costs.layers import LayerFigures, layer_figures
 from mbv2cli.costs.memory import MEMORY_RULES, MemoryUse
 from mbv2cli.costs.torchsummary_sizes import TorchsummarySizes, torchsummary_sizes
@@ -84,6 +84,11 @@ class SummaryReport:
     def uncounted(self, figure: Figure) -> tuple[str, ...]:
         """Return the functions that a figure has no rule for."""
         return self.model.uncounted(figure, self._counting)
+
+    @property
+    def packed(self) -> tuple[str, ...]:
+        """The functions whose weights are packed: the parameters then are at least those known."""
+        return self.uncounted(PARAMS)
 
     @property
     def _counting(self) -> Counting:

@@ -158,9 +158,12 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
     """Yield torchsummary's closing figures, those of mbv2, and whether the forward pass agrees."""
     totals, sizes = report.model.totals, report.sizes
     yield Line()
-    yield Line(f"Total params: {totals.params:,}", BOLD)
+    least = "at least " if report.packed else ""
+    yield Line(f"Total params: {least}{totals.params:,}", BOLD)
     yield Line(f"Trainable params: {totals.trainable_params:,}")
-    yield Line(f"Non-trainable params: {totals.non_trainable_params:,}")
+    yield Line(f"Non-trainable params: {least}{totals.non_trainable_params:,}")
+    if report.packed:
+        yield _packed(report)
     if report.model.graph.unused:
         yield _unused(report)
     yield Line()
@@ -180,12 +183,20 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
 
 def doubts(report: SummaryReport) -> Iterator[Line]:
     """Yield what the figures do not count, and why torchsummary has no figures."""
+    if report.packed:
+        yield _packed(report)
     if report.model.graph.unused:
         yield _unused(report)
     if report.doubt:
         yield _doubt(report)
     if report.macs.unknown:
         yield _uncounted(report)
+
+
+def _packed(report: SummaryReport) -> Line:
+    names = first_three(report.packed)
+    text = f"Not in the totals, because nobody can count packed weights: {names}."
+    return Line(text, WARNING, INDENT)
 
 
 def _unused(report: SummaryReport) -> Line:

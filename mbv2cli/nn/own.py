@@ -27,6 +27,7 @@ from mbv2cli.nn.observe import Observer
 from mbv2cli.nn.settings import settings_kept
 from mbv2cli.nn.storages import storage_of
 from mbv2cli.nn.torchsummary_table import TorchsummaryTable, run_torchsummary
+from mbv2cli.nn.uncompiled import is_compiled, uncompiled
 from mbv2cli.specs.module import ModuleRequest, TensorSpec
 from mbv2cli.specs.run import RunSpec
 
@@ -37,7 +38,8 @@ class ModuleRun:
 
     ``table`` is torchsummary's; None where torchsummary cannot run. ``doubt`` says why there is
     no table, or what is wrong in it; "" if the table is right. ``thread`` is the name of a thread
-    that the module has left; "" if there is none.
+    that the module has left; "" if there is none. ``was_compiled`` says that the pass ran without
+    the compiler that the module had.
     """
 
     device: str
@@ -46,6 +48,7 @@ class ModuleRun:
     table: TorchsummaryTable | None
     doubt: str
     thread: str = ""
+    was_compiled: bool = False
 
 
 def run_module(request: ModuleRequest, run: RunSpec) -> ModuleRun:
@@ -103,11 +106,17 @@ def _run(request: ModuleRequest, run: RunSpec, device: torch.device) -> ModuleRu
 
 
 def observe_module(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
-    """Run ``model`` once on ``inputs`` in eval mode; note every operation.
+    """Run ``model`` once on ``inputs`` in eval mode, without its compiler; note every operation.
 
     State, modes and hooks of the model and the random state are afterwards as they were. Raises
     `UserError` that names the place if the model raises, or if it runs no operation.
     """
+    was_compiled = is_compiled(model)
+    with uncompiled(model) as original:
+        return replace(_observed(original, inputs), was_compiled=was_compiled)
+
+
+def _observed(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
     _refuse_scripts(model)
     with eval_mode(model), torch.no_grad():
         _initialise(model, inputs)

@@ -28,7 +28,7 @@ from mbv2cli.nn.settings import settings_kept
 from mbv2cli.nn.storages import storage_of
 from mbv2cli.nn.torchsummary_table import TorchsummaryTable, run_torchsummary
 from mbv2cli.nn.uncompiled import is_compiled, uncompiled
-from mbv2cli.specs.module import ModuleRequest, TensorSpec
+from mbv2cli.specs.module import INPUT_DTYPES, ModuleRequest, TensorSpec
 from mbv2cli.specs.run import RunSpec
 
 
@@ -83,7 +83,7 @@ def run_instance(model: nn.Module, inputs: Sequence[TensorSpec]) -> ModuleRun:
     first = next(model.parameters(), None)
     device = first.device if first is not None else torch.device("cpu")
     floating = (one.dtype for one in model.parameters() if one.is_floating_point())
-    dtype = str(next(floating, torch.float32)).removeprefix("torch.")
+    dtype = _name(next(floating, torch.float32))
     specs = [one if one.dtype else one._replace(dtype=dtype) for one in inputs]
     run = RunSpec()
     with settings_kept(), random_states_kept(run.seed):
@@ -149,7 +149,11 @@ def _refuse_scripts(model: nn.Module) -> None:
 def _dtype(model: nn.Module, inputs: Sequence[Tensor]) -> str:
     """Return the element type of the activations: that of indices does not tell."""
     floating = (one for one in (*inputs, *model.parameters()) if one.is_floating_point())
-    return str(next(floating, inputs[0]).dtype).removeprefix("torch.")
+    return _name(next(floating, inputs[0]).dtype)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _through_torchsummary(
@@ -174,7 +178,7 @@ def _alone(model: nn.Module, inputs: Sequence[Tensor]) -> Graph:
         with observer.watching():
             model(*inputs)
     except Exception as error:  # noqa: BLE001  (the user's code may raise anything)
-        raise _failed(observer.place, error) from None
+        raise _failed(observer.place, error, _advice(model, inputs)) from None
     return observer.graph()
 
 
@@ -184,17 +188,27 @@ def _initialise(model: nn.Module, inputs: Sequence[Tensor]) -> None:
         try:
             model(*inputs)
         except Exception as error:  # noqa: BLE001  (the user's code may raise anything)
-            raise _failed(type(model).__name__, error) from None
+            raise _failed(type(model).__name__, error, _advice(model, inputs)) from None
 
 
-def _failed(place: str, error: Exception) -> Exception:
+def _advice(model: nn.Module, inputs: Sequence[Tensor]) -> str:
+    """Return what to try after a failure: inputs of the parameters' type, or another shape."""
+    types = [one.dtype for one in model.parameters() if one.is_floating_point()]
+    given = {one.dtype for one in inputs if one.is_floating_point()}
+    if not types or not given or given & set(types) or _name(types[0]) not in INPUT_DTYPES:
+        return "--input gives another input, such as --input 1x3x64x64"
+    dtype = types[0]
+    typed = ((one, dtype if one.is_floating_point() else one.dtype) for one in inputs)
+    specs = (TensorSpec(tuple(one.shape), _name(wanted)) for one, wanted in typed)
+    texts = " ".join(f"--input {one.text}" for one in specs)
+    return f"the parameters are {_name(dtype)}, so write {texts}"
+
+
+def _failed(place: str, error: Exception, advice: str) -> Exception:
     """Return the error of a forward pass as a sentence, but for what the machine lacks."""
     if fault_of_machine(error):
         return error
-    return UserError(
-        f"the forward pass fails in {place}: {sentence_of(error)}; --input gives another input, "
-        "such as --input 1x3x64x64"
-    )
+    return UserError(f"the forward pass fails in {place}: {sentence_of(error)}; {advice}")
 
 
 def _doubt(model: nn.Module, graph: Graph, table: TorchsummaryTable) -> str:

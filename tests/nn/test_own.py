@@ -156,6 +156,18 @@ def test_a_wrong_input_names_the_place() -> None:
         run("models.py:Net", "1x4x32x32")
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float64", "bfloat16"])
+def test_parameters_of_another_type_than_the_input_are_named(folder: Path, dtype: str) -> None:
+    (folder / "typed.py").write_text(
+        f"import models, torch\ndef net(): return models.Net().to(torch.{dtype})\n"
+    )
+    with pytest.raises(UserError, match=r"in Conv2d features\.0: RuntimeError: ") as caught:
+        run("typed.py:net", "1x3x32x32")
+    advice = f"the parameters are {dtype}, so write --input 1x3x32x32:{dtype}"
+    assert str(caught.value).endswith(f"; {advice}")
+    assert run("typed.py:net", advice.rpartition(" ")[2]).dtype == dtype
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the data of a process")
 @pytest.mark.parametrize(("steps", "fits"), [(4, True), (64, False)])
 def test_memory_ends_in_a_sentence(

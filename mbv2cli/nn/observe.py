@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from torch import ScriptObject, Tensor, nn
+from torch import ScriptObject, Tensor, dtype, nn
 from torch._C import DisableTorchFunction
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
@@ -48,6 +48,8 @@ class Observer:
         self._used: set[int] = set()
         self._outputs: tuple[int, ...] = ()
         self._returns = ""
+        self.dtypes: dict[dtype, None] = {}
+        """The element types of the results so far that are floating-point numbers."""
         for number, tensor in enumerate(inputs):
             self._values.set(tensor, _version_of(tensor), number)
             self._storages.note(tensor, -1)
@@ -160,6 +162,8 @@ class Observer:
         if result is not None:
             self._values.set(result, one.version, one.value)
             self._storages.note(result, one.made_at)
+            if result.is_floating_point():
+                self.dtypes[result.dtype] = None
         return one.value
 
     def _value_of(self, source: _Source) -> int:

@@ -39,7 +39,8 @@ class ModuleRun:
     ``table`` is torchsummary's; None where torchsummary cannot run. ``doubt`` says why there is
     no table, or what is wrong in it; "" if the table is right. ``thread`` is the name of a thread
     that the module has left; "" if there is none. ``was_compiled`` says that the pass ran without
-    the compiler that the module had.
+    the compiler that the module had. ``other_dtypes`` are those of results that are not of
+    ``dtype``, as under autocast.
     """
 
     device: str
@@ -49,6 +50,7 @@ class ModuleRun:
     doubt: str
     thread: str = ""
     was_compiled: bool = False
+    other_dtypes: tuple[str, ...] = ()
 
 
 def run_module(request: ModuleRequest, run: RunSpec) -> ModuleRun:
@@ -121,9 +123,10 @@ def _observed(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
     with eval_mode(model), torch.no_grad():
         _initialise(model, inputs)
     with eval_mode(model), _state_kept(model), torch.no_grad():
-        graph, table, doubt = _through_torchsummary(model, inputs)
-        if graph is None:
-            graph = _alone(model, inputs)
+        observer, table, doubt = _through_torchsummary(model, inputs)
+        if observer is None:
+            observer = _alone(model, inputs)
+    graph, dtype = observer.graph(), _dtype(model, inputs)
     if not graph.ops:
         raise UserError(
             f"{type(model).__name__} runs no operation: it returns what it was given, so there is "
@@ -131,7 +134,8 @@ def _observed(model: nn.Module, inputs: Sequence[Tensor]) -> ModuleRun:
         )
     if table is not None:
         doubt = _doubt(model, graph, table)
-    return ModuleRun(str(inputs[0].device), _dtype(model, inputs), graph, table, doubt)
+    others = tuple(name for name in map(_name, observer.dtypes) if name != dtype)
+    return ModuleRun(str(inputs[0].device), dtype, graph, table, doubt, other_dtypes=others)
 
 
 def _refuse_scripts(model: nn.Module) -> None:
@@ -158,8 +162,8 @@ def _name(dtype: torch.dtype) -> str:
 
 def _through_torchsummary(
     model: nn.Module, inputs: Sequence[Tensor]
-) -> tuple[Graph | None, TorchsummaryTable | None, str]:
-    """Return graph and table of a run through torchsummary, or why torchsummary cannot run."""
+) -> tuple[Observer | None, TorchsummaryTable | None, str]:
+    """Return observer and table of a run through torchsummary, or why torchsummary cannot run."""
     if len(inputs) > 1:
         return None, None, "torchsummary multiplies the sizes of several inputs with each other"
     if inputs[0].dim() < 2:  # noqa: PLR2004  (a batch of something)
@@ -169,17 +173,17 @@ def _through_torchsummary(
         table = run_torchsummary(model, inputs[0], observer)
     except Exception as error:  # noqa: BLE001  (torchsummary's or the model's: the next run tells)
         return None, None, f"torchsummary fails: {sentence_of(error)}"
-    return observer.graph(), table, ""
+    return observer, table, ""
 
 
-def _alone(model: nn.Module, inputs: Sequence[Tensor]) -> Graph:
+def _alone(model: nn.Module, inputs: Sequence[Tensor]) -> Observer:
     observer = Observer(model, inputs)
     try:
         with observer.watching():
             model(*inputs)
     except Exception as error:  # noqa: BLE001  (the user's code may raise anything)
         raise _failed(observer.place, error, _advice(model, inputs)) from None
-    return observer.graph()
+    return observer
 
 
 def _initialise(model: nn.Module, inputs: Sequence[Tensor]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mbv2cli.nn.own import observe_module
+from tests.process import mbv2_here
 
 
 def never(_graph: Any, _inputs: Any) -> Any:
@@ -57,6 +59,12 @@ def test_a_compiled_module_has_the_graph_of_the_module_itself(
     assert list(model.state_dict()) == state
     assert dict(model.named_modules()) == paths
     assert [one._compiled_call_impl for one in model.modules()] == calls
+
+
+def test_the_summary_says_that_the_compiler_was_off(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("import torch\nnet = torch.compile(torch.nn.Linear(8, 8))\n")
+    result = mbv2_here("summary", "net.py:net", "--input", "1x8", cwd=tmp_path)
+    assert "one forward pass, cpu, float32, without torch.compile." in result.stdout
 
 
 @pytest.mark.skipif(not hasattr(torch.compiler, "set_stance"), reason="PyTorch < 2.6")

@@ -51,9 +51,14 @@ def short_verdict(report: SummaryReport) -> str:
 
 
 def _where(forward: ForwardRun | ModuleRun) -> str:
-    """Return where a forward pass ran, and that it did so without the module's compiler."""
+    """Return where a forward pass ran, in which element types, and that no compiler helped."""
     eager = ", without torch.compile" if getattr(forward, "was_compiled", False) else ""
-    return f"{forward.device}, {forward.dtype}{eager}"
+    return f"{forward.device}, {' and '.join((forward.dtype, *other_dtypes(forward)))}{eager}"
+
+
+def other_dtypes(forward: ForwardRun | ModuleRun | None) -> tuple[str, ...]:
+    """Return the element types of results that are not of the forward pass's own."""
+    return getattr(forward, "other_dtypes", ())
 
 
 def _of_file(report: SummaryReport) -> str:

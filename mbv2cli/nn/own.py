@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -188,11 +189,23 @@ def _alone(model: nn.Module, inputs: Sequence[Tensor]) -> Observer:
 
 def _initialise(model: nn.Module, inputs: Sequence[Tensor]) -> None:
     """Run a model that has lazy parameters: PyTorch gives them their shapes in the first pass."""
-    if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+    if any(is_lazy(one) for _name, one in _tensors_of(model)):
         try:
             model(*inputs)
         except Exception as error:  # noqa: BLE001  (the user's code may raise anything)
             raise _failed(type(model).__name__, error, _advice(model, inputs)) from None
+        left = [name for name, one in _tensors_of(model) if is_lazy(one)]
+        if left:
+            raise UserError(
+                f"{type(model).__name__} has no shape for {left[0]}, because the forward pass does "
+                "not use it; leave it out, or give it a shape"
+            )
+
+
+def _tensors_of(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield every parameter and buffer with its path."""
+    yield from model.named_parameters()
+    yield from model.named_buffers()
 
 
 def _advice(model: nn.Module, inputs: Sequence[Tensor]) -> str:
@@ -241,20 +254,21 @@ def _paths_by_call(graph: Graph) -> dict[str, list[int]]:
 def _state_kept(model: nn.Module) -> Iterator[None]:
     """Put buffers and the random state back: a module may change, resize or replace a buffer.
 
-    A parameter may be given other memory; what a module writes into its memory stays. A script of
-    TorchScript replaces none.
+    A parameter may be replaced or given other memory; what is written into its memory stays.
     """
-    modules = (one for one in model.modules() if not isinstance(one, torch.jit.ScriptModule))
-    before = [(module, dict(module._buffers)) for module in modules]
+    owned: list[Any] = [
+        one for each in model.modules() for one in (each._buffers, each._parameters)
+    ]
+    before = [(tensors, dict(tensors)) for tensors in owned]
     values = [(buffer, buffer.clone()) for buffer in model.buffers()]
     memory = [(one, one.detach()) for one in (*model.parameters(), *model.buffers())]
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
-        for module, buffers in before:
-            module._buffers.clear()
-            module._buffers.update(buffers)
+        for tensors, names in before:
+            tensors.clear()
+            tensors.update(names)
         for one, kept in memory:
             if one.shape != kept.shape or storage_of(one) is not storage_of(kept):
                 one.data = kept

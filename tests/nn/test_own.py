@@ -287,6 +287,7 @@ class Resizes(nn.Linear):
 
     def forward(self, x: Tensor) -> Any:
         self.weight.data = self.weight.data * 2
+        self.bias = nn.Parameter(self.bias + 1)
         if self.in_place:
             self.seen.resize_(5).fill_(1)
         else:
@@ -297,12 +298,12 @@ class Resizes(nn.Linear):
 @pytest.mark.parametrize("in_place", [True, False])
 def test_a_buffer_gets_its_size_and_values_back(*, in_place: bool) -> None:
     model = Resizes(in_place=in_place)
-    seen, weight, values = model.seen, model.weight, model.weight.clone()
+    seen, weight, bias, values = model.seen, model.weight, model.bias, model.weight.clone()
     memory = weight.data_ptr()
     observe_module(model, [torch.rand(1, 2)])
     assert model.seen is seen
     assert seen.tolist() == [7.0] * 3
-    assert model.weight is weight
+    assert (model.weight is weight, model.bias is bias) == (True, True)
     assert weight.data_ptr() == memory
     assert torch.equal(weight, values)
 
@@ -353,6 +354,10 @@ def test_a_lazy_module_gets_its_shapes_first() -> None:
     assert sum(op.params for op in ran.graph.ops) == sum(one.numel() for one in model.parameters())
     with pytest.raises(UserError, match=r"fails in Sequential: .*; --input gives another"):
         observe_module(nn.Sequential(nn.LazyLinear(2), nn.Flatten(7)), [torch.rand(1, 3)])
+    unused = nn.Linear(3, 2)
+    unused.more = nn.LazyLinear(4)
+    with pytest.raises(UserError, match=r"^Linear has no shape for more\.weight, because the forw"):
+        observe_module(unused, [torch.rand(1, 3)])
 
 
 class Packs(nn.Module):

@@ -124,7 +124,7 @@ class Observer:
         is_view = any(storage is storage_of(one.tensor) is not None for one in given)
         others = [one for one in given if id(one.tensor) not in self._names]
         operation = _Operation(
-            _meaning(call, result, is_view=is_view) if given else _constant(call.name),
+            meaning_of(call, result, is_view=is_view) if given else _constant(call.name),
             self._path,
             own=tuple(one.tensor for one in given if id(one.tensor) in self._names),
             inputs=tuple(self._source_of(one) for one in others),
@@ -134,6 +134,8 @@ class Observer:
             version=_version_of(result),
             made_at=len(self._ops),
         )
+        if any(map(_is_packed, (*call.args, *call.kwargs.values()))):
+            operation.meaning = _with_packed_weights(operation.meaning)
         if any(isinstance(one, int) for one in operation.inputs):
             self._pending.pop(id(result), None)
             self._add(operation)
@@ -391,20 +393,6 @@ class _Values:
         return max(sharing)
 
 
-def _meaning(call: Call, result: Tensor, *, is_view: bool) -> Meaning:
-    """Return what a call means; weights that PyTorch has packed have no rule."""
-    if any(map(_is_packed, (*call.args, *call.kwargs.values()))):
-        return Meaning(Kind.UNKNOWN, call.name, Plain(call.inplace, packed=True))
-    return meaning_of(call, result, is_view=is_view)
-
-
-def _is_packed(argument: object) -> bool:
-    """Return whether an argument is an object of PyTorch's own, or a list with one."""
-    if isinstance(argument, list | tuple):
-        return any(map(_is_packed, argument))
-    return isinstance(argument, ScriptObject)
-
-
 def _constant(function: str) -> Meaning:
     return Meaning(Kind.CONSTANT, function, Plain())
 
@@ -416,6 +404,20 @@ def _given(tensor: Tensor) -> _Given:
 def _version_of(tensor: Tensor) -> int:
     """Return how often a tensor was changed in place; torch does not count in inference mode."""
     return 0 if tensor.is_inference() else tensor._version
+
+
+def _is_packed(argument: object) -> bool:
+    """Return whether an argument is an object of PyTorch's own, or a list with one."""
+    if isinstance(argument, list | tuple):
+        return any(map(_is_packed, argument))
+    return isinstance(argument, ScriptObject)
+
+
+def _with_packed_weights(meaning: Meaning) -> Meaning:
+    """Return a meaning without a rule: PyTorch has packed the weights."""
+    known = meaning.attributes
+    plain = known if isinstance(known, Plain) else Plain()
+    return meaning._replace(kind=Kind.UNKNOWN, attributes=plain._replace(packed=True))
 
 
 def _element_bytes(model: nn.Module, inputs: Sequence[Tensor]) -> int:

@@ -92,7 +92,7 @@ class Convention:
 
     def covers(self, op: Op) -> bool:
         """Return whether the rules cover an operation."""
-        return op.kind in self.kinds or op.function in self.functions
+        return not op.packed and (op.kind in self.kinds or op.function in self.functions)
 
     def of(self, op: Op) -> int:
         """Return the count of one operation; 0 where the convention has no rule for it."""

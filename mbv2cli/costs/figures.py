@@ -24,7 +24,7 @@ from mbv2cli.costs.memory import (
     rule_named,
     timeline,
 )
-from mbv2cli.costs.receptive_field import Geometry, geometries
+from mbv2cli.costs.receptive_field import Geometry, geometries, without_rule
 from mbv2cli.graph.graph import Graph, GraphInModel
 from mbv2cli.graph.ops import Conv, Kind, Linear, Op, larger
 from mbv2cli.specs.units import Unit
@@ -67,7 +67,8 @@ class Figure:
 
     ``of`` gives the amount of a graph or segment and ``combine`` how the segments' amounts make
     the model's; ``start`` is added to it. ``unknown`` names the functions of a graph that the
-    figure has no rule for: the amount then is at least what is known. A figure with a ``better``
+    figure has no rule for: the amount then is at least what is known; a figure that
+    ``needs_every_rule`` is then not known. A figure with a ``better``
     side can be limited, is locked and compared, and can be searched by if it combines; ``example``
     is a limit of it, as people write it. ``rule`` is there for the peak of one memory rule.
     """
@@ -79,6 +80,7 @@ class Figure:
     combine: Callable[[Counting], Combine] = lambda _counting: Combine.SUM
     unknown: Callable[[Graph, Counting], tuple[str, ...]] = lambda _graph, _counting: ()
     better: Better | None = None
+    needs_every_rule: bool = False
     start: int = 0
     rule: MemoryRule | None = None
     example: str = ""
@@ -108,6 +110,11 @@ def _macs(model: GraphInModel, counting: Counting) -> Amount:
 
 def _uncounted_macs(graph: Graph, counting: Counting) -> tuple[str, ...]:
     return count(mac_convention(counting.convention), graph.ops).unknown
+
+
+def _packed(graph: Graph, _counting: Counting) -> tuple[str, ...]:
+    """Return the functions whose weights are packed, so that nobody counts them."""
+    return tuple(dict.fromkeys(one.function for one in graph.ops if one.packed))
 
 
 def _activations(op: Op) -> Amount:
@@ -148,7 +155,7 @@ def _weight_bytes(model: GraphInModel, counting: Counting) -> Amount:
 
 
 def _widening(model: GraphInModel, _counting: Counting) -> Amount:
-    """Return how many pixels more than its input the last feature map sees in height.
+    """Return how many pixels more than its input the last feature map sees in height, if known.
 
     One side, because a side alone is a sum over segments: the smaller of two sums is not.
     """
@@ -194,7 +201,12 @@ def _peak_figure(rule: MemoryRule) -> Figure:
 
 
 PARAMS: Final = Figure(
-    "params", "parameters", _sum_of(lambda op: op.params), better=Better.SMALLER, example="2M"
+    "params",
+    "parameters",
+    _sum_of(lambda op: op.params),
+    unknown=_packed,
+    better=Better.SMALLER,
+    example="2M",
 )
 MACS: Final = Figure(
     "macs",
@@ -222,6 +234,7 @@ TFLM: Final = Figure(
     lambda _counting: Combine.NOT_AT_ALL,
     _without_int8_rule,
     Better.SMALLER,
+    needs_every_rule=True,
     example="320KiB",
 )
 FLASH: Final = Figure(
@@ -229,6 +242,7 @@ FLASH: Final = Figure(
     "bytes of int8 weights and int32 biases, with BatchNorm folded into the convolutions",
     _flash_bytes,
     Unit.BYTES,
+    unknown=_packed,
     better=Better.SMALLER,
     example="1MiB",
 )
@@ -236,6 +250,7 @@ ACTIVATIONS: Final = Figure(
     "activations",
     "output elements of convolutions and linear layers, for the whole batch",
     _sum_of(_activations),
+    unknown=_packed,
     better=Better.SMALLER,
     example="5M",
 )
@@ -246,6 +261,8 @@ RECEPTIVE_FIELD: Final = Figure(
     "receptive_field",
     "input pixels in the height of the area that an element of the last feature map sees",
     _widening,
+    unknown=lambda graph, _counting: without_rule(graph),
+    needs_every_rule=True,
     better=Better.LARGER,
     start=1,
     example="400",
@@ -269,13 +286,20 @@ FIGURES: Sequence[Figure] = (
         "non_trainable_params",
         "parameters that training does not update",
         _sum_of(lambda op: op.params - op.trainable_params),
+        unknown=_packed,
     ),
     Figure(
         "buffers",
         "elements of BatchNorm's running statistics and counters",
         _sum_of(lambda op: op.buffers),
     ),
-    Figure("weight", "bytes of all parameters, in the dtype", _weight_bytes, Unit.BYTES),
+    Figure(
+        "weight",
+        "bytes of all parameters, in the dtype",
+        _weight_bytes,
+        Unit.BYTES,
+        unknown=_packed,
+    ),
     *map(_peak_figure, (LAYERWISE, INPLACE_DEPTHWISE, EAGER, TRAINING)),
 )
 """Every figure. Figures with a ``better`` side come first, in the order in which they are shown."""

@@ -101,12 +101,12 @@ def layer_figures(
 def _op_figures(graph: Graph, size: int, convention: Convention) -> Iterable[tuple[Any, ...]]:
     """Yield the fields of `LayerFigures` after the first, operation by operation."""
     timelines = [dict(memory_use(rule, graph).steps) for rule in MEMORY_RULES]
-    height = graph.input_shapes[0][2] if len(graph.input_shapes[0]) > 2 else 1  # noqa: PLR2004
+    height = graph.input_shapes[0][-2] if len(graph.input_shapes[0]) > 2 else 1  # noqa: PLR2004
     rows = zip(graph.ops, fused(graph), geometries(graph), strict=True)
     for index, (op, is_fused, seen) in enumerate(rows):
         moved = 0 if is_fused else _moved_elements(op) * size
         alive = (one[index] * size if index in one else None for one in timelines)
-        where = (*seen, height / op.output_shape[2]) if seen else (None, None, None)
+        where = (*seen, height / op.output_shape[-2]) if seen else (None, None, None)
         yield (convention.of(op), moved, _intensity(op.macs, moved), *alive, *where)
 
 

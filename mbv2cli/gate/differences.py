@@ -250,7 +250,8 @@ def module_fields(inputs: Iterable[str], returns: str, counting: Counting) -> di
 
 def returned_text(graph: Graph) -> str:
     """Return the type of what a module returns, and which values: ``tuple of head, features``."""
-    return f"{graph.returns} of {', '.join(source_text(graph, value) for value in graph.outputs)}"
+    values = ", ".join(source_text(graph, value) for value in graph.outputs)
+    return f"{graph.returns} of {values or 'no tensor'}"
 
 
 def source_text(graph: Graph, value: int) -> str:

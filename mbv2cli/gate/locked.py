@@ -43,9 +43,9 @@ def _shape_text(shape: Shape) -> str:
 def _read_shape(value: object) -> object:
     if not isinstance(value, str):
         return value
-    if not _SHAPE.fullmatch(value):
+    if value and not _SHAPE.fullmatch(value):
         raise ValueError("not as it is written")
-    return tuple(map(int, value.split("x")))
+    return tuple(map(int, value.split("x"))) if value else ()
 
 
 def _every_figure(figures: dict[str, int]) -> dict[str, int]:
@@ -68,7 +68,7 @@ def _writable(spec: dict[str, Any]) -> dict[str, Any]:
 LockedShape = Annotated[
     Shape, BeforeValidator(_read_shape), PlainSerializer(_shape_text, return_type=str)
 ]
-"""A shape in one line of the lock: ``1x64x224x224``."""
+"""A shape in one line of the lock: ``1x64x224x224``; nothing for a number, or where none is."""
 
 
 _Texts = Annotated[

@@ -75,8 +75,8 @@ class Graph:
 
     @property
     def output_shape(self) -> Shape:
-        """The shape of the first output."""
-        return self.shapes[self.outputs[0]]
+        """The shape of the first output; that of a number if no output is a tensor."""
+        return self.shapes[self.outputs[0]] if self.outputs else ()
 
     def value_of(self, op: int) -> int:
         """Return the number of the value that the operation of this index yields."""

@@ -66,12 +66,16 @@ class Act(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """A pooling: adaptive ones have an ``output`` size, the others a kernel."""
+    """A pooling: adaptive ones have an ``output`` size, the others a kernel.
+
+    ``dilation`` is None where the elements of a window are next to each other.
+    """
 
     output: tuple[int | None, ...] | None = None
     kernel: Sides | None = None
     stride: Sides | None = None
     padding: Sides | None = None
+    dilation: Sides | None = None
     arguments: str = ""
 
 
@@ -119,9 +123,14 @@ class Pad(NamedTuple):
 
 
 class Plain(NamedTuple):
-    """An operation of which only the name, the shapes and the arguments are known."""
+    """An operation of which only the name, the shapes and the arguments are known.
+
+    Its weights may be ``packed``, as those of a quantised layer: no parameters, and nobody counts
+    them.
+    """
 
     inplace: bool = False
+    packed: bool = False
     arguments: str = ""
 
 
@@ -164,6 +173,11 @@ class Op(NamedTuple):
     def multiplies(self) -> bool:
         """Whether it is a convolution or a linear layer."""
         return self.kind is Kind.CONV or self.kind is Kind.LINEAR
+
+    @property
+    def packed(self) -> bool:
+        """Whether its weights are packed, so that nobody counts them."""
+        return getattr(self.attributes, "packed", False)
 
     @property
     def inplace(self) -> bool:

@@ -233,9 +233,17 @@ def _pool(call: Call, result: Tensor) -> Meaning:
         kernel=kernel,
         stride=_sides(stride, dimensions) if stride else kernel,
         padding=_sides(call.argument(3, "padding", 0), dimensions),
+        dilation=_pool_dilation(call, dimensions),
     )
     told = frozenset({"kernel_size", "stride", "padding"})
     return Meaning(Kind.POOL, call.name, attributes, told=told)
+
+
+def _pool_dilation(call: Call, dimensions: int) -> Sides | None:
+    """Return the dilation of a maximum; that of an average is 1, and has no argument."""
+    apart = 1 if call.name == "avg_pool2d" else call.argument(4, "dilation", 1)
+    sides = _sides(apart, dimensions)
+    return None if set(sides) == {1} else sides
 
 
 def _sides(value: Any, dimensions: int) -> Sides:

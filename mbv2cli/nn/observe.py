@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from torch import Tensor, nn
+from torch import ScriptObject, Tensor, dtype, nn
 from torch._C import DisableTorchFunction
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
@@ -49,6 +49,8 @@ class Observer:
         self._used: set[int] = set()
         self._outputs: tuple[int, ...] = ()
         self._returns = ""
+        self.dtypes: dict[dtype, None] = {}
+        """The element types of the results so far that are floating-point numbers."""
         for number, tensor in enumerate(inputs):
             self._values.set(tensor, _version_of(tensor), number)
             self._storages.note(tensor, -1)
@@ -133,6 +135,8 @@ class Observer:
             version=_version_of(result),
             made_at=len(self._ops),
         )
+        if any(map(_is_packed, (*call.args, *call.kwargs.values()))):
+            operation.meaning = _with_packed_weights(operation.meaning)
         if any(isinstance(one, int) for one in operation.inputs):
             self._pending.pop(id(result), None)
             self._add(operation)
@@ -161,6 +165,8 @@ class Observer:
         if result is not None:
             self._values.set(result, one.version, one.value)
             self._storages.note(result, one.made_at)
+            if result.is_floating_point():
+                self.dtypes[result.dtype] = None
         return one.value
 
     def _value_of(self, source: _Source) -> int:
@@ -412,6 +418,20 @@ def _given(tensor: Tensor) -> _Given:
 def _version_of(tensor: Tensor) -> int:
     """Return how often a tensor was changed in place; torch does not count in inference mode."""
     return 0 if tensor.is_inference() else tensor._version
+
+
+def _is_packed(argument: object) -> bool:
+    """Return whether an argument is an object of PyTorch's own, or a list with one."""
+    if isinstance(argument, list | tuple):
+        return any(map(_is_packed, argument))
+    return isinstance(argument, ScriptObject)
+
+
+def _with_packed_weights(meaning: Meaning) -> Meaning:
+    """Return a meaning without a rule: PyTorch has packed the weights."""
+    known = meaning.attributes
+    plain = known if isinstance(known, Plain) else Plain()
+    return meaning._replace(kind=Kind.UNKNOWN, attributes=plain._replace(packed=True))
 
 
 def _element_bytes(model: nn.Module, inputs: Sequence[Tensor]) -> int:

@@ -113,11 +113,18 @@ def _places() -> Sequence[Any]:
     return (*modules, torch.Tensor, *layers)
 
 
+def _is_of_pytorch(function: object) -> bool:
+    """Return whether PyTorch itself has defined a function."""
+    where = getattr(function, "__globals__", {}).get("__name__", "")
+    return str(where).partition(".")[0] == "torch"
+
+
 @contextmanager
 def names_kept() -> Iterator[list[str]]:
     """Put back the functions of Python and PyTorch that the block replaces, and global hooks.
 
-    After the block, the list has the names of the functions.
+    After the block, the list has the names of the functions. PyTorch's compiler, once imported,
+    replaces some of them: these the list has not.
     """
     before = [(place, dict(vars(place))) for place in _places()]
     every = vars(nn.modules.module).items()
@@ -128,9 +135,11 @@ def names_kept() -> Iterator[list[str]]:
     finally:
         for place, names in before:
             for name, value in names.items():
-                if vars(place).get(name) is not value:
+                found = vars(place).get(name)
+                if found is not value:
                     setattr(place, name, value)
-                    replaced.append(f"{place.__name__}.{name}")
+                    if not _is_of_pytorch(found):
+                        replaced.append(f"{place.__name__}.{name}")
         for one, kept in hooks:
             one.clear()
             one.update(kept)

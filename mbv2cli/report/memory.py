@@ -146,8 +146,12 @@ def _weights(report: MemoryReport) -> Iterator[Block]:
             *_sizes(report.dtype, lambda dtype: [report.weight_bytes(dtype)]),
         ]
     )
-    yield Line(f"Flash: {bytes_text(report.flash_bytes)}", BOLD)
+    packed = report.model.uncounted(FLASH)
+    yield Line(f"Flash: {'at least ' if packed else ''}{bytes_text(report.flash_bytes)}", BOLD)
     yield detail("int8 weights and int32 biases, BatchNorm folded into the convolutions.")
+    if packed:
+        text = f"Nobody can count the packed weights of {', '.join(packed)}."
+        yield Line(text, WARNING, "    ")
 
 
 def _sizes(dtype: str | None, bytes_of: Callable[[str], Sequence[int]]) -> Iterator[Column]:

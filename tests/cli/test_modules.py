@@ -53,6 +53,18 @@ def test_the_table_of_a_module(folder: Path) -> None:
     assert "agree" not in result.stdout
 
 
+def test_the_element_types_of_a_pass_are_told(tmp_path: Path) -> None:
+    (tmp_path / "mixed.py").write_text(
+        "import torch\nclass Net(torch.nn.Linear):\n    def forward(self, x):\n"
+        "        with torch.autocast('cpu', dtype=torch.bfloat16):\n"
+        "            return super().forward(x).float()\n"
+    )
+    target = "mixed.py:Net:in_features=8,out_features=8"
+    result = mbv2_here("summary", target, "--input", "1x8", cwd=tmp_path)
+    assert "Results are bfloat16 too, so the eager peak is not that of float32." in result.stdout
+    assert "one forward pass, cpu, float32 and bfloat16." in result.stdout
+
+
 def test_what_a_module_returns_beside_tensors_is_named(folder: Path) -> None:
     result = mbv2_here("summary", "my_model.py:Says", "--size", "32", cwd=folder)
     assert "Output shape: none (observed: a value of type str)" in result.stdout.splitlines()
@@ -67,6 +79,7 @@ def test_the_document_of_a_module(folder: Path) -> None:
     assert document["output_shapes"] == [[2, 8, 8, 2]]
     assert document["forward"]["agrees"] is None
     assert document["unknown"] == ["matmul"]
+    assert document["totals"]["receptive_field"] is None
     assert document["unused"] == ["aux.weight", "aux.bias"]
     assert document["identity"] is None
     assert document["totals"]["macs"] == 2 * 64 * 216

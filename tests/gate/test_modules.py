@@ -27,7 +27,7 @@ from mbv2cli.gate.lock import lock_text, parse_lock
 from mbv2cli.gate.locked import LockedModule
 from mbv2cli.gate.outcomes import CheckReport, LockUse, outcomes_of_config
 from mbv2cli.nn.load import threads_left
-from mbv2cli.report.check.sentences import drift_lines
+from mbv2cli.report.check.sentences import broken_text, drift_lines
 from mbv2cli.specs.module import ModuleRequest
 from mbv2cli.specs.reader import Request
 
@@ -62,6 +62,27 @@ class Net(nn.Module):
 class Attention(nn.Module):
     def forward(self, x):
         return x @ x
+
+
+class Holder:
+    def __init__(self, held):
+        self.held = held
+
+
+class Holds(nn.Linear):
+    def __init__(self):
+        super().__init__(8, 8)
+
+    def forward(self, x):
+        return Holder(super().forward(x))
+
+
+class Sums(nn.Linear):
+    def __init__(self):
+        super().__init__(8, 8)
+
+    def forward(self, x):
+        return super().forward(x).sum()
 
 
 def raises():
@@ -274,7 +295,7 @@ def test_cases_do_not_see_each_other(folder: Path) -> None:
         ('"a/net.py:quits_at_once"', "a/net.py:quits_at_once ends the process: os._exit(0)"),
         ('"a/net.py:closes"', "a/net.py:closes fails: GeneratorExit"),
         ('"a/net.py:RaisesNameless"', "the forward pass fails in RaisesNameless: Nameless; --in"),
-        ('"a/net.py:scripted"\ninput = "1x8"', "0 is a script of TorchScript, which nobody can"),
+        ('"a/net.py:scripted"\ninput = "1x8"', "the module 0 is a script of TorchScript, which "),
         ('"a/net.py:HasNoMode"', "a/net.py:HasNoMode fails: NotImplementedError: one mode"),
         ('"a/net.py:replaces"', "replaces torch.rand, and then mbv2 cannot run it: TypeError: "),
         ('"a/net.py:leaves_a_thread"\ninput = "1x8"', "leaves a thread that runs: worker; end it"),
@@ -306,6 +327,11 @@ def test_a_limit_of_what_cannot_be_counted_does_not_hold(folder: Path) -> None:
     assert (verdict.holds, verdict.actual) == (False, 0)
     (result,) = results(folder, cases.replace("max_macs", "max_activations")).values()
     assert result.holds
+    cases = cases.replace('max_macs = "1M"', "min_receptive_field = 4")
+    (result,) = results(folder, cases).values()
+    assert broken_text(result.verdicts[0]) == (
+        "receptive_field is at least 1, expected >= 4 (not known): no rule counts matmul"
+    )
 
 
 @pytest.mark.parametrize(
@@ -413,6 +439,18 @@ def test_what_is_written_is_read_and_nothing_drifts(folder: Path) -> None:
     (case,) = parse_lock(text, "mbv2.lock").values()
     assert isinstance(case, LockedModule)
     assert case.measured == case.snapshot.figures
+
+
+def test_an_output_without_a_tensor_or_without_a_side_is_locked(folder: Path) -> None:
+    cases = "".join(
+        f'[case.{name}]\nmodule = "a/net.py:{name}"\ninput = "1x8"\n' for name in ("Holds", "Sums")
+    )
+    content = tomllib.loads(locked(folder, cases))["case"]
+    assert {name: (case["output"], case["returns"]) for name, case in content.items()} == {
+        "Holds": ("", "Holder of no tensor"),
+        "Sums": ("", "Tensor of sum"),
+    }
+    assert [one.drift for one in checked(folder, cases).outcomes] == [None, None]
 
 
 def test_a_lock_without_modules_keeps_its_version(folder: Path) -> None:

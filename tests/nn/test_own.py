@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import resource
@@ -17,8 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from mbv2cli.costs.conventions import CONV_LINEAR, count
+from mbv2cli.costs.conventions import CONV_LINEAR, PARAMS, count
+from mbv2cli.costs.figures import FIGURES, FLASH
 from mbv2cli.errors import UserError
+from mbv2cli.graph.record import graph_of, record_of
+from mbv2cli.inspection import Observed
 from mbv2cli.nn import memory_limit
 from mbv2cli.nn.free_memory import Free
 from mbv2cli.nn.own import ModuleRun, observe_module, run_module
@@ -152,6 +156,18 @@ def test_a_wrong_input_names_the_place() -> None:
         run("models.py:Net", "1x4x32x32")
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float64", "bfloat16"])
+def test_parameters_of_another_type_than_the_input_are_named(folder: Path, dtype: str) -> None:
+    (folder / "typed.py").write_text(
+        f"import models, torch\ndef net(): return models.Net().to(torch.{dtype})\n"
+    )
+    with pytest.raises(UserError, match=r"in Conv2d features\.0: RuntimeError: ") as caught:
+        run("typed.py:net", "1x3x32x32")
+    advice = f"the parameters are {dtype}, so write --input 1x3x32x32:{dtype}"
+    assert str(caught.value).endswith(f"; {advice}")
+    assert run("typed.py:net", advice.rpartition(" ")[2]).dtype == dtype
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the data of a process")
 @pytest.mark.parametrize(("steps", "fits"), [(4, True), (64, False)])
 def test_memory_ends_in_a_sentence(
@@ -241,6 +257,57 @@ def test_a_run_leaves_the_module_as_it_was() -> None:
     assert all(one.grad is None and one.requires_grad for one in model.parameters())
 
 
+def _traced(model: nn.Module) -> Any:
+    return torch.jit.trace(model, torch.rand(1, 2))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's, that scripts and traces are of the past
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (torch.jit.script, "a script"),
+        (_traced, "a trace"),
+    ],
+)
+def test_what_torchscript_has_made_is_refused(make: Any, what: str) -> None:
+    made = make(nn.Sequential(nn.Linear(2, 2)))
+    for model, place in ((made, "the model"), (nn.Sequential(nn.ReLU(), made), "the module 1")):
+        with pytest.raises(UserError, match=f"^{place} is {what} of TorchScript, which nobody"):
+            observe_module(model, [torch.rand(1, 2)])
+
+
+class Resizes(nn.Linear):
+    """Gives a buffer another size and a parameter other memory."""
+
+    def __init__(self, *, in_place: bool) -> None:
+        super().__init__(2, 2)
+        self.in_place = in_place
+        self.seen: Tensor
+        self.register_buffer("seen", torch.full((3,), 7.0))
+
+    def forward(self, x: Tensor) -> Any:
+        self.weight.data = self.weight.data * 2
+        self.bias = nn.Parameter(self.bias + 1)
+        if self.in_place:
+            self.seen.resize_(5).fill_(1)
+        else:
+            self.seen.data = torch.ones(0)
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_buffer_gets_its_size_and_values_back(*, in_place: bool) -> None:
+    model = Resizes(in_place=in_place)
+    seen, weight, bias, values = model.seen, model.weight, model.bias, model.weight.clone()
+    memory = weight.data_ptr()
+    observe_module(model, [torch.rand(1, 2)])
+    assert model.seen is seen
+    assert seen.tolist() == [7.0] * 3
+    assert (model.weight is weight, model.bias is bias) == (True, True)
+    assert weight.data_ptr() == memory
+    assert torch.equal(weight, values)
+
+
 def test_torchsummary_is_doubted_where_it_counts_otherwise() -> None:
     doubt = observe_module(Counts(), [torch.rand(1, 4, 8, 8)]).doubt
     assert (
@@ -287,6 +354,10 @@ def test_a_lazy_module_gets_its_shapes_first() -> None:
     assert sum(op.params for op in ran.graph.ops) == sum(one.numel() for one in model.parameters())
     with pytest.raises(UserError, match=r"fails in Sequential: .*; --input gives another"):
         observe_module(nn.Sequential(nn.LazyLinear(2), nn.Flatten(7)), [torch.rand(1, 3)])
+    unused = nn.Linear(3, 2)
+    unused.more = nn.LazyLinear(4)
+    with pytest.raises(UserError, match=r"^Linear has no shape for more\.weight, because the forw"):
+        observe_module(unused, [torch.rand(1, 3)])
 
 
 class Packs(nn.Module):
@@ -306,6 +377,19 @@ class Packs(nn.Module):
 def test_a_quantised_layer_has_no_rule() -> None:
     ran = observe_module(Packs(), [torch.rand(1, 3, 8, 8)])
     assert {"conv2d", "dequantize"} <= set(count(CONV_LINEAR, ran.graph.ops).unknown)
+    assert graph_of(json.loads(json.dumps(record_of(ran.graph)))) == ran.graph
+    known = {one.name: Observed(ran.graph).uncounted(one) for one in FIGURES}
+    assert count(PARAMS, ran.graph.ops).unknown == ("conv2d",)
+    of_weights = ("params", "non_trainable_params", "flash", "weight", "activations")
+    assert {name: known[name] for name in of_weights} == dict.fromkeys(of_weights, ("conv2d",))
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTorch's, that this is of the past
+def test_packed_weights_in_a_list_are_not_counted() -> None:
+    quantised: Any = torch.ao.quantization.quantize_dynamic
+    model = quantised(nn.Sequential(nn.LSTM(4, 4)), {nn.LSTM})
+    graph = observe_module(model, [torch.rand(3, 1, 4)]).graph
+    assert Observed(graph).uncounted(FLASH) == ("quantized_lstm",)
 
 
 def test_several_outputs() -> None:

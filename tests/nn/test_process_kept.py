@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 import warnings
+from typing import Any
 
 import pytest
+import torch
 
-from mbv2cli.nn.process_kept import process_kept
+from mbv2cli.nn.process_kept import names_kept, process_kept
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the process cannot be copied")
@@ -35,3 +37,13 @@ def test_standard_error_is_open_afterwards(monkeypatch: pytest.MonkeyPatch) -> N
         with process_kept():
             sys.stderr.close()
         assert not sys.stderr.closed
+
+
+def test_what_pytorch_replaces_itself_is_not_the_users_doing() -> None:
+    names: Any = torch
+    seed, rand = names.manual_seed, names.rand
+    with names_kept() as replaced:
+        names.manual_seed = torch.random.seed  # as PyTorch's compiler does when it is imported
+        names.rand = lambda *_sides: 1 / 0
+    assert replaced == ["torch.rand"]
+    assert (names.manual_seed, names.rand) == (seed, rand)

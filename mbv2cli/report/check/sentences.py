@@ -46,7 +46,7 @@ def headroom_text(verdict: Verdict) -> str:
     """Return the distance to the limit in words, or nothing for a shape."""
     if isinstance(verdict, ShapeVerdict):
         return ""
-    if not verdict.is_known and verdict.headroom >= 0:
+    if not verdict.is_known and (verdict.is_minimum or verdict.headroom >= 0):
         return "not known"
     distance = distance_text if verdict.is_minimum else room_text
     return distance(verdict.limit, verdict.actual)

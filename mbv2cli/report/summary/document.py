@@ -35,7 +35,7 @@ _IN_TOTALS: Final = tuple(
 
 def _total(figure: Figure) -> Any:
     text = sentence(figure.description)
-    if figure.combines:
+    if not figure.needs_every_rule:
         return int, Field(description=text)
     return int | None, Field(description=f"{text} Null where an operation has no rule.")
 
@@ -110,6 +110,10 @@ class SummaryDocument(RequestDocument):
         description="Functions that the convention has no rule for: the MACs are then at least "
         "`macs`."
     )
+    packed: tuple[str, ...] = Field(
+        description="Functions whose weights are packed, as those of a quantised layer: "
+        "parameters, activations, flash and weights are then at least the `totals`."
+    )
     unused: tuple[str, ...] = Field(
         description="Parameters and buffers of a module that no operation uses: the totals do not "
         "have them."
@@ -148,6 +152,7 @@ def as_json(report: SummaryReport) -> str:
         convention=report.convention.name,
         totals=_totals_part(report),
         unknown=report.macs.unknown,
+        packed=report.packed,
         unused=report.model.graph.unused,
         memory=tuple(_peak_part(report, use) for use in report.memory),
         torchsummary=report.sizes and TorchsummaryPart.model_validate(report.sizes),

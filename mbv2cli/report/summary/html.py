@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from mbv2cli.costs.figures import FIGURES, MACS, PEAK, Counting, Figure
+from mbv2cli.costs.figures import FIGURES, MACS, PEAK, Figure
 from mbv2cli.costs.layers import By
 from mbv2cli.costs.memory import LAYERWISE, MemoryUse
 from mbv2cli.errors import UserError
@@ -108,11 +108,10 @@ def _amount(report: SummaryReport, figure: Figure, amount: int | None) -> str:
         return f"not known: no rule for {', '.join(report.uncounted(figure))}"
     if figure is MACS:
         return total_text(report.macs)
+    least = "at least " if report.uncounted(figure) else ""
     if figure.unit is not Unit.BYTES:
-        return amount_text(amount, figure.unit)
-    counting = Counting(rule=figure.rule.name) if figure.rule else Counting()
-    is_least = figure.rule and report.model.uncounted(PEAK, counting)
-    return f"{'at least ' if is_least else ''}{amount:,} bytes ({bytes_text(amount)})"
+        return f"{least}{amount_text(amount, figure.unit)}"
+    return f"{least}{amount:,} bytes ({bytes_text(amount)})"
 
 
 def _rule(report: SummaryReport, figure: Figure) -> str:

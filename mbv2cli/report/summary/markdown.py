@@ -74,9 +74,12 @@ def _figures(report: SummaryReport) -> Iterator[str]:
         ("Output shape", model.output_shapes),
     ):
         yield f"| {title}{'s' * (len(shapes) > 1)} | `{', '.join(map(bracketed, shapes))}` |"
-    yield f"| Total params | {model.totals.params:,} |"
+    least = "at least " if report.packed else ""
+    yield f"| Total params | {least}{model.totals.params:,} |"
     yield f"| Trainable params | {model.totals.trainable_params:,} |"
-    yield f"| Non-trainable params | {model.totals.non_trainable_params:,} |"
+    yield f"| Non-trainable params | {least}{model.totals.non_trainable_params:,} |"
+    if report.packed:
+        yield f"| Not in the totals: packed weights | {prose(first_three(report.packed))} |"
     if model.graph.unused:
         yield f"| Not in the totals: unused | {prose(first_three(model.graph.unused))} |"
     convention = report.convention

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mbv2cli.costs.conventions import CONV_LINEAR, Convention, Count, count
-from mbv2cli.costs.figures import Counting, Figure
+from mbv2cli.costs.figures import PARAMS, Counting, Figure
 from mbv2cli.costs.layers import LayerFigures, layer_figures
 from mbv2cli.costs.memory import MEMORY_RULES, MemoryUse
 from mbv2cli.costs.torchsummary_sizes import TorchsummarySizes, torchsummary_sizes
@@ -84,13 +84,18 @@ class SummaryReport:
         return self.model.figure(figure, self._counting)
 
     def known_figure(self, figure: Figure) -> int | None:
-        """Return a figure; None if only a whole graph has it, and a part of this is not known."""
-        is_unknown = not figure.combines and self.uncounted(figure)
+        """Return a figure; None if it needs every rule, and there is an operation without one."""
+        is_unknown = figure.needs_every_rule and self.uncounted(figure)
         return None if is_unknown else self.figure(figure)
 
     def uncounted(self, figure: Figure) -> tuple[str, ...]:
         """Return the functions that a figure has no rule for."""
         return self.model.uncounted(figure, self._counting)
+
+    @property
+    def packed(self) -> tuple[str, ...]:
+        """The functions whose weights are packed: the parameters then are at least those known."""
+        return self.uncounted(PARAMS)
 
     @property
     def _counting(self) -> Counting:

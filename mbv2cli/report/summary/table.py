@@ -15,7 +15,7 @@ from mbv2cli.report.page import BOLD, DIM, WARNING, Column, Line, Page, Table, p
 from mbv2cli.report.summary.document import rows_of
 from mbv2cli.report.summary.report import SummaryReport
 from mbv2cli.report.summary.rows import GroupRow, LayerRow
-from mbv2cli.report.summary.verdict import verdict
+from mbv2cli.report.summary.verdict import other_dtypes, verdict
 from mbv2cli.report.summary.view import cell, is_cost, is_number
 from mbv2cli.report.text import INDENT, bracketed, heading, stride_text, total_text
 from mbv2cli.shown import first_three
@@ -158,9 +158,12 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
     """Yield torchsummary's closing figures, those of mbv2, and whether the forward pass agrees."""
     totals, sizes = report.model.totals, report.sizes
     yield Line()
-    yield Line(f"Total params: {totals.params:,}", BOLD)
+    least = "at least " if report.packed else ""
+    yield Line(f"Total params: {least}{totals.params:,}", BOLD)
     yield Line(f"Trainable params: {totals.trainable_params:,}")
-    yield Line(f"Non-trainable params: {totals.non_trainable_params:,}")
+    yield Line(f"Non-trainable params: {least}{totals.non_trainable_params:,}")
+    if report.packed:
+        yield _packed(report)
     if report.model.graph.unused:
         yield _unused(report)
     if report.doubt_of_file:
@@ -177,11 +180,17 @@ def _footer(report: SummaryReport) -> Iterator[Line]:
         yield _uncounted(report)
     peaks = f"Peak memory ({report.run.dtype}): {_peaks(report)}"
     yield Line(peaks, BOLD, INDENT)
+    if dtypes := other_dtypes(report.forward):
+        yield _mixed(report, dtypes)
     yield verdict(report)
 
 
 def doubts(report: SummaryReport) -> Iterator[Line]:
     """Yield what the figures do not count, and why torchsummary has no figures."""
+    if report.packed:
+        yield _packed(report)
+    if dtypes := other_dtypes(report.forward):
+        yield _mixed(report, dtypes)
     if report.model.graph.unused:
         yield _unused(report)
     if report.doubt_of_file:
@@ -190,6 +199,18 @@ def doubts(report: SummaryReport) -> Iterator[Line]:
         yield _doubt(report)
     if report.macs.unknown:
         yield _uncounted(report)
+
+
+def _mixed(report: SummaryReport, dtypes: Sequence[str]) -> Line:
+    names = " and ".join(dtypes)
+    text = f"Results are {names} too, so the eager peak is not that of {report.run.dtype}."
+    return Line(text, WARNING, INDENT)
+
+
+def _packed(report: SummaryReport) -> Line:
+    names = first_three(report.packed)
+    text = f"Not in the totals, because nobody can count packed weights: {names}."
+    return Line(text, WARNING, INDENT)
 
 
 def _unused(report: SummaryReport) -> Line:

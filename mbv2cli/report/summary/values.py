@@ -14,7 +14,7 @@ from mbv2cli.specs.words import listed
 
 def _figure(figure: Figure) -> Callable[[SummaryReport], str]:
     def text(report: SummaryReport) -> str:
-        if not figure.combines and (names := report.uncounted(figure)):
+        if figure.needs_every_rule and (names := report.uncounted(figure)):
             raise UserError(
                 f"--print {figure.field}: the figure has no rule for {', '.join(names)}; "
                 f"leave {figure.field} out"

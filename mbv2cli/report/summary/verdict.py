@@ -11,6 +11,8 @@ from mbv2cli.specs.reader import Request
 
 if TYPE_CHECKING:
     from mbv2cli.identify.identity import Identity
+    from mbv2cli.nn.forward import ForwardRun
+    from mbv2cli.nn.own import ModuleRun
 
 
 def verdict(report: SummaryReport) -> Line:
@@ -19,7 +21,7 @@ def verdict(report: SummaryReport) -> Line:
     if forward is None:
         text = "No forward pass was run (--no-forward). The numbers are those of the plan."
         return Line(text, WARNING, INDENT)
-    where = f"{forward.device}, {forward.dtype}"
+    where = _where(forward)
     if report.agrees:
         shape = bracketed(report.model.output_shape)
         text = f"Plan and forward pass{_of_file(report)} agree on every layer: {shape}, {where}."
@@ -39,13 +41,24 @@ def short_verdict(report: SummaryReport) -> str:
     forward, identity = report.forward, report.identity
     if forward is None:
         return "not run"
-    where = f"{forward.device}, {forward.dtype}"
+    where = _where(forward)
     if report.agrees:
         return f"agrees ({where})"
     near = f"; nearest preset: {_near(identity)}" if identity and identity.nearest else ""
     if identity and identity.is_proved:
         return f"agrees with the plan of {_name(identity)} ({where}){_left_out(identity)}{near}"
     return f"observed only ({where}){near}"
+
+
+def _where(forward: ForwardRun | ModuleRun) -> str:
+    """Return where a forward pass ran, in which element types, and that no compiler helped."""
+    eager = ", without torch.compile" if getattr(forward, "was_compiled", False) else ""
+    return f"{forward.device}, {' and '.join((forward.dtype, *other_dtypes(forward)))}{eager}"
+
+
+def other_dtypes(forward: ForwardRun | ModuleRun | None) -> tuple[str, ...]:
+    """Return the element types of results that are not of the forward pass's own."""
+    return getattr(forward, "other_dtypes", ())
 
 
 def _of_file(report: SummaryReport) -> str:

@@ -235,7 +235,7 @@ def _pool(call: Call, result: Tensor) -> Meaning:
         padding=_sides(call.argument(3, "padding", 0), dimensions),
         dilation=_pool_dilation(call, dimensions),
     )
-    told = frozenset({"kernel_size", "stride", "padding"})
+    told = frozenset({"kernel_size", "stride", "padding", "dilation"})
     return Meaning(Kind.POOL, call.name, attributes, told=told)
 
 

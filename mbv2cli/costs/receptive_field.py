@@ -170,12 +170,13 @@ def _is_by_place(op: Op) -> bool:
     if isinstance(op.attributes, Norm):
         return not op.attributes.batch_statistics
     if op.kind is Kind.ACT:
-        return op.function not in _OVER_A_DIMENSION
+        return op.function not in _OVER_A_DIMENSION or op.attributes.arguments in _OVER_CHANNELS
     return op.kind in _BY_PLACE_KINDS or op.function in _BY_PLACE
 
 
 _BY_PLACE_KINDS: Final = frozenset({Kind.ADD, Kind.MUL, Kind.DROPOUT, Kind.PAD})
 _OVER_A_DIMENSION: Final = frozenset({"softmax", "log_softmax"})
+_OVER_CHANNELS: Final = frozenset({"dim=1", "dim=-3"})
 _BY_PLACE: Final = frozenset(
     (
         *("exp", "log", "sqrt", "rsqrt", "pow", "square", "abs", "neg", "sign", "reciprocal"),

@@ -89,6 +89,8 @@ def shuffled(x: Tensor) -> Tensor:
         (nn.MaxPool2d(3, 2), 8),
         (nn.AvgPool2d(3, 2, 1, True), 8),  # noqa: FBT003  (where a maximum has its dilation)
         (nn.PReLU(), 8),
+        (nn.Softmax(1), 8),
+        (lambda x: x.log_softmax(-3), 8),
         (nn.Dropout2d(), 8),
         (lambda x: (x - torch.ones(8, 1, 1)) / 2, 8),
         (lambda x: torch.cat([x, x.sqrt()], 1), 16),

@@ -89,8 +89,6 @@ def shuffled(x: Tensor) -> Tensor:
         (nn.MaxPool2d(3, 2), 8),
         (nn.AvgPool2d(3, 2, 1, True), 8),  # noqa: FBT003  (where a maximum has its dilation)
         (nn.PReLU(), 8),
-        (nn.Softmax(1), 8),
-        (lambda x: x.log_softmax(-3), 8),
         (nn.Dropout2d(), 8),
         (lambda x: (x - torch.ones(8, 1, 1)) / 2, 8),
         (lambda x: torch.cat([x, x.sqrt()], 1), 16),
@@ -123,6 +121,12 @@ def test_a_known_receptive_field_of_a_module_is_where_gradients_reach(
 def test_the_dilation_of_a_pooling_counts() -> None:
     pool = nn.MaxPool2d(3, 1, padding=1, dilation=2)
     assert observed(Between(pool)).figure(RECEPTIVE_FIELD) == 9
+
+
+@pytest.mark.parametrize("between", [nn.Softmax(1), lambda x: x.log_softmax(-3)])
+def test_a_softmax_over_channels_changes_no_place(between: Callable[[Tensor], Tensor]) -> None:
+    found = observed(Between(between))
+    assert (found.figure(RECEPTIVE_FIELD), found.uncounted(RECEPTIVE_FIELD)) == (5, ())
 
 
 def gate(x: Tensor) -> Tensor:

@@ -17,6 +17,9 @@ from mbv2cli.specs.run import InputSpec
 
 WIDTH_STEP: Final = 0.05
 
+MOST_OPS: Final = 2_000
+"""Operations of a model whose smaller inputs and widths are tried, which takes some 50 plans."""
+
 _Fields = Mapping[str, object]
 
 
@@ -61,6 +64,8 @@ def savings(plan: Plan, limit: int | None) -> Savings:
     is_padding_short = any(one.arena_bytes > limit for one in padded)
     paddings = ({}, SAME_PADDING) if is_padding_short else ({},)
     fields = [field for field in _FIELDS if field.count(model)]
+    if len(plan.graph.ops) > MOST_OPS:
+        return Savings(smaller, tried, tuple(field.name for field in fields))
     results = [one for field in fields for one in _largest_of(model, field, paddings, limit)]
     found = (model.savings(one.fields) for one in results if one.fields)
     left_out = dict.fromkeys(one.field.name for one in results if not one.is_exact)

@@ -184,7 +184,9 @@ def _no_help(report: ArenaReport) -> Iterator[Line]:
         yield Line("What would help: no change was tried.")
     elif report.is_over and not report.is_helped:
         text = f"No change that was tried keeps the limit. Tried: {_tried(tried, left_out)}."
-        yield Line(heading + text)
+        skipped = " or ".join(name for name in left_out if name not in tried)
+        rest = f" Not tried, because that takes too long: a smaller {skipped}." if skipped else ""
+        yield Line(heading + text + rest)
     elif tried and not report.is_helped:
         yield Line(f"{heading}padding=same does not make the arena smaller.")
     elif left_out:

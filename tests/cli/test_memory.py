@@ -290,6 +290,12 @@ def test_a_figure_without_a_rule_is_null_and_refused_by_print() -> None:
     assert "the figure has no rule for gelu" in result.stderr
 
 
+def test_a_model_of_many_operations_says_what_was_not_tried() -> None:
+    target = f"network:stages={'/'.join(['t6c64n100'] * 3)}"
+    shown = mbv2_here("memory", target, "--arena", "--max-tflm", "1KiB", COLUMNS="300").stdout
+    assert "Not tried, because that takes too long: a smaller size or width_mult." in shown
+
+
 # Patches.
 
 

@@ -1,8 +1,8 @@
 """The largest smaller number with which a model keeps a limit, found with few plans.
 
 A figure that never grows with a smaller number needs one plan for each halving of the numbers. The
-arena of TensorFlow Lite Micro is no such figure: PAD operations come and go with the parity of
-each feature map, and buffers fit together in one way or another.
+arena of TensorFlow Lite Micro is no such figure: the parity of each feature map decides whether it
+needs a PAD operation, and the sizes of the buffers decide how much space is lost between them.
 """
 
 from __future__ import annotations

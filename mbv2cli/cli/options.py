@@ -12,29 +12,23 @@ from mbv2cli.costs.conventions import MAC_CONVENTIONS
 from mbv2cli.costs.memory import ELEMENT_BYTES
 from mbv2cli.report.formats import FORMATS
 
+
+def _target(text: str) -> Any:
+    return typer.Argument(metavar="[TARGET]", help=text, autocompletion=offer_targets)
+
+
 Target: TypeAlias = Annotated[
-    str,
-    typer.Argument(
-        metavar="[TARGET]",
-        help="block, network, a preset or a file; TARGET:key=value,… overrides fields.",
-        autocompletion=offer_targets,
-    ),
+    str, _target("block, network, a preset or a file; TARGET:key=value,… overrides fields.")
 ]
 NetworkTarget: TypeAlias = Annotated[
     str,
-    typer.Argument(
-        metavar="[TARGET]",
-        help="network, a preset or the file of a network; TARGET:key=value,… overrides fields.",
-        autocompletion=offer_targets,
-    ),
+    _target("network, a preset or the file of a network; TARGET:key=value,… overrides fields."),
 ]
 AnyTarget: TypeAlias = Annotated[
     str,
-    typer.Argument(
-        metavar="[TARGET]",
-        help="block, network, a preset, a file or your module, such as my_model.py:Net. "
-        "TARGET:key=value,… sets fields.",
-        autocompletion=offer_targets,
+    _target(
+        "block, network, a preset, a file or your module, such as my_model.py:Net. "
+        "TARGET:key=value,… sets fields."
     ),
 ]
 Inputs: TypeAlias = Annotated[

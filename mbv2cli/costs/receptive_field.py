@@ -226,17 +226,8 @@ _SHAPED_AS_SECOND: Final = frozenset({"expand_as", "view_as", "reshape_as", "typ
 _SPREADING: Final = frozenset({"expand", "expand_as"})
 _KEEPING: Final = frozenset(
     (
-        *(
-            "view",
-            "view_as",
-            "reshape",
-            "reshape_as",
-            "flatten",
-            "unflatten",
-            "unsqueeze",
-            "contiguous",
-        ),
-        *("detach", "data", "chunk", "split", "narrow", "cat", "channel_shuffle"),
+        *("view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "unsqueeze"),
+        *("contiguous", "detach", "data", "chunk", "split", "narrow", "cat", "channel_shuffle"),
         *("adaptive_avg_pool2d", "adaptive_max_pool2d", *_SPREADING),
     )
 )
